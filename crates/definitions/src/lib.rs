@@ -1,0 +1,1 @@
+//! Meter and event definitions: parsed, compiled and applied to notifications.

@@ -1,0 +1,1 @@
+//! JSONPath in jsonpath-rw-ext's dialect, fnmatch and Python regular expressions.

@@ -1,0 +1,1 @@
+//! The data that Nephoscope carries: values, notifications, samples and events.

@@ -1,0 +1,2 @@
+//! OpenStack Telemetry in one binary.
+fn main() {}

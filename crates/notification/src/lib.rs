@@ -1,0 +1,1 @@
+//! The notification agent: listener, endpoints and definitions, pipeline.

@@ -1,0 +1,1 @@
+//! Logs, self-metrics, health, service manager notification, task supervision and clock.

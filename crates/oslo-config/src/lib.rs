@@ -1,0 +1,1 @@
+//! The oslo.config ini dialect and the table of every option.

@@ -1,0 +1,1 @@
+//! Sources, sinks, routing, delivery tokens and the publisher trait.

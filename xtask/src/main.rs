@@ -1,0 +1,2 @@
+//! House gates and generated references.
+fn main() {}
