@@ -1,0 +1,314 @@
+//! [`Value`]: what a notification's payload, a sample's metadata or a trait can hold.
+//!
+//! The shape is that of Python's `json` module, because notifications come from Python programs:
+//! maps keep their order, integers have no upper bound, floats may be `NaN` or infinite.
+
+use std::fmt;
+
+/// A JSON-like value with Python's number model.
+#[derive(Clone, Default, PartialEq)]
+pub enum Value {
+    /// Python's `None`.
+    #[default]
+    Null,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer that fits 64 bits.
+    Int(i64),
+    /// An integer beyond 64 bits, as its decimal text (sign and digits, no leading zeros).
+    BigInt(Box<str>),
+    /// A double; unlike in JSON it may be `NaN` or infinite, which Python reads and writes.
+    Float(f64),
+    /// A text.
+    Str(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A map that keeps insertion order.
+    Map(Map),
+}
+
+/// A map from text to [`Value`] that keeps insertion order, as Python's `dict` does.
+///
+/// Look-ups are linear: payload maps are small, and a scan of adjacent entries beats hashing there.
+/// Parsers build with [`Map::from_pairs`], which stays linear for hostile sizes as well.
+#[derive(Clone, Default, PartialEq)]
+pub struct Map {
+    entries: Vec<(Box<str>, Value)>,
+}
+
+impl Map {
+    /// An empty map.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    /// An empty map with room for `capacity` entries.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { entries: Vec::with_capacity(capacity) }
+    }
+
+    /// Builds a map from pairs in order; of equal keys the last value wins, in the place of the first
+    /// (Python's `dict(pairs)`).
+    #[must_use]
+    pub fn from_pairs(mut entries: Vec<(Box<str>, Value)>) -> Self {
+        /// Up to here comparing every pair of keys is quicker than hashing them.
+        const SMALL: usize = 24;
+        if entries.len() <= SMALL {
+            let mut next = 1;
+            while next < entries.len() {
+                let (head, tail) = entries.split_at_mut(next);
+                let Some((key, value)) = tail.first_mut() else { break };
+                if let Some(first) = head.iter_mut().find(|(known, _)| known == key) {
+                    first.1 = std::mem::take(value);
+                    entries.remove(next);
+                } else {
+                    next += 1;
+                }
+            }
+            return Self { entries };
+        }
+        let mut places = std::collections::HashMap::with_capacity(entries.len());
+        let mut unique: Vec<(Box<str>, Value)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match places.get(&key) {
+                Some(&place) => {
+                    let place: usize = place;
+                    if let Some(entry) = unique.get_mut(place) {
+                        entry.1 = value;
+                    }
+                }
+                None => {
+                    places.insert(key.clone(), unique.len());
+                    unique.push((key, value));
+                }
+            }
+        }
+        Self { entries: unique }
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|(known, _)| &**known == key).map(|(_, value)| value)
+    }
+
+    /// The value under `key`, to change in place.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.entries.iter_mut().find(|(known, _)| &**known == key).map(|(_, value)| value)
+    }
+
+    /// Sets `key`; an existing key keeps its place. Returns the value it had.
+    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
+        let key = key.into();
+        let value = value.into();
+        if let Some(known) = self.get_mut(&key) {
+            return Some(std::mem::replace(known, value));
+        }
+        self.entries.push((key, value));
+        None
+    }
+
+    /// Removes `key` and returns its value; the others keep their order.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let place = self.entries.iter().position(|(known, _)| &**known == key)?;
+        Some(self.entries.remove(place).1)
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries in insertion order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
+        self.entries.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// The values in insertion order.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
+        self.entries.iter().map(|(_, value)| value)
+    }
+}
+
+impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self::from_pairs(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (Box<str>, Value);
+    type IntoIter = std::vec::IntoIter<(Box<str>, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl Value {
+    /// The text, if this is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The map, if this is one.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The list, if this is one.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Self::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// Whether this is `None`.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The value under `key`, if this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_map()?.get(key)
+    }
+
+    /// Python's truth test: `None`, `False`, zero, and empty texts, lists and maps are false.
+    #[must_use]
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Bool(truth) => *truth,
+            Self::Int(number) => *number != 0,
+            Self::BigInt(_) => true,
+            Self::Float(number) => *number != 0.0,
+            Self::Str(text) => !text.is_empty(),
+            Self::List(list) => !list.is_empty(),
+            Self::Map(map) => !map.is_empty(),
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Str(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<Map> for Value {
+    fn from(map: Map) -> Self {
+        Self::Map(map)
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(list: Vec<Value>) -> Self {
+        Self::List(list)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(truth) => write!(f, "{truth}"),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::BigInt(digits) => f.write_str(digits),
+            Self::Float(number) => write!(f, "{number:?}"),
+            Self::Str(text) => write!(f, "{text:?}"),
+            Self::List(list) => f.debug_list().entries(list).finish(),
+            Self::Map(map) => map.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_keys_the_last_value_wins_in_the_first_place() {
+        for extra in [0_i64, 100] {
+            let mut pairs: Vec<(Box<str>, Value)> =
+                vec![("a".into(), 1.into()), ("b".into(), 2.into()), ("a".into(), 3.into())];
+            pairs.extend((0..extra).map(|n| (format!("k{n}").into_boxed_str(), n.into())));
+            let map = Map::from_pairs(pairs);
+            assert_eq!(map.len(), 2 + usize::try_from(extra).unwrap());
+            let first: Vec<_> = map.iter().take(2).collect();
+            assert_eq!(first, [("a", &Value::Int(3)), ("b", &Value::Int(2))]);
+        }
+    }
+
+    #[test]
+    fn truth_is_pythons() {
+        for (value, truth) in [
+            (Value::Null, false),
+            (Value::Float(0.0), false),
+            (Value::Float(f64::NAN), true),
+            (Value::from(""), false),
+            (Value::from("0"), true),
+            (Value::Int(0), false),
+            (Value::List(vec![]), false),
+            (Value::Map(Map::new()), false),
+        ] {
+            assert_eq!(value.is_truthy(), truth, "{value:?}");
+        }
+    }
+}
