@@ -2,6 +2,17 @@
 //!
 //! Floor 0: no I/O, no threads, no clock. Time is always a parameter.
 
+mod event;
+pub mod json;
+mod notification;
+pub mod pytext;
+mod sample;
+pub mod signature;
+pub mod time;
 mod value;
 
+pub use event::{Event, Trait, TraitValue};
+pub use notification::{Notification, Parts, Priority};
+pub use sample::{MeterKind, Sample, sample_id};
+pub use time::{IsoTime, Timestamp};
 pub use value::{Map, Value};

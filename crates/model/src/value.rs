@@ -72,17 +72,12 @@ impl Map {
         let mut places = std::collections::HashMap::with_capacity(entries.len());
         let mut unique: Vec<(Box<str>, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            match places.get(&key) {
-                Some(&place) => {
-                    let place: usize = place;
-                    if let Some(entry) = unique.get_mut(place) {
-                        entry.1 = value;
-                    }
-                }
-                None => {
-                    places.insert(key.clone(), unique.len());
-                    unique.push((key, value));
-                }
+            let known: Option<usize> = places.get(&key).copied();
+            if let Some(entry) = known.and_then(|place| unique.get_mut(place)) {
+                entry.1 = value;
+            } else {
+                places.insert(key.clone(), unique.len());
+                unique.push((key, value));
             }
         }
         Self { entries: unique }
@@ -207,6 +202,24 @@ impl Value {
             Self::List(list) => !list.is_empty(),
             Self::Map(map) => !map.is_empty(),
         }
+    }
+}
+
+impl Value {
+    /// About how many bytes of memory the value takes, its own place included.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        let held = match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            Self::BigInt(digits) => digits.len(),
+            Self::Str(text) => text.len(),
+            Self::List(list) => list.iter().map(Self::approximate_bytes).sum(),
+            Self::Map(map) => map
+                .iter()
+                .map(|(key, value)| size_of::<Box<str>>() + key.len() + value.approximate_bytes())
+                .sum(),
+        };
+        size_of::<Self>() + held
     }
 }
 

@@ -1,0 +1,296 @@
+//! Numbers: their texts, and `int()` and `float()` of values.
+
+use std::io::Write as _;
+
+use super::Specials;
+use super::tables::ZEROS;
+use crate::Value;
+use crate::json::MAX_INTEGER_DIGITS;
+
+/// Why a value is not a number in Python's eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// A text that does not spell a number (Python's `ValueError`).
+    #[error("the text is not a number")]
+    Text,
+    /// An integer text of more digits than [`MAX_INTEGER_DIGITS`] (`ValueError`).
+    #[error("more than {MAX_INTEGER_DIGITS} digits")]
+    Digits,
+    /// NaN or an infinity has no integer (`ValueError`, `OverflowError`).
+    #[error("not a finite number")]
+    NotFinite,
+    /// An integer beyond the range of a double (`OverflowError`).
+    #[error("too large for a floating point number")]
+    TooLarge,
+    /// `None`, a list or a map (`TypeError`).
+    #[error("not a number or text")]
+    Kind,
+}
+
+/// Appends a decimal integer.
+pub fn write_integer(number: i64, out: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut place = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        place -= 1;
+        digits[place] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(digits.get(place..).unwrap_or_default());
+}
+
+/// Decimal exponents from here on are written with `e`.
+const LARGE_EXPONENT: i32 = 16;
+/// Decimal exponents below this are written with `e`.
+const SMALL_EXPONENT: i32 = -4;
+
+/// Appends Python's text of a double: the shortest digits that read back the same, with an exponent when it is
+/// below -4 or at least 16.
+pub fn write_float(number: f64, specials: Specials, out: &mut Vec<u8>) {
+    if !number.is_finite() {
+        let text = match (specials, number.is_nan(), number < 0.0) {
+            (Specials::Json, true, _) => "NaN",
+            (Specials::Json, _, false) => "Infinity",
+            (Specials::Json, _, true) => "-Infinity",
+            (Specials::Repr, true, _) => "nan",
+            (Specials::Repr, _, false) => "inf",
+            (Specials::Repr, _, true) => "-inf",
+        };
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    // `{:e}` gives the shortest digits as d.ddde-N; only their arrangement differs from Python's.
+    let mut scientific = [0_u8; 32];
+    let mut rest = scientific.as_mut_slice();
+    // A double needs at most 17 digits, a sign, a point and a four character exponent.
+    let _ = write!(rest, "{number:e}");
+    let unused = rest.len();
+    let text = scientific.get(..scientific.len() - unused).unwrap_or_default();
+    let (negative, text) = match text.split_first() {
+        Some((b'-', positive)) => (true, positive),
+        _ => (false, text),
+    };
+    let split = text.iter().position(|byte| *byte == b'e').unwrap_or(text.len());
+    let (mantissa, exponent) = text.split_at(split);
+    let exponent: i32 = std::str::from_utf8(exponent.get(1..).unwrap_or_default())
+        .ok()
+        .and_then(|exponent| exponent.parse().ok())
+        .unwrap_or(0);
+    let mut digits = [0_u8; 20];
+    let mut count = 0;
+    for (digit, slot) in mantissa.iter().filter(|byte| **byte != b'.').zip(&mut digits) {
+        *slot = *digit;
+        count += 1;
+    }
+    let digits = digits.get(..count).unwrap_or_default();
+    if negative {
+        out.push(b'-');
+    }
+    arrange(digits, exponent, out);
+}
+
+/// Writes `0.DIGITS × 10^(exponent + 1)` in Python's form.
+fn arrange(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
+    let Some((first, others)) = digits.split_first() else { return };
+    if !(SMALL_EXPONENT..LARGE_EXPONENT).contains(&exponent) {
+        out.push(*first);
+        if !others.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(others);
+        }
+        out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+        if exponent.abs() < 10 {
+            out.push(b'0');
+        }
+        write_integer(i64::from(exponent.abs()), out);
+        return;
+    }
+    match usize::try_from(exponent + 1) {
+        Ok(whole) if whole > 0 => {
+            let (before, after) = digits.split_at(whole.min(digits.len()));
+            out.extend_from_slice(before);
+            out.resize(out.len() + (whole - before.len()), b'0');
+            out.push(b'.');
+            out.extend_from_slice(if after.is_empty() { b"0" } else { after });
+        }
+        _ => {
+            out.extend_from_slice(b"0.");
+            let zeros = usize::try_from(-(exponent + 1)).unwrap_or(0);
+            out.resize(out.len() + zeros, b'0');
+            out.extend_from_slice(digits);
+        }
+    }
+}
+
+/// `text.strip()`: without Python's white space at both ends.
+#[must_use]
+pub fn strip(text: &str) -> &str {
+    // Python counts the four information separators as white space, Unicode's property does not.
+    text.trim_matches(|character: char| character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}'))
+}
+
+/// The text with every Unicode decimal digit as an ASCII one; `None` if another non-ASCII character remains.
+fn ascii_digits(text: &str) -> Option<String> {
+    text.chars()
+        .map(|character| {
+            if character.is_ascii() {
+                return Some(character);
+            }
+            let code = u32::from(character);
+            let zero = *ZEROS.get(ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?)?;
+            char::from_digit(code - zero, 10)
+        })
+        .collect()
+}
+
+/// Removes underscores that stand between two digits; `None` for any other underscore.
+fn without_underscores(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let digit =
+        |place: Option<usize>| place.and_then(|place| bytes.get(place)).is_some_and(u8::is_ascii_digit);
+    for (place, byte) in bytes.iter().enumerate() {
+        if *byte == b'_' && !(digit(place.checked_sub(1)) && digit(Some(place + 1))) {
+            return None;
+        }
+    }
+    Some(text.replace('_', ""))
+}
+
+/// A number text in ASCII, without blanks around it or underscores in it.
+fn plain_number(text: &str) -> Result<String, NumberError> {
+    ascii_digits(strip(text)).as_deref().and_then(without_underscores).ok_or(NumberError::Text)
+}
+
+/// `int(value)`.
+///
+/// # Errors
+/// Where Python raises; the variants name its exceptions.
+pub fn integer_of(value: &Value) -> Result<Value, NumberError> {
+    match value {
+        Value::Bool(truth) => Ok(Value::Int(i64::from(*truth))),
+        Value::Int(_) | Value::BigInt(_) => Ok(value.clone()),
+        Value::Float(number) if !number.is_finite() => Err(NumberError::NotFinite),
+        // The text of a double without decimals is exact, and so is that of the integer.
+        Value::Float(number) => parse_integer(&format!("{:.0}", number.trunc())),
+        Value::Str(text) => parse_integer(&plain_number(text)?),
+        Value::Null | Value::List(_) | Value::Map(_) => Err(NumberError::Kind),
+    }
+}
+
+fn parse_integer(text: &str) -> Result<Value, NumberError> {
+    let (sign, digits) = match text.as_bytes().first() {
+        Some(b'-') => ("-", text.get(1..).unwrap_or_default()),
+        Some(b'+') => ("", text.get(1..).unwrap_or_default()),
+        _ => ("", text),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NumberError::Text);
+    }
+    if digits.len() > MAX_INTEGER_DIGITS {
+        return Err(NumberError::Digits);
+    }
+    let significant = match digits.trim_start_matches('0') {
+        "" => return Ok(Value::Int(0)),
+        significant => format!("{sign}{significant}"),
+    };
+    Ok(significant.parse().map_or_else(|_| Value::BigInt(significant.into()), Value::Int))
+}
+
+/// `float(value)`.
+///
+/// # Errors
+/// Where Python raises; the variants name its exceptions.
+pub fn float_of(value: &Value) -> Result<f64, NumberError> {
+    match value {
+        Value::Bool(truth) => Ok(f64::from(u8::from(*truth))),
+        // Both round to the nearest double, ties to even.
+        #[expect(clippy::cast_precision_loss, reason = "Python rounds here as well")]
+        Value::Int(number) => Ok(*number as f64),
+        Value::BigInt(digits) => match digits.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err(NumberError::TooLarge),
+        },
+        Value::Float(number) => Ok(*number),
+        Value::Str(text) => {
+            let text = plain_number(text)?;
+            // Rust's grammar of floats is Python's: sign, digits, exponent, inf, infinity, nan in any case.
+            text.parse().map_err(|_| NumberError::Text)
+        }
+        Value::Null | Value::List(_) | Value::Map(_) => Err(NumberError::Kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_as_python_writes_them() {
+        for (number, text) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (0.5, "0.5"),
+            (123.456, "123.456"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1.5e-7, "1.5e-07"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (28.999_999_999_999_996, "28.999999999999996"),
+            (5e-324, "5e-324"),
+            (1.797_693_134_862_315_7e308, "1.7976931348623157e+308"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            let mut out = Vec::new();
+            write_float(number, Specials::Repr, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn integers() {
+        for number in [0, 7, -7, 10, i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            write_integer(number, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn conversions() {
+        for (value, integer, float) in [
+            (Value::from(" 1_000 "), Ok(Value::Int(1000)), Ok(1000.0)),
+            (Value::from("+0012"), Ok(Value::Int(12)), Ok(12.0)),
+            (Value::from("-0"), Ok(Value::Int(0)), Ok(-0.0)),
+            (Value::from("1.5"), Err(NumberError::Text), Ok(1.5)),
+            (Value::from("٤٢"), Ok(Value::Int(42)), Ok(42.0)),
+            (Value::from("1__0"), Err(NumberError::Text), Err(NumberError::Text)),
+            (Value::from(""), Err(NumberError::Text), Err(NumberError::Text)),
+            (Value::from("inf"), Err(NumberError::Text), Ok(f64::INFINITY)),
+            (Value::from("\u{1f}7\u{a0}"), Ok(Value::Int(7)), Ok(7.0)),
+            (Value::Float(-1.9), Ok(Value::Int(-1)), Ok(-1.9)),
+            (Value::Float(1e22), Ok(Value::BigInt("10000000000000000000000".into())), Ok(1e22)),
+            (Value::Float(f64::INFINITY), Err(NumberError::NotFinite), Ok(f64::INFINITY)),
+            (Value::Bool(true), Ok(Value::Int(1)), Ok(1.0)),
+            (Value::Null, Err(NumberError::Kind), Err(NumberError::Kind)),
+            (
+                Value::BigInt("9".repeat(400).into()),
+                Ok(Value::BigInt("9".repeat(400).into())),
+                Err(NumberError::TooLarge),
+            ),
+        ] {
+            assert_eq!(integer_of(&value), integer, "{value:?}");
+            assert_eq!(float_of(&value), float, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The signature of metering messages: HMAC-SHA-256 over a walk of the message (Ceilometer's
+//! `publisher.utils.compute_signature`).
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::pytext::{write_bytes_repr, write_repr, write_str};
+use crate::{Map, Value};
+
+/// The key of a message that holds its signature, which is not signed itself.
+pub const MESSAGE_SIGNATURE: &str = "message_signature";
+
+/// The signature of `message` as lower-case hexadecimal digits; empty when the secret is empty.
+#[must_use]
+pub fn compute(message: &Map, secret: &str) -> String {
+    if secret.is_empty() {
+        return String::new();
+    }
+    // HMAC takes keys of any length, so this never fails.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    let mut text = Vec::with_capacity(1024);
+    write_walk(message, &mut text);
+    mac.update(&text);
+    let digest = mac.finalize().into_bytes();
+    let mut signature = String::with_capacity(digest.len() * 2);
+    for byte in digest {
+        for half in [byte >> 4, byte & 0xf] {
+            signature.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+        }
+    }
+    signature
+}
+
+/// Appends the text that is signed: names and values, sorted by name on each level, without separators.
+pub fn write_walk(message: &Map, out: &mut Vec<u8>) {
+    walk(message, &mut String::new(), out);
+}
+
+fn sorted(map: &Map) -> Vec<(&str, &Value)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    // UTF-8 sorts as code points do.
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    entries
+}
+
+fn walk(map: &Map, prefix: &mut String, out: &mut Vec<u8>) {
+    for (key, value) in sorted(map) {
+        match value {
+            Value::Map(inner) => {
+                let length = prefix.len();
+                prefix.push_str(key);
+                prefix.push(':');
+                walk(inner, prefix, out);
+                prefix.truncate(length);
+            }
+            _ if prefix.is_empty() && key == MESSAGE_SIGNATURE => {}
+            _ => {
+                out.extend_from_slice(prefix.as_bytes());
+                out.extend_from_slice(key.as_bytes());
+                match value {
+                    Value::List(_) => write_decoded(value, out),
+                    scalar => write_str(scalar, out),
+                }
+            }
+        }
+    }
+}
+
+/// Appends the text of a value inside a list, where texts have become byte strings and maps are sorted.
+fn write_decoded(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Str(text) => write_bytes_repr(text.as_bytes(), out),
+        Value::List(items) => {
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_decoded(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (place, (key, item)) in sorted(map).into_iter().enumerate() {
+                if place > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_bytes_repr(key.as_bytes(), out);
+                out.extend_from_slice(b": ");
+                write_decoded(item, out);
+            }
+            out.push(b'}');
+        }
+        scalar => write_repr(scalar, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse;
+
+    const SECRET: &str = "change this for valid signing";
+
+    fn map(text: &str) -> Map {
+        match parse(text).unwrap() {
+            Value::Map(map) => map,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn message(volume: &str, metadata: &str, monotonic: &str) -> Map {
+        map(&format!(
+            r#"{{"source": "openstack", "counter_name": "cpu", "counter_type": "cumulative", "counter_unit": "ns",
+            "counter_volume": {volume}, "user_id": "u1", "user_name": null, "project_id": "p1", "project_name": null,
+            "resource_id": "r1", "timestamp": "2026-07-21T13:56:12.123456", "resource_metadata": {metadata},
+            "message_id": "11111111-2222-3333-4444-555555555555", "monotonic_time": {monotonic}}}"#
+        ))
+    }
+
+    #[test]
+    fn vectors() {
+        let plain = message("123456789", "{}", "null");
+        let mut text = Vec::new();
+        write_walk(&plain, &mut text);
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "counter_namecpucounter_typecumulativecounter_unitnscounter_volume123456789message_id\
+             11111111-2222-3333-4444-555555555555monotonic_timeNoneproject_idp1project_nameNoneresource_idr1\
+             sourceopenstacktimestamp2026-07-21T13:56:12.123456user_idu1user_nameNone"
+        );
+        assert_eq!(
+            compute(&plain, SECRET),
+            "b45a27dad0eda3a3437fe70b02b186228dd67168cef20e25eb4a30dedd7d50be"
+        );
+        let rich = message(
+            "0.5",
+            r#"{"b": true, "a": {"y": ["x", {"k": "é", "z": 1}], "x": 1.0}, "n": null, "e": {}, "l": [],
+                "t": [["a'b", 2]]}"#,
+            "12345.678901234",
+        );
+        assert_eq!(
+            compute(&rich, SECRET),
+            "98e208a6d735e6ef8e4764cd0871d9662d9e466717200017def3c1675b795b10"
+        );
+    }
+
+    #[test]
+    fn the_signature_itself_is_skipped_and_no_secret_signs_nothing() {
+        let mut signed = message("1", "{}", "null");
+        let signature = compute(&signed, SECRET);
+        signed.insert(MESSAGE_SIGNATURE, "whatever");
+        assert_eq!(compute(&signed, SECRET), signature);
+        assert_eq!(compute(&signed, ""), "");
+    }
+}
