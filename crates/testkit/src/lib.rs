@@ -1,1 +1,20 @@
 //! Real servers for tests, the oracle and judge of fault tests, and fault injection.
+//!
+//! Every fixture is private: own ports, own directory, own names and cookies, so that several run side by
+//! side. Each is started by a launcher (`scripts/services/*.py`) that holds it on a leash: when the fixture
+//! is dropped, when the test panics, and when the test process is killed with -9, the launcher stops every
+//! process it started, by id, and removes the directory.
+//!
+//! The API blocks. In a tokio test call it before the runtime starts, or through `spawn_blocking`; short
+//! calls (a millisecond each: virtual hosts, queue depths) may simply block.
+
+mod error;
+mod paths;
+pub mod rabbitmq;
+mod service;
+pub mod wait;
+
+pub use error::Error;
+pub use paths::{launcher_python, repository, venv, venv_python};
+pub use rabbitmq::{RabbitMq, Vhost, shared_rabbitmq};
+pub use wait::{until, wait_until};

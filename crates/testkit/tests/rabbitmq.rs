@@ -1,0 +1,79 @@
+//! The RabbitMQ fixture against the real server.
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
+
+use testkit::{RabbitMq, shared_rabbitmq};
+
+/// Declares a durable queue bound to an exchange, from inside the broker.
+fn declare(vhost: &testkit::Vhost<'_>, queue: &str) {
+    let (v, q) = (vhost.name(), queue);
+    vhost
+        .broker()
+        .eval(&format!(
+            "X = rabbit_misc:r(<<\"{v}\">>, exchange, <<\"nova\">>), \
+             _ = rabbit_exchange:declare(X, topic, true, false, false, [], <<\"test\">>), \
+             Q = rabbit_misc:r(<<\"{v}\">>, queue, <<\"{q}\">>), \
+             {{new, _}} = rabbit_amqqueue:declare(Q, true, false, [{{<<\"x-max-length\">>, long, 9}}], none, <<\"test\">>), \
+             ok = rabbit_binding:add({{binding, X, <<\"{q}\">>, Q, []}}, <<\"test\">>)."
+        ))
+        .unwrap();
+}
+
+#[test]
+fn a_virtual_host_shows_what_was_declared_in_it() {
+    let vhost = shared_rabbitmq().vhost("shows").unwrap();
+    assert!(vhost.queues().unwrap().is_empty());
+    declare(&vhost, "notifications.info");
+    let queue = vhost.queue("notifications.info").unwrap().unwrap();
+    assert!(queue.durable && !queue.auto_delete);
+    assert_eq!(queue.kind, "classic");
+    assert_eq!(queue.arguments["x-max-length"], 9);
+    assert_eq!((queue.messages, queue.consumers), (0, 0));
+    let bindings = vhost.bindings().unwrap();
+    assert_eq!(bindings.len(), 1, "{bindings:?}");
+    assert_eq!((bindings[0].exchange.as_str(), bindings[0].queue.as_str()), ("nova", "notifications.info"));
+    let exchanges = vhost.exchanges().unwrap();
+    assert_eq!((exchanges[0].name.as_str(), exchanges[0].kind.as_str()), ("nova", "topic"));
+    assert!(vhost.connections().unwrap().is_empty());
+    vhost.purge("notifications.info").unwrap();
+    vhost.set_policy("limit", "^notif", r#"{"max-length": 5}"#).unwrap();
+    vhost.delete_queue("notifications.info").unwrap();
+    assert_eq!(vhost.depth("notifications.info").unwrap(), None);
+}
+
+#[test]
+fn a_dropped_virtual_host_is_gone() {
+    let broker = shared_rabbitmq();
+    let name = broker.vhost("gone").unwrap().name().to_owned();
+    let listed = broker.rabbitmqctl(&["-q", "list_vhosts"]).unwrap();
+    assert!(!listed.contains(&name), "{listed}");
+}
+
+#[test]
+fn restart_and_kill_keep_ports_and_durable_data() {
+    let broker = RabbitMq::builder().tls().start().unwrap();
+    let port = broker.port();
+    let vhost = broker.vhost("kept").unwrap();
+    declare(&vhost, "q");
+    broker.restart().unwrap();
+    assert!(vhost.queue("q").unwrap().unwrap().durable);
+    broker.kill().unwrap();
+    broker.eval("1.").unwrap_err();
+    broker.start_again().unwrap();
+    assert!(vhost.queue("q").unwrap().is_some());
+    broker.stop_app().unwrap();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    broker.start_app().unwrap();
+    std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert!(broker.certificates().unwrap().client_key.exists());
+    let dir = broker.dir().to_owned();
+    drop(vhost);
+    drop(broker);
+    assert!(!dir.exists());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_broker_that_cannot_start_says_why() {
+    let error = RabbitMq::builder().setting("no.such.setting = 1").start().unwrap_err();
+    assert!(format!("{error:?}").contains("no.such.setting"), "{error:?}");
+}
