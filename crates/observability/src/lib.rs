@@ -14,9 +14,9 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may use real time and plain tasks"))]
 
 pub mod clock;
-// pub mod health;
-// pub mod logs;
+pub mod health;
+pub mod logs;
 pub mod metrics;
 pub mod secret;
-// pub mod service_manager;
-// pub mod supervisor;
+pub mod service_manager;
+pub mod supervisor;

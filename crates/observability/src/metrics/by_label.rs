@@ -48,11 +48,9 @@ impl<M: Clone, const N: usize> Family<M, N> {
             return metric.clone();
         }
         let mut series = self.0.series.write().unwrap_or_else(PoisonError::into_inner);
-        let key = if series.len() < MAX_SERIES_PER_FAMILY || series.contains_key(&key) {
-            key
-        } else {
-            [OVERFLOW_LABEL; N].map(str::to_owned)
-        };
+        let overflow = [OVERFLOW_LABEL; N].map(str::to_owned);
+        let named = series.len() - usize::from(series.contains_key(&overflow));
+        let key = if named < MAX_SERIES_PER_FAMILY || series.contains_key(&key) { key } else { overflow };
         series.entry(key).or_insert_with(self.0.make).clone()
     }
 

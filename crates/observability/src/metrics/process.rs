@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn our_own_figures_are_plausible() {
         let stat = Stat::parse(&fs::read_to_string("/proc/self/stat").unwrap()).unwrap();
-        assert!(stat.threads >= 1 & stat.resident_bytes() > 100_000, "{stat:?}");
+        assert!(stat.threads >= 1 && stat.resident_bytes() > 100_000, "{stat:?}");
         let start = boot_time_seconds().unwrap() + stat.start_seconds_after_boot();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-        assert!(start <= now + 2.0 & start > now - 86_400.0, "started {start}, now {now}");
+        assert!(start <= now + 2.0 && start > now - 86_400.0, "started {start}, now {now}");
     }
 }
