@@ -70,8 +70,9 @@ pub struct Sample {
     pub resource_id: Value,
     /// When: an ISO 8601 text in UTC, with or without offset.
     pub timestamp: Value,
-    /// What else is known of the resource; a map unless a received sample has something else.
-    pub resource_metadata: Value,
+    /// What else is known of the resource; a map unless a received sample has something else. Samples that come out
+    /// of one notification share it.
+    pub resource_metadata: Arc<Value>,
     /// Which installation it comes from (`[DEFAULT] sample_source`).
     pub source: Value,
     /// The sample's own id; see [`sample_id`].
@@ -189,7 +190,7 @@ impl Sample {
             ("project_name", self.project_name.clone()),
             ("resource_id", self.resource_id.clone()),
             ("timestamp", self.timestamp.clone()),
-            ("resource_metadata", self.resource_metadata.clone()),
+            ("resource_metadata", Value::clone(&self.resource_metadata)),
             ("message_id", self.id.as_str().into()),
             ("monotonic_time", self.monotonic_time.into()),
         ]
@@ -209,7 +210,7 @@ impl Sample {
         IsoTime::parse(self.timestamp.as_str()?).ok()
     }
 
-    /// About how many bytes of memory it takes, for the budgets of queues and buffers.
+    /// About how many bytes of memory it takes, for the budgets of queues and buffers. Shared metadata counts in full.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
         let values = [
@@ -224,8 +225,8 @@ impl Sample {
             &self.resource_metadata,
             &self.source,
         ];
-        // The values' own places are counted with them.
-        let fixed = size_of::<Self>() - values.len() * size_of::<Value>();
+        // The values' own places are counted with them; that of the metadata is outside.
+        let fixed = size_of::<Self>() - (values.len() - 1) * size_of::<Value>();
         fixed + self.id.len() + values.into_iter().map(Value::approximate_bytes).sum::<usize>()
     }
 }
@@ -246,7 +247,7 @@ mod tests {
             project_name: Value::Null,
             resource_id: "r/1".into(),
             timestamp: "2026-07-21T13:56:12.123456".into(),
-            resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
+            resource_metadata: Arc::new([("k", "v")].into_iter().collect::<Map>().into()),
             source: "openstack".into(),
             id: "ID1".into(),
             monotonic_time: None,
@@ -298,7 +299,7 @@ mod tests {
     #[test]
     fn bytes_grow_with_what_it_holds() {
         let mut large = sample();
-        large.resource_metadata = [("k", "v".repeat(1000))].into_iter().collect::<Map>().into();
+        large.resource_metadata = Arc::new([("k", "v".repeat(1000))].into_iter().collect::<Map>().into());
         assert!(large.approximate_bytes() >= sample().approximate_bytes() + 999);
     }
 }
