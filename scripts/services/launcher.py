@@ -1,7 +1,7 @@
 """What every service launcher in this folder shares: one private server, on a leash.
 
 A launcher starts one real server in a private directory on private ports, says so with one JSON line on
-stdout, and then serves commands, one per line on stdin, each answered by one JSON line. When stdin ends
+stdout, and then serves commands, `VERB [ARGUMENT]` on each line of stdin, each answered by one JSON line. When stdin ends
 (its owner closed it, died or was killed) or a signal comes, the launcher kills what it started and removes
 the directory. Nothing outlives the owner, however the owner ends.
 
@@ -89,7 +89,7 @@ class Launcher:
     def __init__(self, name, keep_user=False):
         self.name = name
         self.ports = Ports()
-        self.dir = tempfile.mkdtemp(prefix=f"nephoscope-{name}-")
+        self.dir = tempfile.mkdtemp(prefix=f"nephoscope-{name}-", dir=self._parent())
         self.children = []
         self.stop_signal = signal.SIGKILL
         self._lock = threading.RLock()
@@ -98,6 +98,18 @@ class Launcher:
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.end(0))
+
+    @staticmethod
+    def _parent():
+        """Where private directories go: short enough for Unix sockets, and open to unprivileged servers."""
+        for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+            path = os.path.realpath(folder)
+            steps = [path]
+            while steps[-1] != "/":
+                steps.append(os.path.dirname(steps[-1]))
+            if len(path) <= 50 and os.access(path, os.W_OK) and all(os.stat(step).st_mode & 1 for step in steps):
+                return path
+        raise Failure("no usable directory for temporary files: neither TMPDIR nor /tmp nor /var/tmp")
 
     @staticmethod
     def _unprivileged():
@@ -282,9 +294,11 @@ class Launcher:
                 while not lines:
                     self._reap_orphans()
                     arrived.wait(1)
-                words = lines.pop(0).split()
+                verb, _, argument = lines.pop(0).strip().partition(" ")
             try:
-                self.report({"ok": True, **(commands[words[0]](*words[1:]) or {})})
+                if verb not in commands:
+                    raise Failure(f"no such command: {verb}")
+                self.report({"ok": True, **(commands[verb](*([argument] if argument else [])) or {})})
             except Exception as error:
                 self.report({"ok": False, "error": f"{error}" or repr(error)})
 

@@ -53,8 +53,7 @@ class Broker:
             # The command line tools' own listening port: any free one, as many run at once.
             "RABBITMQ_CTL_DIST_PORT_MIN": "0",
             "RABBITMQ_CTL_DIST_PORT_MAX": "0",
-            # A small machine of few threads: two async threads and one dirty scheduler of each kind suffice.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+A 2 +SDio 2 -eval file:eval(\"{at('control.erl')}\")",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-eval file:eval(\"{at('control.erl')}\")",
             # Makes the start script become the virtual machine instead of minding it.
             "detached": "true",
         }

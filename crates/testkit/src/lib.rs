@@ -8,13 +8,24 @@
 //! The API blocks. In a tokio test call it before the runtime starts, or through `spawn_blocking`; short
 //! calls (a millisecond each: virtual hosts, queue depths) may simply block.
 
+// Fixtures wait in real time: the clock that tests can move is for the code under test.
+#![allow(clippy::disallowed_methods)]
+
+mod cloud;
 mod error;
+mod glance;
+mod keystone;
 mod paths;
+mod postgresql;
 pub mod rabbitmq;
 mod service;
 pub mod wait;
 
+pub use cloud::Cloud;
 pub use error::Error;
+pub use glance::Glance;
+pub use keystone::{Keystone, KeystoneBuilder, NotificationFormat};
 pub use paths::{launcher_python, repository, venv, venv_python};
+pub use postgresql::PostgreSql;
 pub use rabbitmq::{RabbitMq, Vhost, shared_rabbitmq};
 pub use wait::{until, wait_until};

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::service::Service;
 
 pub use shared::shared_rabbitmq;
-pub use vhost::{Binding, Connection, Queue, Vhost};
+pub use vhost::{Binding, Connection, Exchange, Message, Queue, Vhost};
 
 /// The account that every fresh broker has, with its password.
 pub const USER: &str = "guest";
@@ -107,10 +107,7 @@ impl Builder {
 
     /// Starts the broker and waits until it serves.
     pub fn start(self) -> Result<RabbitMq, Error> {
-        let (service, report) = Service::start("rabbitmq", "rabbitmq.py", &self.arguments)?;
-        let text = report.to_string();
-        let report = serde_json::from_value(report)
-            .map_err(|error| Error::answer("rabbitmq: start", format!("{error}: {text}")))?;
+        let (service, report) = Service::start_reporting("rabbitmq", "rabbitmq.py", &self.arguments)?;
         Ok(RabbitMq { service, report })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Error;
@@ -66,6 +67,19 @@ impl Service {
             let talk = service.talk.lock().unwrap_or_else(PoisonError::into_inner);
             service.answer(&talk, "start", START_LIMIT)?
         };
+        Ok((service, report))
+    }
+
+    /// Like [`Self::start`], with the report read into its own type.
+    pub(crate) fn start_reporting<T: DeserializeOwned>(
+        name: &str,
+        script: &str,
+        arguments: &[String],
+    ) -> Result<(Self, T), Error> {
+        let (service, report) = Self::start(name, script, arguments)?;
+        let text = report.to_string();
+        let report = serde_json::from_value(report)
+            .map_err(|error| Error::answer(format!("{name}: start"), format!("{error}: {text}")))?;
         Ok((service, report))
     }
 

@@ -34,7 +34,22 @@ fn a_virtual_host_shows_what_was_declared_in_it() {
     let exchanges = vhost.exchanges().unwrap();
     assert_eq!((exchanges[0].name.as_str(), exchanges[0].kind.as_str()), ("nova", "topic"));
     assert!(vhost.connections().unwrap().is_empty());
+    for body in [&b"\x00\xff plain"[..], b""] {
+        vhost.publish("nova", "notifications.info", body).unwrap();
+    }
+    testkit::until("both messages", || (vhost.depth("notifications.info").unwrap() == Some(2)).then_some(()))
+        .unwrap();
+    let taken = vhost.take("notifications.info").unwrap();
+    assert_eq!(
+        taken.iter().map(|message| message.body.as_slice()).collect::<Vec<_>>(),
+        [b"\x00\xff plain".as_slice(), b""]
+    );
+    assert_eq!((taken[0].exchange.as_str(), taken[0].routing_key.as_str()), ("nova", "notifications.info"));
+    assert_eq!(taken[0].properties["delivery_mode"], 2);
+    assert_eq!(vhost.total_depth().unwrap(), 0);
+    vhost.publish("nova", "notifications.info", b"x").unwrap();
     vhost.purge("notifications.info").unwrap();
+    assert_eq!(vhost.depth("notifications.info").unwrap(), Some(0));
     vhost.set_policy("limit", "^notif", r#"{"max-length": 5}"#).unwrap();
     vhost.delete_queue("notifications.info").unwrap();
     assert_eq!(vhost.depth("notifications.info").unwrap(), None);

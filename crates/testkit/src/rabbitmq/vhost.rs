@@ -1,5 +1,7 @@
 //! One test's corner of a broker: a virtual host, its queues, bindings, policies and connections.
 
+mod messages;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -9,6 +11,8 @@ use serde_json::Value;
 use super::control::binary;
 use super::{RabbitMq, USER};
 use crate::Error;
+
+pub use messages::Message;
 
 /// A virtual host of its own; removed, with all in it, when dropped.
 #[derive(Debug)]
