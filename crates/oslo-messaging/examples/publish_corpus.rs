@@ -4,7 +4,7 @@
 //!
 //! Declares the queue, publishes COUNT messages through the default exchange with confirms (a window of 500), and
 //! prints how many the broker confirmed and their mean size in bytes.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a command line program of its own")]
+#![expect(clippy::print_stdout, reason = "a command line program of its own")]
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -83,10 +83,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             properties.clone(),
         );
         waiting.push_back(publish.await?);
-        if waiting.len() >= WINDOW {
-            if let Some(confirm) = waiting.pop_front() {
-                confirmed += usize::from(confirm.await?.is_ack());
-            }
+        if waiting.len() >= WINDOW
+            && let Some(confirm) = waiting.pop_front()
+        {
+            confirmed += usize::from(confirm.await?.is_ack());
         }
     }
     for confirm in waiting {

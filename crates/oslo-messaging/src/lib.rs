@@ -5,6 +5,7 @@
 //! - [`TransportUrl`] and [`RabbitOptions`] read what operators write.
 //! - [`Listener`] consumes topics × exchanges × priorities and hands out [`Batch`]es. A message is acknowledged when,
 //!   and only when, its batch's [`Receipt`] says so.
+//! - [`envelope`] takes a message's envelope off and reads the header, the payload left raw.
 //!
 //! lapin does the protocol; its automatic recovery stays off, because it knows one host and hides reconnects from
 //! those who hold delivery tags. No lapin type appears in this crate's interface but as an error's source.
@@ -13,6 +14,7 @@ mod backoff;
 mod batch;
 mod budget;
 mod connection;
+pub mod envelope;
 mod ledger;
 mod listener;
 mod metrics;
