@@ -372,6 +372,7 @@ fn a_rotation_never_overwrites_and_one_that_fails_loses_nothing() {
 
     let bench = Bench::new(|options| {
         options.rotation = Rotation::Size(20);
+        options.max_files = 1;
         options.line = "%(message)s".to_owned();
     });
     // A directory in the way of the rename.
