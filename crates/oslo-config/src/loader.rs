@@ -1,0 +1,259 @@
+//! From files, environment and command line to a checked configuration.
+
+use crate::config::Config;
+use crate::find;
+use crate::ini::{self, IniFile, MAX_FILE_BYTES};
+use crate::problem::{Origin, Problem};
+use crate::registry::Registry;
+use crate::resolve;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Errors, and warnings, of one load that are kept at most; the rest is counted.
+pub(crate) const MAX_PROBLEMS: usize = 200;
+
+/// A file or a directory named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `--config-file`.
+    File(PathBuf),
+    /// `--config-dir`: its `*.conf` in order of their names.
+    Directory(PathBuf),
+}
+
+/// A value from the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// One text, read like the text in a file.
+    Text(String),
+    /// Items that are already apart; a comma in one does not split it.
+    Items(Vec<String>),
+}
+
+/// An option set on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// Group, for example `DEFAULT`.
+    pub group: String,
+    /// Option, as in a file.
+    pub name: String,
+    /// Value.
+    pub given: Given,
+    /// The flag as the user wrote it, for messages.
+    pub flag: String,
+}
+
+impl Override {
+    /// Sets an option by its handle.
+    pub fn new<T>(handle: &crate::Handle<T>, given: Given, flag: impl Into<String>) -> Self {
+        Self {
+            group: handle.opt.group.to_owned(),
+            name: handle.opt.name.to_owned(),
+            given,
+            flag: flag.into(),
+        }
+    }
+}
+
+/// Everything that decides the configuration. Loading does not change it, so the same loader serves
+/// to reload.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    /// Name of the program, such as `ceilometer-polling`; `<program>.conf` is a default file.
+    pub program: String,
+    /// Name of the project, `ceilometer`; `<project>.conf` is a default file.
+    pub project: String,
+    /// Files and directories in command line order.
+    pub sources: Vec<Source>,
+    /// Whether default files are searched where the command line names none. True.
+    pub default_sources: bool,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// The working directory, base of relative paths.
+    pub working_directory: Option<PathBuf>,
+    /// `/etc`.
+    pub etc: PathBuf,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// Options from the command line; a later one wins.
+    pub overrides: Vec<Override>,
+    /// The machine's host name, default of `host`.
+    pub host_name: String,
+    /// The number of processors.
+    pub processors: usize,
+    /// The options that are known.
+    pub registry: Registry,
+}
+
+/// A configuration that can be used, and what is still worth saying about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Unknown and deprecated options, options without effect.
+    pub warnings: Vec<Problem>,
+}
+
+/// A configuration that cannot be used: every error that was found, not only the first.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct LoadError {
+    /// The errors, at most 200.
+    pub problems: Vec<Problem>,
+    /// Errors beyond that.
+    pub omitted: usize,
+    /// Warnings found on the way.
+    pub warnings: Vec<Problem>,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, problem) in self.problems.iter().enumerate() {
+            if number > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\nand {} more errors", self.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+/// Problems up to [`MAX_PROBLEMS`]; the rest is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    pub(crate) list: Vec<Problem>,
+    pub(crate) omitted: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else {
+            self.omitted += 1;
+        }
+    }
+}
+
+/// A file that has been read.
+#[derive(Debug)]
+pub(crate) struct ParsedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) ini: IniFile,
+}
+
+impl Loader {
+    /// A loader for `program` with the built-in options, default files under `/etc`, an empty
+    /// environment and nothing on the command line.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            project: "ceilometer".to_owned(),
+            sources: Vec::new(),
+            default_sources: true,
+            home: None,
+            working_directory: None,
+            etc: PathBuf::from("/etc"),
+            env: BTreeMap::new(),
+            overrides: Vec::new(),
+            host_name: "localhost".to_owned(),
+            processors: 1,
+            registry: Registry::builtin(),
+        }
+    }
+
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// Files that cannot be read or parsed, values that are invalid or refused, references to
+    /// options that do not exist: all of them together.
+    pub fn load(&self) -> Result<Loaded, LoadError> {
+        let plan = find::plan(self);
+        let mut errors = Problems::default();
+        let mut warnings = Problems::default();
+        for problem in plan.problems {
+            errors.push(problem);
+        }
+        let mut files = Vec::new();
+        for path in plan.files {
+            match read(&path) {
+                Ok(ini) => files.push(ParsedFile { path, ini }),
+                Err(problems) => {
+                    for problem in problems {
+                        errors.push(problem);
+                    }
+                }
+            }
+        }
+        let config = resolve::resolve(self, &files, plan.search, &mut errors, &mut warnings);
+        if errors.list.is_empty() {
+            crate::check::options_together(&config, &mut errors);
+        }
+        if errors.list.is_empty() {
+            Ok(Loaded { config, warnings: warnings.list })
+        } else {
+            Err(LoadError { problems: errors.list, omitted: errors.omitted, warnings: warnings.list })
+        }
+    }
+}
+
+/// Reads and parses one file.
+fn read(path: &Path) -> Result<IniFile, Vec<Problem>> {
+    let whole =
+        |message: String, hint: &str| vec![Problem::new(Origin::Path(path.to_owned()), message).hint(hint)];
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            whole(
+                format!("cannot read configuration file: {error}"),
+                "check the path and its permissions, or name another file with --config-file",
+            )
+        })?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(whole(
+            format!("configuration file is larger than {MAX_FILE_BYTES} bytes"),
+            "split it, or remove what is no configuration",
+        ));
+    }
+    parse_bytes(path, &bytes)
+}
+
+/// Parses the bytes of one file.
+pub(crate) fn parse_bytes(path: &Path, bytes: &[u8]) -> Result<IniFile, Vec<Problem>> {
+    let at = |line, column| Origin::File { path: path.to_owned(), line, column };
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = crate::python::lines(&good).count().max(1);
+        let last = good.rsplit(['\n', '\r']).next().unwrap_or_default();
+        let line = if last.is_empty() && !good.is_empty() { line + 1 } else { line };
+        vec![
+            Problem::new(
+                at(
+                    u32::try_from(line).unwrap_or(u32::MAX),
+                    u32::try_from(last.chars().count() + 1).unwrap_or(u32::MAX),
+                ),
+                "byte that is not UTF-8",
+            )
+            .hint("save the file as UTF-8"),
+        ]
+    })?;
+    ini::parse(text).map_err(|faults| {
+        faults
+            .into_iter()
+            .map(|fault| {
+                let hint = if text.starts_with('\u{feff}') && fault.at.line == 1 {
+                    "remove the byte order mark: save the file as UTF-8 without it"
+                } else {
+                    fault.hint
+                };
+                Problem::new(at(fault.at.line, fault.at.column), fault.message).hint(hint)
+            })
+            .collect()
+    })
+}

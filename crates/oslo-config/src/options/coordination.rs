@@ -1,0 +1,16 @@
+//! `[coordination]`
+
+use crate::option::{RefusedValue, nullable_text};
+
+const INSTEAD: &str = "use redis://, etcd3+http://, file:// or postgresql://";
+
+options! { "coordination";
+    /// URL of the service through which agents share their work, in tooz's form. Unset: every agent does
+    /// everything.
+    BACKEND_URL: OptStr = nullable_text("backend_url").secret().refuses(&[
+        RefusedValue::Scheme { scheme: "zookeeper", instead: INSTEAD },
+        RefusedValue::Scheme { scheme: "kazoo", instead: INSTEAD },
+        RefusedValue::Scheme { scheme: "consul", instead: INSTEAD },
+        RefusedValue::Scheme { scheme: "mysql", instead: INSTEAD },
+    ]).later("the polling agent");
+}

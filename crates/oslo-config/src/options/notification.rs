@@ -1,0 +1,27 @@
+//! `[notification]`
+
+use super::messaging::REFUSED_TRANSPORTS;
+use crate::option::build_names::was_in;
+use crate::option::{boolean, integer, multi, nullable_integer};
+
+options! { "notification";
+    /// Whether a notification is acknowledged although making or publishing its event failed. Otherwise
+    /// it goes back to its queue.
+    ACK_ON_EVENT_ERROR: Bool = boolean("ack_on_event_error", true);
+    /// Transport URLs to consume notifications from. None: `[oslo_messaging_notifications]
+    /// transport_url`, else `[DEFAULT] transport_url`.
+    MESSAGING_URLS: List = multi("messaging_urls", &[]).secret().refuses(REFUSED_TRANSPORTS);
+    /// Notifications that are handled together at most.
+    BATCH_SIZE: Int = integer("batch_size", 1).min(1);
+    /// Seconds to wait for a batch to fill. Unset: no limit.
+    BATCH_TIMEOUT: OptInt = nullable_integer("batch_timeout");
+    /// Consumers that work side by side.
+    WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")]);
+    /// What is made of notifications: `meter` for samples, `event` for events.
+    PIPELINES: List = multi("pipelines", &["meter", "event"]);
+    /// Exchanges to bind the queue to: the `control_exchange` of each service.
+    NOTIFICATION_CONTROL_EXCHANGES: List = multi("notification_control_exchanges", &[
+        "nova", "glance", "neutron", "cinder", "heat", "keystone", "trove", "zaqar", "swift", "ceilometer",
+        "magnum", "dns", "ironic", "aodh",
+    ]).formerly(&[was_in("DEFAULT", "http_control_exchanges")]);
+}

@@ -1,0 +1,482 @@
+//! From parsed files to the effective value of every option.
+
+mod lookup;
+mod unknown;
+
+use crate::config::Config;
+use crate::environment;
+use crate::ini::quoted;
+use crate::loader::{Given, Loader, ParsedFile, Problems};
+use crate::option::{Default, Kind, Opt, RefusedValue, Support};
+use crate::problem::{Origin, Problem};
+use crate::registry::{Index, Slot};
+use crate::template::{self, Piece};
+use crate::types::{self, Invalid};
+use crate::value::Value;
+use lookup::Occurrences;
+use std::path::PathBuf;
+
+/// Length of a value after interpolation, at most. Without a bound, options that refer to each other
+/// twice double in length at each step.
+pub(crate) const MAX_INTERPOLATED_BYTES: usize = 64 << 10;
+
+/// An option's value and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Effective {
+    pub(crate) value: Value,
+    pub(crate) origin: Origin,
+    /// The option is secret, or a reference in it led to one that is.
+    pub(crate) secret: bool,
+}
+
+/// Text as found, before interpolation and conversion.
+pub(crate) enum Raw {
+    Text(String),
+    /// Values of a multi-valued option, each with the place that it stands in.
+    Many(Vec<(String, Origin)>),
+    /// Items from the command line.
+    Items(Vec<String>),
+}
+
+enum State {
+    Waiting,
+    Working,
+    Ready(Effective),
+    /// Reported already; what refers to it fails without another report.
+    Failed,
+}
+
+/// Resolves every option of the loader's registry.
+pub(crate) fn resolve(
+    loader: &Loader,
+    files: &[ParsedFile],
+    search: Vec<PathBuf>,
+    errors: &mut Problems,
+    warnings: &mut Problems,
+) -> Config {
+    let occurrences = Occurrences::new(files);
+    let mut registry = loader.registry.clone();
+    for section in credential_sections(loader, &occurrences) {
+        registry.add_credentials(&section);
+    }
+    let slots = registry.slots;
+    let mut resolver = Resolver {
+        loader,
+        index: Index::new(&slots),
+        states: slots.iter().map(|_| State::Waiting).collect(),
+        slots: &slots,
+        occurrences: &occurrences,
+        errors,
+        warnings,
+    };
+    for number in 0..slots.len() {
+        resolver.run(number);
+    }
+    for given in &loader.overrides {
+        if resolver.index.get(&given.group, &given.name).is_none() {
+            resolver.errors.push(Problem::new(
+                Origin::CommandLine(given.flag.clone()),
+                format!("there is no option {} in [{}]", given.name, given.group),
+            ));
+        }
+    }
+    let states = std::mem::take(&mut resolver.states);
+    let index = std::mem::take(&mut resolver.index);
+    unknown::report(loader, files, &slots, &index, warnings);
+    let values = states
+        .into_iter()
+        .map(|state| match state {
+            State::Ready(effective) => effective,
+            _ => Effective { value: Value::Null, origin: Origin::Default, secret: true },
+        })
+        .collect();
+    Config::new(slots, index, values, search)
+}
+
+/// Sections that an `auth_section` option points to, besides those that are known.
+fn credential_sections(loader: &Loader, occurrences: &Occurrences<'_>) -> Vec<String> {
+    loader
+        .registry
+        .slots
+        .iter()
+        .filter(|slot| slot.opt.name == crate::options::AUTH_SECTION_NAME)
+        .filter_map(|slot| {
+            let found = loader
+                .overrides
+                .iter()
+                .rev()
+                .find(|given| given.group == slot.group && given.name == slot.opt.name)
+                .and_then(|given| match &given.given {
+                    Given::Text(text) => Some(text.clone()),
+                    Given::Items(_) => None,
+                })
+                .or_else(|| loader.env.get(&environment::variable(&slot.group, slot.opt.name)).cloned())
+                .or_else(|| occurrences.single(slot).map(|(text, ..)| text.to_owned()))?;
+            // A reference here would need the options that the section is to bring.
+            (!found.is_empty() && template::is_plain(&found)).then_some(found)
+        })
+        .collect()
+}
+
+struct Resolver<'a> {
+    loader: &'a Loader,
+    slots: &'a [Slot],
+    index: Index,
+    states: Vec<State>,
+    occurrences: &'a Occurrences<'a>,
+    errors: &'a mut Problems,
+    warnings: &'a mut Problems,
+}
+
+impl Resolver<'_> {
+    fn run(&mut self, number: usize) {
+        if !matches!(self.states[number], State::Waiting) {
+            return;
+        }
+        self.states[number] = State::Working;
+        let slots = self.slots;
+        let slot = &slots[number];
+        let (raw, origin) = self.find(slot);
+        self.states[number] = match self.evaluate(slot, raw, &origin) {
+            Ok((value, tainted)) => {
+                State::Ready(Effective { value, origin, secret: tainted || slot.opt.secret })
+            }
+            Err(problem) => {
+                if let Some(problem) = problem {
+                    self.errors.push(problem);
+                }
+                State::Failed
+            }
+        };
+        self.remark(slot, number);
+    }
+
+    /// The raw value by precedence: command line, environment, files, default.
+    fn find(&mut self, slot: &Slot) -> (Option<Raw>, Origin) {
+        let opt = slot.opt;
+        let overridden = self
+            .loader
+            .overrides
+            .iter()
+            .rev()
+            .find(|given| given.group == slot.group && given.name == opt.name);
+        if let Some(given) = overridden {
+            let origin = Origin::CommandLine(given.flag.clone());
+            let raw = match &given.given {
+                Given::Text(text) => Raw::Text(text.clone()),
+                Given::Items(items) => Raw::Items(items.clone()),
+            };
+            return (Some(raw), origin);
+        }
+        let variable = environment::variable(&slot.group, opt.name);
+        if let Some(text) = self.loader.env.get(&variable) {
+            return (Some(Raw::Text(text.clone())), Origin::Env(variable));
+        }
+        let found = if opt.kind.is_multi() {
+            self.occurrences.many(slot, self.warnings)
+        } else {
+            self.occurrences.one(slot, self.warnings)
+        };
+        if let Some(found) = found {
+            return found;
+        }
+        for name in opt.default_env {
+            if let Some(text) = self.loader.env.get(*name) {
+                return (Some(Raw::Text(text.clone())), Origin::DefaultFromEnv((*name).to_owned()));
+            }
+        }
+        (None, Origin::Default)
+    }
+
+    /// Interpolates and converts. The error is `None` where it has been reported already.
+    fn evaluate(
+        &mut self,
+        slot: &Slot,
+        raw: Option<Raw>,
+        origin: &Origin,
+    ) -> Result<(Value, bool), Option<Problem>> {
+        let mut tainted = false;
+        let value = match raw {
+            None => return Ok((self.default(slot, &mut tainted)?, tainted)),
+            Some(Raw::Text(text)) => {
+                let text = self.interpolate(slot, &text, origin, &mut tainted)?;
+                let value = types::convert(&slot.opt.kind, &text)
+                    .map_err(|invalid| Some(complain(slot, &text, origin, invalid, tainted)))?;
+                if slot.opt.kind.is_multi() { Value::List(vec![text]) } else { value }
+            }
+            Some(Raw::Many(values)) => {
+                let mut items = Vec::with_capacity(values.len());
+                for (text, origin) in values {
+                    items.push(self.interpolate(slot, &text, &origin, &mut tainted)?);
+                }
+                Value::List(items)
+            }
+            Some(Raw::Items(items)) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    out.push(self.interpolate(slot, &item, origin, &mut tainted)?);
+                }
+                types::convert_items(&slot.opt.kind, out)
+            }
+        };
+        refuse(slot, &value, origin)?;
+        Ok((value, tainted))
+    }
+
+    fn default(&mut self, slot: &Slot, tainted: &mut bool) -> Result<Value, Option<Problem>> {
+        Ok(match slot.opt.default {
+            Default::Null => Value::Null,
+            Default::Bool(value) => Value::Bool(value),
+            Default::Int(value) => Value::Int(value),
+            Default::Float(value) => Value::Float(value),
+            Default::HostName => Value::Str(self.loader.host_name.clone()),
+            Default::Program => Value::Str(self.loader.program.clone()),
+            Default::Processors => Value::Int(i64::try_from(self.loader.processors).unwrap_or(i64::MAX)),
+            Default::Str(text) => {
+                let text = self.interpolate(slot, text, &Origin::Default, tainted)?;
+                types::convert(&slot.opt.kind, &text)
+                    .map_err(|invalid| Some(complain(slot, &text, &Origin::Default, invalid, *tainted)))?
+            }
+            Default::List(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    out.push(self.interpolate(slot, item, &Origin::Default, tainted)?);
+                }
+                Value::List(out)
+            }
+        })
+    }
+
+    fn interpolate(
+        &mut self,
+        slot: &Slot,
+        text: &str,
+        origin: &Origin,
+        tainted: &mut bool,
+    ) -> Result<String, Option<Problem>> {
+        if template::is_plain(text) {
+            return Ok(text.to_owned());
+        }
+        let text = text.replace("\\$", "$$");
+        let mut out = String::with_capacity(text.len());
+        for piece in template::pieces(&text) {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Reference(name) => {
+                    let number = self.refer(slot, name, origin)?;
+                    self.run(number);
+                    match &self.states[number] {
+                        State::Ready(effective) => {
+                            out.push_str(&effective.value.interpolated());
+                            *tainted |= effective.secret;
+                        }
+                        State::Working => {
+                            return Err(Some(
+                                Problem::new(
+                                    origin.clone(),
+                                    format!(
+                                        "option {} refers to itself, by way of {}",
+                                        slot.opt.name, self.slots[number].opt.name
+                                    ),
+                                )
+                                .hint("break the circle; write $$ for a dollar sign"),
+                            ));
+                        }
+                        State::Waiting | State::Failed => return Err(None),
+                    }
+                }
+            }
+            if out.len() > MAX_INTERPOLATED_BYTES {
+                return Err(Some(
+                    Problem::new(
+                        origin.clone(),
+                        format!(
+                            "value of option {} grows beyond {MAX_INTERPOLATED_BYTES} bytes through its references",
+                            slot.opt.name
+                        ),
+                    )
+                    .hint("write the value out, or refer to fewer options"),
+                ));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The option that a reference means: of the same group, else of `DEFAULT`.
+    fn refer(&self, slot: &Slot, name: &str, origin: &Origin) -> Result<usize, Option<Problem>> {
+        let index = &self.index;
+        let complain = |what: String, hint: &str| {
+            let problem = if slot.opt.secret {
+                // The name may be a part of a password with a dollar sign in it.
+                Problem::new(
+                    origin.clone(),
+                    format!(
+                        "a dollar sign in the value of option {} is followed by something that is no option's name",
+                        slot.opt.name
+                    ),
+                )
+                .hint("write $$ for a dollar sign")
+            } else {
+                Problem::new(
+                    origin.clone(),
+                    format!(
+                        "{} in the value of option {} {what}",
+                        quoted(&format!("${name}")),
+                        slot.opt.name
+                    ),
+                )
+                .hint(hint)
+            };
+            Err(Some(problem))
+        };
+        let own = match name.split_once('.') {
+            Some(("DEFAULT", option)) => {
+                return complain(
+                    "names the group DEFAULT, which references must not name".to_owned(),
+                    &format!("write ${{{option}}}, or $$ for a dollar sign"),
+                );
+            }
+            Some((group, option)) if index.has_group(group) => {
+                index.get(group, option).or_else(|| index.former(group, option))
+            }
+            Some((group, _)) => {
+                let near = crate::suggest::nearest(group, index.groups());
+                let hint = match near {
+                    Some(near) => format!("did you mean the group {near}? Write $$ for a dollar sign"),
+                    None => "write $$ for a dollar sign, and ${name} where a dot follows the name".to_owned(),
+                };
+                return complain(format!("names a group that does not exist, {group}"), &hint);
+            }
+            None => index.get(&slot.group, name).or_else(|| index.former(&slot.group, name)),
+        };
+        if let Some(number) = own {
+            return Ok(number);
+        }
+        if index.has_group(name) {
+            return complain(
+                "names a group, not an option".to_owned(),
+                "write ${group.option}, or $$ for a dollar sign",
+            );
+        }
+        if let Some(number) = index.get("DEFAULT", name).or_else(|| index.former("DEFAULT", name)) {
+            return Ok(number);
+        }
+        let candidates = self
+            .slots
+            .iter()
+            .filter(|other| other.group == slot.group || other.group == "DEFAULT")
+            .map(|other| other.opt.name);
+        let hint = match crate::suggest::nearest(name, candidates) {
+            Some(near) => format!("did you mean ${near}? Write $$ for a dollar sign"),
+            None => "write $$ for a dollar sign".to_owned(),
+        };
+        complain("names no option".to_owned(), &hint)
+    }
+
+    /// Warnings about an option that somebody set.
+    fn remark(&mut self, slot: &Slot, number: usize) {
+        let State::Ready(effective) = &self.states[number] else {
+            return;
+        };
+        if matches!(effective.origin, Origin::Default | Origin::DefaultFromEnv(_)) {
+            return;
+        }
+        let opt = slot.opt;
+        let origin = effective.origin.clone();
+        let blank_number = effective.value == Value::Null && opt.default != Default::Null;
+        if let (true, Some(default)) = (blank_number, default_text(opt)) {
+            self.warnings.push(
+                Problem::new(
+                    origin.clone(),
+                    format!("option {} has no value; its default is used", opt.name),
+                )
+                .hint(format!("write {} = {default}, or remove the line", opt.name)),
+            );
+        }
+        match opt.support {
+            Support::NoEffect(why) if !is_default(opt, &effective.value) => {
+                self.warnings.push(Problem::new(origin, format!("option {} has no effect: {why}", opt.name)));
+            }
+            _ => {
+                if let Some(why) = opt.leaving {
+                    self.warnings.push(Problem::new(
+                        origin,
+                        format!("option {} is going to be removed: {why}", opt.name),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn complain(slot: &Slot, text: &str, origin: &Origin, invalid: Invalid, tainted: bool) -> Problem {
+    let value =
+        if slot.opt.secret || tainted { "the value".to_owned() } else { format!("value {}", quoted(text)) };
+    Problem::new(
+        origin.clone(),
+        format!("{value} of option {} in [{}] {}", slot.opt.name, slot.group, invalid.what),
+    )
+    .hint(invalid.hint)
+}
+
+/// Values whose form is right but which ask for something that is not supported.
+fn refuse(slot: &Slot, value: &Value, origin: &Origin) -> Result<(), Option<Problem>> {
+    let texts: &[String] = match value {
+        Value::Str(text) => std::slice::from_ref(text),
+        Value::List(items) => items,
+        _ => &[],
+    };
+    for text in texts {
+        let scheme = text.split(':').next().unwrap_or_default().to_lowercase();
+        let (base, transport) = match scheme.split_once('+') {
+            Some((base, transport)) => (base, transport),
+            None => (scheme.as_str(), ""),
+        };
+        for refused in slot.opt.refused {
+            let instead = match *refused {
+                RefusedValue::Scheme { scheme, instead } if scheme == base => instead,
+                RefusedValue::Transport { transport: refused, instead } if refused == transport => instead,
+                _ => continue,
+            };
+            return Err(Some(
+                Problem::new(
+                    origin.clone(),
+                    format!("{scheme}:// in option {} of [{}] is not supported", slot.opt.name, slot.group),
+                )
+                .hint(instead),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The default as it would be written in a file.
+pub(crate) fn default_text(opt: &Opt) -> Option<String> {
+    Some(match opt.default {
+        Default::Null => return None,
+        Default::Bool(value) => value.to_string(),
+        Default::Int(value) => value.to_string(),
+        Default::Float(value) => Value::Float(value).to_string(),
+        Default::Str(text) => text.to_owned(),
+        Default::List(items) => items.join(","),
+        Default::HostName => "<host name>".to_owned(),
+        Default::Program => "<program name>".to_owned(),
+        Default::Processors => "<number of processors>".to_owned(),
+    })
+}
+
+fn is_default(opt: &Opt, value: &Value) -> bool {
+    match (opt.default, value) {
+        (Default::Null, Value::Null) => true,
+        (Default::Null, Value::Str(text)) => text.is_empty(),
+        (Default::Bool(default), Value::Bool(value)) => default == *value,
+        (Default::Int(default), Value::Int(value)) => default == *value,
+        (Default::Float(default), Value::Float(value)) => (default - value).abs() < f64::EPSILON,
+        (Default::Str(default), Value::Str(value)) => match opt.kind {
+            Kind::Str { ignore_case: true, .. } => default.eq_ignore_ascii_case(value),
+            _ => default == value,
+        },
+        (Default::List(default), Value::List(value)) => default == value.as_slice(),
+        _ => false,
+    }
+}
