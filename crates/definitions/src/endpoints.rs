@@ -1,0 +1,131 @@
+//! What makes samples of notifications: the endpoints of Ceilometer's namespace `ceilometer.sample.endpoint`.
+
+mod http;
+mod telemetry;
+
+use model::{Notification, Priority, Sample};
+
+pub use http::HttpEndpoint;
+pub use telemetry::TelemetryEndpoint;
+
+use crate::{ConversionError, MeterDefinitions, SampleSettings};
+
+/// A converter from a notification to samples.
+pub trait SampleEndpoint: std::fmt::Debug + Send + Sync {
+    /// Its name, for logs and counters.
+    fn name(&self) -> &'static str;
+
+    /// Whether it wants notifications of that type.
+    fn wants(&self, event_type: &str) -> bool;
+
+    /// Appends the samples of a notification that it wants, and returns what failed.
+    fn convert(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+    ) -> Vec<ConversionError>;
+}
+
+impl SampleEndpoint for MeterDefinitions {
+    fn name(&self) -> &'static str {
+        "meter"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        MeterDefinitions::wants(self, event_type)
+    }
+
+    fn convert(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+    ) -> Vec<ConversionError> {
+        MeterDefinitions::convert(self, notification, settings, samples)
+    }
+}
+
+/// All endpoints, in upstream's order.
+#[derive(Debug)]
+pub struct SampleEndpoints {
+    endpoints: Vec<Box<dyn SampleEndpoint>>,
+}
+
+impl SampleEndpoints {
+    /// The endpoints written in code, and the definitions.
+    #[must_use]
+    pub fn new(meters: MeterDefinitions) -> Self {
+        Self {
+            endpoints: vec![
+                Box::new(HttpEndpoint::request()),
+                Box::new(HttpEndpoint::response()),
+                Box::new(TelemetryEndpoint),
+                Box::new(meters),
+            ],
+        }
+    }
+
+    /// Adds one more.
+    pub fn push(&mut self, endpoint: Box<dyn SampleEndpoint>) {
+        self.endpoints.push(endpoint);
+    }
+
+    /// Whether notifications of that priority become samples.
+    #[must_use]
+    pub const fn accepts(priority: Priority) -> bool {
+        matches!(priority, Priority::Info | Priority::Sample)
+    }
+
+    /// Whether any endpoint wants notifications of that type.
+    #[must_use]
+    pub fn wants(&self, event_type: &str) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.wants(event_type))
+    }
+
+    /// Appends the samples that all endpoints make of a notification, and returns what failed.
+    ///
+    /// A notification without an event type goes to the definitions, which report it.
+    pub fn convert(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+    ) -> Vec<ConversionError> {
+        let mut failures = Vec::new();
+        for endpoint in &self.endpoints {
+            if notification.event_type().is_none_or(|event_type| endpoint.wants(event_type)) {
+                failures.append(&mut endpoint.convert(notification, settings, samples));
+            }
+        }
+        failures
+    }
+}
+
+/// Whether `event_type` begins like `pattern`, whose dots stand for any character: what upstream's filters, which are
+/// regular expressions, make of a dotted name.
+fn begins_like(pattern: &str, event_type: &str) -> bool {
+    let mut characters = event_type.chars();
+    pattern.chars().all(|wanted| {
+        characters.next().is_some_and(|found| wanted == found || (wanted == '.' && found != '\n'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_regular_expressions_for_the_beginning() {
+        for (event_type, wanted) in [
+            ("http.request", true),
+            ("http.requests", true),
+            ("httpérequest", true),
+            ("http.reques", false),
+            ("http\nrequest", false),
+            ("xhttp.request", false),
+        ] {
+            assert_eq!(begins_like("http.request", event_type), wanted, "{event_type}");
+        }
+    }
+}
