@@ -1,1 +1,22 @@
 //! The one HTTP client factory and the one TLS configuration.
+//!
+//! - [`tls`]: the only place that names a cryptography provider; TLS settings from plain options, for clients and
+//!   servers, with errors that name the file.
+//! - [`client`]: builds a client from [`ClientOptions`]; no other crate calls reqwest's constructors.
+//! - [`explain`]: what went wrong with a request, in one line that a person understands and that holds no secret.
+//! - [`read_body`]: a response's body, up to a bound.
+//!
+//! Nothing here reads the environment: proxies come as options ([`ProxyOptions::from_values`]).
+
+pub mod tls;
+
+mod body;
+mod client;
+mod explain;
+mod proxy;
+
+pub use body::{BodyError, read_body};
+pub use client::{ClientError, ClientOptions, client};
+pub use explain::explain;
+pub use proxy::ProxyOptions;
+pub use tls::{ServerTlsOptions, TlsError, TlsOptions, TlsVersion, install_provider};
