@@ -6,6 +6,7 @@
 //! - [`Listener`] consumes topics × exchanges × priorities and hands out [`Batch`]es. A message is acknowledged when,
 //!   and only when, its batch's [`Receipt`] says so.
 //! - [`envelope`] takes a message's envelope off and reads the header, the payload left raw.
+//! - [`Notifier`] sends notifications, and returns when the broker has confirmed them.
 //!
 //! lapin does the protocol; its automatic recovery stays off, because it knows one host and hides reconnects from
 //! those who hold delivery tags. No lapin type appears in this crate's interface but as an error's source.
@@ -18,6 +19,7 @@ pub mod envelope;
 mod ledger;
 mod listener;
 mod metrics;
+mod notifier;
 mod options;
 mod prefetch;
 mod state;
@@ -31,6 +33,9 @@ pub use self::listener::{
     PRIORITIES,
 };
 pub use self::metrics::{AmqpMetrics, CauseLabels, PeerLabels, QueueLabels};
+pub use self::notifier::{
+    IN_FLIGHT, MESSAGE_BYTES_MAX, Notifier, NotifierConfig, NotifierState, NotifyError, Outgoing, Retry,
+};
 pub use self::options::{
     Compression, DEFAULT_PREFETCH, FailoverStrategy, LoginMethod, OptionsError, RabbitOptions,
 };
