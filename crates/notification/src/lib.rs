@@ -1,1 +1,12 @@
-//! The notification agent: listener, endpoints and definitions, pipeline.
+//! The notification agent: batches from a listener become samples and events, and are acknowledged when every
+//! publisher has accepted what came of them.
+//!
+//! The behaviour is that of `ceilometer-agent-notification` (its endpoints and managers); what is done otherwise, and
+//! why, stands in `docs/differences.md`.
+
+mod agent;
+mod decode;
+mod metrics;
+
+pub use agent::{Agent, AgentOptions};
+pub use metrics::AgentMetrics;

@@ -1,1 +1,24 @@
-//! Sources, sinks, routing, delivery tokens and the publisher trait.
+//! From converted records to the publishers that accept them.
+//!
+//! A *source* selects records by name, a *sink* names the publishers they go to, and every publisher
+//! of a sink runs behind a bounded queue of its own, so that one publisher's trouble delays no other.
+//! A [`DeliveryToken`] travels with each batch and tells, once, whether every publisher accepted it:
+//! only then may the input acknowledge what it was made from.
+
+pub mod config;
+mod filter;
+pub mod medium;
+mod metrics;
+mod publisher;
+mod router;
+mod token;
+mod worker;
+
+pub use filter::{Filter, FilterError};
+pub use metrics::{Drop, PipelineMetrics};
+pub use publisher::{
+    Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind,
+};
+pub use router::{PublisherFactory, Router, RouterError, Workers};
+pub use token::{DeliveryToken, Outcome};
+pub use worker::{RetryPolicy, SinkState, WorkerLimits};

@@ -1,1 +1,3 @@
-//! One file a publisher.
+//! One file a publisher; each says what *accepted* means for it.
+
+pub mod file;

@@ -1,0 +1,272 @@
+//! [`Publisher`]: what accepts records at the end of a pipeline.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use model::{Event, Sample};
+
+use crate::DeliveryToken;
+
+/// Records of one kind, in the order in which they were made.
+#[derive(Debug, Clone)]
+pub enum Records {
+    /// Samples, for the publishers of a meter pipeline.
+    Samples(Vec<Arc<Sample>>),
+    /// Events, for the publishers of an event pipeline.
+    Events(Vec<Arc<Event>>),
+}
+
+/// The two kinds of pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordsKind {
+    /// `pipeline.yaml`.
+    Samples,
+    /// `event_pipeline.yaml`.
+    Events,
+}
+
+impl RecordsKind {
+    /// The name in logs and metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Samples => "samples",
+            Self::Events => "events",
+        }
+    }
+}
+
+impl fmt::Display for RecordsKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Records {
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Samples(samples) => samples.len(),
+            Self::Events(events) => events.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Roughly how much memory they take, in bytes; what queues are bounded by.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        match self {
+            Self::Samples(samples) => samples.iter().map(|sample| sample.approximate_bytes()).sum(),
+            Self::Events(events) => events.iter().map(|event| event.approximate_bytes()).sum(),
+        }
+    }
+
+    /// Which kind they are.
+    #[must_use]
+    pub const fn kind(&self) -> RecordsKind {
+        match self {
+            Self::Samples(_) => RecordsKind::Samples,
+            Self::Events(_) => RecordsKind::Events,
+        }
+    }
+}
+
+/// Records on their way to one publisher, with the share that answers for them.
+#[derive(Debug)]
+pub struct Batch {
+    /// The records.
+    pub records: Records,
+    /// To be accepted when the publisher has accepted the records.
+    pub token: DeliveryToken,
+}
+
+/// Why a publisher did not accept records. Nothing is lost: they are offered again.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct PublishError {
+    /// A short name for the metric label, for example `no_space`.
+    pub cause: &'static str,
+    /// What happened, with the values that matter.
+    pub message: String,
+}
+
+/// Why a publisher cannot be made from its URL.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The URL is wrong, and will be however often it is tried.
+    #[error("{message}")]
+    Configuration {
+        /// What is wrong with which part.
+        message: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// Something that the publisher needs is not there now.
+    #[error("{message}")]
+    Unavailable {
+        /// What is missing.
+        message: String,
+    },
+}
+
+/// The future that [`Publisher::publish`] returns.
+pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
+
+/// Accepts records.
+///
+/// `Ok` means *accepted* in the sense that each publisher documents (file: written and synced). After
+/// an error the same records are offered again, perhaps with further ones behind them; a publisher that
+/// can undo a partial attempt does so, others may deliver some records twice.
+pub trait Publisher: fmt::Debug + Send {
+    /// Delivers `groups`, in order.
+    fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_>;
+}
+
+/// A publisher's URL, as written under `publishers:` of a sink.
+///
+/// Ceilometer appends `://` to a bare name, takes the scheme as the plugin's name and parses the query
+/// as form data.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PublisherUrl {
+    text: String,
+    scheme_end: usize,
+}
+
+impl PublisherUrl {
+    /// Reads the text of a `publishers:` entry.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let text = if text.contains("://") { text.to_owned() } else { format!("{text}://") };
+        let scheme_end = text.find("://").unwrap_or(text.len());
+        Self { text, scheme_end }
+    }
+
+    /// The plugin's name: what stands before `://`, in lower case as `urlsplit` gives it.
+    #[must_use]
+    pub fn scheme(&self) -> String {
+        self.text[..self.scheme_end].to_ascii_lowercase()
+    }
+
+    /// What stands between `://` and the first `/`, `?` or `#`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let rest = self.rest();
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    }
+
+    /// The path, not decoded, from its first `/`; empty when there is none.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let rest = self.rest();
+        let path = rest.get(self.authority().len()..).unwrap_or_default();
+        path.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The query's names and values in order, form-decoded. A name without `=` has an empty value.
+    #[must_use]
+    pub fn query(&self) -> Vec<(String, String)> {
+        let rest = self.rest();
+        let before_fragment = rest.split('#').next().unwrap_or_default();
+        let Some((_, query)) = before_fragment.split_once('?') else { return Vec::new() };
+        query
+            .split('&')
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                (form_decode(name), form_decode(value))
+            })
+            .collect()
+    }
+
+    /// The URL with user, password and option values hidden, for logs and metric labels.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let authority = self.authority();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let hidden = if host.len() == authority.len() { "" } else { "***@" };
+        format!("{}://{hidden}{host}{}", self.scheme(), self.path())
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.scheme_end + 3..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for PublisherUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublisherUrl({})", self.redacted())
+    }
+}
+
+/// Decodes `+` and `%XX` as `urllib.parse.parse_qs` does; what is not valid stays as it is.
+fn form_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut place = 0;
+    while let Some(&byte) = bytes.get(place) {
+        let hex = (byte == b'%')
+            .then(|| bytes.get(place + 1..place + 3))
+            .flatten()
+            .and_then(|pair| std::str::from_utf8(pair).ok())
+            .filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        match (byte, hex) {
+            (_, Some(value)) => {
+                decoded.push(value);
+                place += 3;
+            }
+            (b'+', None) => {
+                decoded.push(b' ');
+                place += 1;
+            }
+            (other, None) => {
+                decoded.push(other);
+                place += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publishers_url_is_read_as_ceilometer_reads_it() {
+        for (text, scheme, authority, path, query) in [
+            ("gnocchi", "gnocchi", "", "", vec![]),
+            ("gnocchi://?archive_policy=low", "gnocchi", "", "", vec![("archive_policy", "low")]),
+            ("file:///var/log/a.json?json", "file", "", "/var/log/a.json", vec![("json", "")]),
+            (
+                "UDP://10.0.0.1:4952/x?a=1&a=2&b=%41+c%zz",
+                "udp",
+                "10.0.0.1:4952",
+                "/x",
+                vec![("a", "1"), ("a", "2"), ("b", "A c%zz")],
+            ),
+        ] {
+            let url = PublisherUrl::new(text);
+            let seen = url.query();
+            let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(
+                (url.scheme().as_str(), url.authority(), url.path(), seen),
+                (scheme, authority, path, query)
+            );
+        }
+    }
+
+    #[test]
+    fn logs_do_not_show_a_publishers_password() {
+        let url = PublisherUrl::new("notifier://user:pass@rabbit:5672/vhost?topic=x");
+        assert_eq!(format!("{url:?}"), "PublisherUrl(notifier://***@rabbit:5672/vhost)");
+    }
+}

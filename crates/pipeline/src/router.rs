@@ -1,0 +1,208 @@
+//! [`Router`]: brings records to the publishers of every pipeline that selects them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::pytext::float_of;
+use model::{Sample, Value};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::PipelineConfig;
+use crate::metrics::Drop;
+use crate::worker::{Queue, SinkState, Worker, queue};
+use crate::{
+    Batch, BuildError, DeliveryToken, Filter, PipelineMetrics, Publisher, PublisherUrl, Records, RecordsKind,
+    RetryPolicy, WorkerLimits,
+};
+
+/// Makes publishers from URLs; the composition root knows which schemes exist.
+pub trait PublisherFactory: Send + Sync {
+    /// Makes the publisher for `url`. Called again after the publisher panicked, and with back-off while
+    /// it is [`BuildError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] for a URL that can never work.
+    fn build(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<Box<dyn Publisher>, BuildError>;
+
+    /// Checks `url` without touching anything outside: what `nephoscope check` calls.
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] for a URL that can never work.
+    fn check(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<(), BuildError>;
+}
+
+/// Why the pipelines cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// A publisher's URL can never work.
+    #[error("publisher {url} of sink {sink:?}: {source}")]
+    Publisher {
+        /// The URL, without secrets.
+        url: String,
+        /// The sink that names it.
+        sink: String,
+        /// What is wrong.
+        source: BuildError,
+    },
+}
+
+/// The pipelines of one kind, ready to take records.
+#[derive(Debug)]
+pub struct Router {
+    kind: RecordsKind,
+    routes: Vec<Route>,
+    queues: Vec<Queue>,
+    names: Vec<String>,
+    metrics: PipelineMetrics,
+}
+
+#[derive(Debug)]
+struct Route {
+    filter: Filter,
+    /// Indices into `queues`.
+    publishers: Vec<usize>,
+}
+
+/// The workers of a [`Router`], to be run by the caller's supervisor.
+#[derive(Debug)]
+pub struct Workers(Vec<Worker>);
+
+impl Workers {
+    /// The workers with their names, each a future that ends when its queue is closed and empty, or when
+    /// `cancelled`.
+    pub fn into_tasks(
+        self,
+        cancelled: &CancellationToken,
+    ) -> impl Iterator<Item = (String, impl Future<Output = ()> + Send + 'static)> {
+        self.0.into_iter().map(|worker| (worker.name.clone(), worker.run(cancelled.clone())))
+    }
+}
+
+impl Router {
+    /// Sets up every pipeline of `config`. Publishers with the same URL text are one publisher, as in
+    /// Ceilometer. A publisher that is unavailable now is tried again by its worker.
+    ///
+    /// # Errors
+    /// [`RouterError::Publisher`] for a URL that can never work.
+    pub fn new(
+        config: &PipelineConfig,
+        kind: RecordsKind,
+        factory: &Arc<dyn PublisherFactory>,
+        limits: WorkerLimits,
+        retry: RetryPolicy,
+        metrics: &PipelineMetrics,
+    ) -> Result<(Self, Workers), RouterError> {
+        let mut places: HashMap<PublisherUrl, usize> = HashMap::new();
+        let mut router = Self {
+            kind,
+            routes: Vec::new(),
+            queues: Vec::new(),
+            names: Vec::new(),
+            metrics: metrics.clone(),
+        };
+        let mut workers = Vec::new();
+        for pipeline in config.pipelines() {
+            let mut publishers = Vec::new();
+            for url in pipeline.publishers {
+                if let Some(&place) = places.get(url) {
+                    publishers.push(place);
+                    continue;
+                }
+                factory.check(url, kind).map_err(|source| RouterError::Publisher {
+                    url: url.redacted(),
+                    sink: pipeline.sink.to_owned(),
+                    source,
+                })?;
+                let name = format!("{kind}:{}", url.redacted());
+                let (build_url, build_factory) = (url.clone(), Arc::clone(factory));
+                let (sender, worker) = queue(
+                    name.clone(),
+                    Box::new(move || build_factory.build(&build_url, kind)),
+                    limits,
+                    retry,
+                    metrics.of_publisher(&url.redacted(), kind),
+                );
+                places.insert(url.clone(), router.queues.len());
+                publishers.push(router.queues.len());
+                router.queues.push(sender);
+                router.names.push(name);
+                workers.push(worker);
+            }
+            router.routes.push(Route { filter: pipeline.filter.clone(), publishers });
+        }
+        Ok((router, Workers(workers)))
+    }
+
+    /// Which kind of records this router takes.
+    #[must_use]
+    pub const fn kind(&self) -> RecordsKind {
+        self.kind
+    }
+
+    /// Brings `records` to every publisher whose pipeline selects them, waiting for room in its queue.
+    ///
+    /// `token` is accepted when all of them have accepted their part, which is at once when nothing is
+    /// selected. Records of the other kind are a programming error and are reported as not delivered.
+    pub async fn dispatch(&self, records: Records, token: DeliveryToken) {
+        if records.kind() != self.kind {
+            tracing::error!(expected = %self.kind, "records of the other kind came to a pipeline");
+            return;
+        }
+        let records = self.without_invalid(records);
+        for route in &self.routes {
+            let selected = select(&route.filter, &records);
+            if selected.is_empty() {
+                continue;
+            }
+            for &publisher in &route.publishers {
+                if let Some(queue) = self.queues.get(publisher) {
+                    queue.send(Batch { records: selected.clone(), token: token.share() }).await;
+                }
+            }
+        }
+        token.accept();
+    }
+
+    /// How each publisher fares, by name.
+    pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<SinkState>)> {
+        self.names.iter().map(String::as_str).zip(self.queues.iter().map(|queue| queue.state.clone()))
+    }
+
+    /// Drops samples that carry no number, as Ceilometer's sample pipeline does, and counts them.
+    fn without_invalid(&self, records: Records) -> Records {
+        let Records::Samples(mut samples) = records else { return records };
+        samples.retain(|sample| {
+            let Some(cause) = volume_problem(sample) else { return true };
+            self.metrics.dropped.increment(cause);
+            tracing::debug!(meter = %sample.name, resource = ?sample.resource_id, %cause, "sample dropped");
+            false
+        });
+        Records::Samples(samples)
+    }
+}
+
+/// Why a sample's volume cannot be carried: numbers and truth values can, and text that Python's
+/// `float()` reads (which stays text). Upstream requeues a list or map for ever; here it is dropped.
+fn volume_problem(sample: &Sample) -> Option<Drop> {
+    match &sample.volume {
+        Value::Bool(_) | Value::Int(_) | Value::BigInt(_) | Value::Float(_) => None,
+        Value::Null => Some(Drop::NullVolume),
+        text @ Value::Str(_) if float_of(text).is_ok() => None,
+        Value::Str(_) | Value::List(_) | Value::Map(_) => Some(Drop::VolumeNotANumber),
+    }
+}
+
+fn select(filter: &Filter, records: &Records) -> Records {
+    if filter.is_everything() {
+        return records.clone();
+    }
+    match records {
+        Records::Samples(samples) => {
+            Records::Samples(samples.iter().filter(|sample| filter.matches(&sample.name)).cloned().collect())
+        }
+        Records::Events(events) => Records::Events(
+            events.iter().filter(|event| filter.matches(&event.event_type)).cloned().collect(),
+        ),
+    }
+}

@@ -1,0 +1,227 @@
+//! One worker per publisher: takes batches from a bounded queue and offers them until they are accepted.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::PublisherMetrics;
+use crate::publisher::{BuildError, Publisher};
+use crate::{Batch, PublishError, Records};
+
+/// The bounds of one publisher's queue and of one call to it.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerLimits {
+    /// Batches that wait at most.
+    pub queue_batches: usize,
+    /// Bytes that wait or are being published at most; one larger batch still passes, alone.
+    pub queue_bytes: u32,
+    /// Batches handed to the publisher in one call at most.
+    pub group_batches: usize,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self { queue_batches: 256, queue_bytes: 64 << 20, group_batches: 64 }
+    }
+}
+
+/// How long to wait before records are offered again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// The first wait; each further one is twice as long.
+    pub initial: Duration,
+    /// The longest wait.
+    pub maximum: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { initial: Duration::from_millis(100), maximum: Duration::from_secs(30) }
+    }
+}
+
+impl RetryPolicy {
+    /// The wait before attempt `attempt` (1 = the first repetition), between half and all of its full
+    /// length, so that publishers that failed together do not return together. `random` is in `0.0..1.0`.
+    fn wait(self, attempt: u32, random: f64) -> Duration {
+        let full =
+            self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.maximum);
+        full.mul_f64(0.5 + random / 2.0)
+    }
+}
+
+/// How a publisher fares; for `/readyz` and the logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkState {
+    /// The last attempt was accepted, or there was none yet.
+    Working,
+    /// Attempts fail; records are kept and offered again.
+    Failing {
+        /// Attempts in a row.
+        attempts: u32,
+        /// What the last one said.
+        error: String,
+    },
+}
+
+/// Makes the publisher; called again after a panic or when it was unavailable.
+pub(crate) type Build = Box<dyn Fn() -> Result<Box<dyn Publisher>, BuildError> + Send + Sync>;
+
+/// The sending end of a worker's queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    batches: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
+    capacity_bytes: u32,
+    metrics: Arc<PublisherMetrics>,
+    pub(crate) state: watch::Receiver<SinkState>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    batch: Batch,
+    /// Given back when the batch is resolved.
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Queue {
+    /// Waits for room and queues the batch. When the worker is gone the batch's token is dropped, which
+    /// says "not delivered".
+    pub(crate) async fn send(&self, batch: Batch) {
+        let bytes = u32::try_from(batch.records.approximate_bytes()).unwrap_or(u32::MAX);
+        let bytes = bytes.clamp(1, self.capacity_bytes);
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(bytes).await else { return };
+        let records = batch.records.len() as u64;
+        if self.batches.send(Queued { batch, _room: room }).await.is_ok() {
+            self.metrics.queued.inc_by(records);
+        }
+    }
+}
+
+/// The receiving end: runs until the queue is closed and empty, or until it is cancelled.
+pub(crate) struct Worker {
+    pub(crate) name: String,
+    batches: mpsc::Receiver<Queued>,
+    build: Build,
+    retry: RetryPolicy,
+    limits: WorkerLimits,
+    metrics: Arc<PublisherMetrics>,
+    state: watch::Sender<SinkState>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A queue and the worker behind it.
+pub(crate) fn queue(
+    name: String,
+    build: Build,
+    limits: WorkerLimits,
+    retry: RetryPolicy,
+    metrics: Arc<PublisherMetrics>,
+) -> (Queue, Worker) {
+    let (sender, batches) = mpsc::channel(limits.queue_batches);
+    let (state, states) = watch::channel(SinkState::Working);
+    let room = Arc::new(Semaphore::new(limits.queue_bytes as usize));
+    let queue = Queue {
+        batches: sender,
+        room,
+        capacity_bytes: limits.queue_bytes,
+        metrics: Arc::clone(&metrics),
+        state: states,
+    };
+    (queue, Worker { name, batches, build, retry, limits, metrics, state })
+}
+
+impl Worker {
+    /// Publishes until the queue ends or `cancelled`; what is not accepted by then is "not delivered".
+    pub(crate) async fn run(mut self, cancelled: CancellationToken) {
+        let mut publisher = None;
+        let mut gathered = Vec::with_capacity(self.limits.group_batches);
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = cancelled.cancelled() => return,
+                received = self.batches.recv_many(&mut gathered, self.limits.group_batches) => received,
+            };
+            if received == 0 {
+                return;
+            }
+            let groups: Arc<[Records]> = gathered.iter().map(|queued| queued.batch.records.clone()).collect();
+            tokio::select! {
+                biased;
+                () = self.deliver(&mut publisher, &groups) => {}
+                () = cancelled.cancelled() => return,
+            }
+            self.metrics.accepted.inc_by(groups.iter().map(Records::len).sum::<usize>() as u64);
+            for queued in gathered.drain(..) {
+                queued.batch.token.accept();
+            }
+        }
+    }
+
+    /// Offers `groups` until they are accepted.
+    async fn deliver(&self, publisher: &mut Option<Box<dyn Publisher>>, groups: &Arc<[Records]>) {
+        let mut attempts: u32 = 0;
+        loop {
+            let Err(error) = self.attempt(publisher, groups).await else {
+                if attempts > 0 {
+                    tracing::info!(publisher = %self.name, attempts, "the publisher accepts records again");
+                }
+                self.state.send_if_modified(|state| {
+                    let changed = *state != SinkState::Working;
+                    *state = SinkState::Working;
+                    changed
+                });
+                return;
+            };
+            attempts = attempts.saturating_add(1);
+            self.metrics.count_failure(error.cause);
+            let wait = self.retry.wait(attempts, fastrand::f64());
+            tracing::warn!(
+                publisher = %self.name, attempts, cause = error.cause, retry_in_seconds = wait.as_secs_f64(),
+                "records not accepted, kept and offered again: {error}"
+            );
+            self.state.send_replace(SinkState::Failing { attempts, error: error.message });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        publisher: &mut Option<Box<dyn Publisher>>,
+        groups: &Arc<[Records]>,
+    ) -> Result<(), PublishError> {
+        let ready = match publisher {
+            Some(ready) => ready,
+            None => publisher.insert(
+                (self.build)()
+                    .map_err(|error| PublishError { cause: "unavailable", message: error.to_string() })?,
+            ),
+        };
+        let attempt = AssertUnwindSafe(ready.publish(Arc::clone(groups))).catch_unwind().await;
+        attempt.unwrap_or_else(|panic| {
+            // What a panic leaves behind is not to be trusted: the next attempt starts from a new publisher.
+            *publisher = None;
+            Err(PublishError {
+                cause: "panic",
+                message: format!("the publisher panicked: {}", panic_text(&*panic)),
+            })
+        })
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,320 @@
+//! Records through a router: what is selected, kept, retried and reported.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use definitions::Source;
+use model::{MeterKind, Sample, Value};
+use nephoscope_pipeline::config::PipelineConfig;
+use nephoscope_pipeline::{
+    BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
+    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, SinkState, WorkerLimits,
+};
+use observability::metrics::Metrics;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a publisher under test does with each call, by its URL's authority.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Behaviour {
+    Accept,
+    /// Fails this many times, then accepts.
+    Fail(usize),
+    /// Panics this many times, then accepts.
+    Panic(usize),
+    /// Never answers.
+    Hang,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    /// (publisher, meter, volume) in the order of acceptance.
+    accepted: Mutex<Vec<(String, String, i64)>>,
+    calls: Mutex<std::collections::HashMap<String, usize>>,
+    builds: Mutex<usize>,
+}
+
+#[derive(Debug)]
+struct TestPublisher {
+    name: String,
+    behaviour: Behaviour,
+    world: Arc<World>,
+}
+
+impl Publisher for TestPublisher {
+    fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_> {
+        Box::pin(async move {
+            let call = {
+                let mut calls = self.world.calls.lock().unwrap();
+                let call = calls.entry(self.name.clone()).or_default();
+                *call += 1;
+                *call
+            };
+            match self.behaviour {
+                Behaviour::Fail(times) if call <= times => {
+                    return Err(PublishError { cause: "test", message: format!("failure {call}") });
+                }
+                Behaviour::Panic(times) => assert!(call > times, "panic {call}"),
+                Behaviour::Hang => std::future::pending().await,
+                Behaviour::Fail(_) | Behaviour::Accept => {}
+            }
+            let mut accepted = self.world.accepted.lock().unwrap();
+            for records in &*groups {
+                let Records::Samples(samples) = records else { unreachable!() };
+                for sample in samples {
+                    let Value::Int(volume) = sample.volume else { unreachable!() };
+                    accepted.push((self.name.clone(), sample.name.to_string(), volume));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+struct Factory(Arc<World>);
+
+impl PublisherFactory for Factory {
+    fn build(&self, url: &PublisherUrl, _: RecordsKind) -> Result<Box<dyn Publisher>, BuildError> {
+        *self.0.builds.lock().unwrap() += 1;
+        let times = url.path().trim_start_matches('/').parse().unwrap_or(0);
+        let behaviour = match url.scheme().as_str() {
+            "fail" => Behaviour::Fail(times),
+            "panic" => Behaviour::Panic(times),
+            "hang" => Behaviour::Hang,
+            _ => Behaviour::Accept,
+        };
+        Ok(Box::new(TestPublisher { name: url.scheme(), behaviour, world: Arc::clone(&self.0) }))
+    }
+
+    fn check(&self, url: &PublisherUrl, _: RecordsKind) -> Result<(), BuildError> {
+        if url.scheme() == "wrong" {
+            return Err(BuildError::Configuration { message: "no such publisher".into(), hint: "x".into() });
+        }
+        Ok(())
+    }
+}
+
+struct Harness {
+    router: Router,
+    world: Arc<World>,
+    cancelled: CancellationToken,
+    workers: Vec<tokio::task::JoinHandle<()>>,
+    metrics: Metrics,
+}
+
+fn harness(publishers: &str, meters: &str, limits: WorkerLimits) -> Harness {
+    let text = format!(
+        "sources: [{{name: s, meters: {meters}, sinks: [k]}}]\nsinks: [{{name: k, publishers: {publishers}}}]"
+    );
+    let config = PipelineConfig::parse(Source { path: "p.yaml", text: &text }, RecordsKind::Samples).unwrap();
+    let world = Arc::new(World::default());
+    let factory: Arc<dyn PublisherFactory> = Arc::new(Factory(Arc::clone(&world)));
+    let retry = RetryPolicy { initial: Duration::from_millis(1), maximum: Duration::from_millis(5) };
+    let metrics = Metrics::new();
+    let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
+    let (router, workers) =
+        Router::new(&config, RecordsKind::Samples, &factory, limits, retry, &pipeline_metrics).unwrap();
+    let cancelled = CancellationToken::new();
+    let workers = workers
+        .into_tasks(&cancelled)
+        .map(|(_, task)| {
+            #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+            tokio::spawn(task)
+        })
+        .collect();
+    Harness { router, world, cancelled, workers, metrics }
+}
+
+fn sample(name: &str, volume: impl Into<Value>) -> Arc<Sample> {
+    Arc::new(Sample {
+        name: name.into(),
+        kind: MeterKind::Gauge,
+        unit: "B".into(),
+        volume: volume.into(),
+        user_id: Value::Null,
+        user_name: Value::Null,
+        project_id: Value::Null,
+        project_name: Value::Null,
+        resource_id: "r".into(),
+        timestamp: "2026-07-21T13:56:12".into(),
+        resource_metadata: Arc::new(Value::Null),
+        source: "openstack".into(),
+        id: "i".into(),
+        monotonic_time: None,
+    })
+}
+
+fn token() -> (DeliveryToken, oneshot::Receiver<Outcome>) {
+    let (sender, receiver) = oneshot::channel();
+    let sender = Mutex::new(Some(sender));
+    let token = DeliveryToken::new(move |outcome| {
+        if let Some(sender) = sender.lock().unwrap().take() {
+            let _ = sender.send(outcome);
+        }
+    });
+    (token, receiver)
+}
+
+impl Harness {
+    async fn deliver(&self, samples: Vec<Arc<Sample>>) -> Outcome {
+        let (token, outcome) = token();
+        self.router.dispatch(Records::Samples(samples), token).await;
+        tokio::time::timeout(DEADLINE, outcome).await.expect("the token was never resolved").unwrap()
+    }
+
+    fn accepted(&self) -> Vec<(String, String, i64)> {
+        self.world.accepted.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn every_publisher_of_the_sink_gets_what_the_source_selects() {
+    let harness = harness("[one, two]", "['disk.*']", WorkerLimits::default());
+    let outcome = harness.deliver(vec![sample("disk.a", 1), sample("cpu", 2), sample("disk.b", 3)]).await;
+    assert_eq!(outcome, Outcome::Accepted);
+    let mut accepted = harness.accepted();
+    accepted.sort();
+    let expect = |publisher: &str, meter: &str, volume| (publisher.to_owned(), meter.to_owned(), volume);
+    assert_eq!(
+        accepted,
+        [
+            expect("one", "disk.a", 1),
+            expect("one", "disk.b", 3),
+            expect("two", "disk.a", 1),
+            expect("two", "disk.b", 3)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nothing_selected_is_accepted_at_once() {
+    let harness = harness("[hang]", "['disk.*']", WorkerLimits::default());
+    assert_eq!(harness.deliver(vec![sample("cpu", 2)]).await, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn a_failing_publisher_gets_the_same_records_until_it_accepts_them() {
+    let harness = harness("['fail:///3']", "['*']", WorkerLimits::default());
+    assert_eq!(harness.deliver(vec![sample("a", 1)]).await, Outcome::Accepted);
+    assert_eq!(harness.accepted(), [("fail".to_owned(), "a".to_owned(), 1)]);
+    assert_eq!(harness.world.calls.lock().unwrap()["fail"], 4);
+    let (_, state) = harness.router.states().next().unwrap();
+    assert_eq!(*state.borrow(), SinkState::Working);
+}
+
+#[tokio::test]
+async fn a_publisher_that_panics_is_built_anew_and_loses_nothing() {
+    let harness = harness("['panic:///2']", "['*']", WorkerLimits::default());
+    assert_eq!(harness.deliver(vec![sample("a", 1)]).await, Outcome::Accepted);
+    assert_eq!(harness.accepted().len(), 1);
+    assert_eq!(*harness.world.builds.lock().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_hanging_publisher_delays_no_other_and_its_batch_is_never_accepted() {
+    let harness = harness("[hang, one]", "['*']", WorkerLimits::default());
+    let mut outcomes = Vec::new();
+    for volume in 0..10 {
+        let (token, outcome) = token();
+        harness.router.dispatch(Records::Samples(vec![sample("a", volume)]), token).await;
+        outcomes.push(outcome);
+    }
+    let all = async {
+        while harness.accepted().len() < 10 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, all).await.expect("the healthy publisher was delayed");
+    for outcome in &mut outcomes {
+        assert!(outcome.try_recv().is_err(), "resolved although one publisher has not accepted");
+    }
+    harness.cancelled.cancel();
+    for worker in harness.workers {
+        tokio::time::timeout(DEADLINE, worker).await.expect("a worker ignored the cancellation").unwrap();
+    }
+    for outcome in outcomes {
+        assert_eq!(outcome.await.unwrap(), Outcome::NotDelivered);
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_holds_the_input_back() {
+    let limits = WorkerLimits { queue_batches: 2, queue_bytes: 1 << 20, group_batches: 1 };
+    let harness = harness("[hang]", "['*']", limits);
+    let mut dispatched = 0;
+    loop {
+        let (token, _) = token();
+        let dispatch = harness.router.dispatch(Records::Samples(vec![sample("a", 1)]), token);
+        if tokio::time::timeout(Duration::from_millis(300), dispatch).await.is_err() {
+            break;
+        }
+        dispatched += 1;
+        assert!(dispatched < 100, "the queue is not bounded");
+    }
+    // Two wait, and one is being published.
+    assert_eq!(dispatched, 3);
+}
+
+#[tokio::test]
+async fn a_queue_is_bounded_in_bytes_and_a_larger_batch_still_passes() {
+    let limits = WorkerLimits { queue_batches: 1000, queue_bytes: 1, group_batches: 1000 };
+    let harness = harness("[one]", "['*']", limits);
+    for volume in 0..20 {
+        assert_eq!(harness.deliver(vec![sample("a", volume), sample("b", volume)]).await, Outcome::Accepted);
+    }
+    assert_eq!(harness.accepted().len(), 40);
+}
+
+#[tokio::test]
+async fn order_is_kept_within_a_publisher() {
+    let harness = harness("['fail:///2']", "['*']", WorkerLimits::default());
+    let mut outcomes = Vec::new();
+    for volume in 0..200 {
+        let (token, outcome) = token();
+        harness.router.dispatch(Records::Samples(vec![sample("a", volume)]), token).await;
+        outcomes.push(outcome);
+    }
+    for outcome in outcomes {
+        assert_eq!(tokio::time::timeout(DEADLINE, outcome).await.unwrap().unwrap(), Outcome::Accepted);
+    }
+    let volumes: Vec<i64> = harness.accepted().into_iter().map(|(_, _, volume)| volume).collect();
+    assert_eq!(volumes, (0..200).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn samples_without_a_number_are_dropped_and_counted() {
+    let harness = harness("[one]", "['*']", WorkerLimits::default());
+    let null = sample("null", Value::Null);
+    let text = sample("text", "much");
+    let list = sample("list", vec![Value::Int(1)]);
+    assert_eq!(harness.deliver(vec![null, text, sample("a", 7), list]).await, Outcome::Accepted);
+    assert_eq!(harness.accepted(), [("one".to_owned(), "a".to_owned(), 7)]);
+    let page = harness.metrics.prometheus_text();
+    for line in [
+        r#"nephoscope_pipeline_records_dropped_total{cause="null_volume"} 1"#,
+        r#"nephoscope_pipeline_records_dropped_total{cause="volume_not_a_number"} 2"#,
+        r#"nephoscope_pipeline_records_accepted_total{publisher="one://",kind="samples"} 1"#,
+    ] {
+        assert!(page.contains(line), "{line} is missing in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_can_never_work_is_an_error_at_the_start() {
+    let text =
+        "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['wrong://u:p@h']}]";
+    let config = PipelineConfig::parse(Source { path: "p.yaml", text }, RecordsKind::Samples).unwrap();
+    let factory: Arc<dyn PublisherFactory> = Arc::new(Factory(Arc::new(World::default())));
+    let made = Router::new(
+        &config,
+        RecordsKind::Samples,
+        &factory,
+        WorkerLimits::default(),
+        RetryPolicy::default(),
+        &PipelineMetrics::register(&Metrics::new().component("pipeline")),
+    );
+    let error = made.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "publisher wrong://***@h of sink \"k\": no such publisher");
+}
