@@ -1,2 +1,136 @@
 //! OpenStack Telemetry in one binary.
-fn main() {}
+//!
+//! `main` reads aloud: command line, surroundings, configuration, definitions, logs, role, exit status.
+
+mod check;
+mod cli;
+mod config_show;
+mod publishers_by_url;
+mod role;
+mod settings;
+mod signals;
+mod surroundings;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use observability::clock::Clock;
+use observability::metrics::Metrics;
+use pipeline::PublisherFactory;
+
+use crate::cli::{Action, ExitCodes, Invocation, Stop};
+use crate::role::Roles;
+use crate::surroundings::Surroundings;
+
+/// sysexits.h: the command line is wrong.
+const EX_USAGE: u8 = 64;
+/// sysexits.h: the configuration is wrong.
+const EX_CONFIG: u8 = 78;
+/// Anything else.
+const FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os().collect()) {
+        Ok(invocation) => invocation,
+        Err(stop) => return usage(&stop),
+    };
+    let surroundings = Surroundings::read();
+    match invocation.action {
+        Action::Version => {
+            say(format_args!("nephoscope {}", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
+        }
+        Action::ConfigShow { all } => finish(&invocation, config_show::show(&invocation, &surroundings, all)),
+        Action::Check { strict } => finish(&invocation, check::check(&invocation, &surroundings, strict)),
+        Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
+        Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
+    }
+}
+
+/// How a command ended.
+pub(crate) enum Ending {
+    /// Well.
+    Done,
+    /// The configuration is wrong; the text says where and what to write instead.
+    Configuration(String),
+    /// Something else went wrong.
+    Failed(anyhow::Error),
+}
+
+fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> Ending {
+    let loaded = match settings::load(invocation, surroundings) {
+        Ok(loaded) => loaded,
+        Err(error) => return Ending::Configuration(error.to_string()),
+    };
+    let config = loaded.config;
+    let (definitions, problems) = settings::load_definitions(&config);
+    let Some(definitions) = definitions else {
+        return Ending::Configuration(check::describe_fatal(&problems));
+    };
+    let listeners = match settings::listeners(&config) {
+        Ok(listeners) => listeners,
+        Err(error) => return Ending::Configuration(error.to_string()),
+    };
+    let metrics = Metrics::new();
+    let logs = settings::log_options(&config, &invocation.program, surroundings).and_then(|options| {
+        observability::logs::start(&options, &Clock::machine(), role::log_metrics(&metrics))
+    });
+    let logs = match logs {
+        Ok(logs) => logs,
+        Err(error) => return Ending::Configuration(check::with_sources(&error)),
+    };
+    observability::logs::log_panics();
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.to_string().replace('\n', ";"));
+    }
+    for problem in &problems {
+        tracing::warn!("{problem}");
+    }
+    tracing::info!(files = definitions.files.join(", "), "definitions read");
+    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
+    let notification = match role::Notification::new(&config, definitions, listeners, &publishers, &metrics) {
+        Ok(notification) => notification,
+        Err(error) => return Ending::Configuration(check::with_sources(&error)),
+    };
+    match role::run(roles, &config, notification, metrics, &surroundings.service_manager, logs) {
+        Ok(()) => Ending::Done,
+        Err(error) => Ending::Failed(error),
+    }
+}
+
+fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {
+    let (message, own) = match ending {
+        Ending::Done => return ExitCode::SUCCESS,
+        Ending::Configuration(message) => (message, EX_CONFIG),
+        Ending::Failed(error) => (format!("{error:#}"), FAILURE),
+    };
+    complain(format_args!("{}: {message}", invocation.program));
+    match invocation.exit_codes {
+        ExitCodes::Own => ExitCode::from(own),
+        ExitCodes::Upstream => ExitCode::from(FAILURE),
+    }
+}
+
+/// Help and version go to stdout and are a success; a wrong command line goes to stderr.
+fn usage(stop: &Stop) -> ExitCode {
+    // Nothing is left to be done when even this cannot be written.
+    let _ = stop.error.print();
+    if !stop.error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    match stop.exit_codes {
+        ExitCodes::Own => ExitCode::from(EX_USAGE),
+        ExitCodes::Upstream => ExitCode::from(2),
+    }
+}
+
+/// A line on stdout; a reader that went away is no reason to fail.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line on stderr.
+pub(crate) fn complain(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

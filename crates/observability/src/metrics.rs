@@ -120,6 +120,11 @@ impl Metrics {
         Component { metrics: self.clone(), name }
     }
 
+    /// Lets a crate that declares its metrics on the registry itself add them.
+    pub fn with_registry<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
+        register(&mut self.lock().registry)
+    }
+
     /// Adds `nephoscope_build_info`, whose labels say what is running, with the value 1.
     pub fn register_build_info(&self, labels: &[(&'static str, String)]) {
         let info = Info::new(labels.to_vec());

@@ -1,0 +1,96 @@
+//! `nephoscope check`: everything that is wrong in any configuration file, without starting anything.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use definitions::{Problem, Severity};
+use observability::metrics::Metrics;
+use pipeline::PublisherFactory;
+
+use crate::cli::Invocation;
+use crate::role::Roles;
+use crate::surroundings::Surroundings;
+use crate::{Ending, role, say, settings};
+
+/// Reads every file and reports. With `strict`, a warning is an error.
+pub(crate) fn check(invocation: &Invocation, surroundings: &Surroundings, strict: bool) -> Ending {
+    let mut errors = 0;
+    let mut warnings = 0;
+    let mut report = |severity: Severity, text: &str| {
+        let (word, count) = match severity {
+            Severity::Warning => ("warning", &mut warnings),
+            Severity::Error | Severity::Fatal => ("error", &mut errors),
+        };
+        *count += 1;
+        say(format_args!("{word}: {text}"));
+    };
+    let loaded = match settings::load(invocation, surroundings) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            for problem in &error.warnings {
+                report(Severity::Warning, &problem.to_string());
+            }
+            for problem in &error.problems {
+                report(Severity::Error, &problem.to_string());
+            }
+            return ending(errors + error.omitted, warnings, strict);
+        }
+    };
+    for problem in &loaded.warnings {
+        report(Severity::Warning, &problem.to_string());
+    }
+    let config = loaded.config;
+    let (definitions, problems) = settings::load_definitions(&config);
+    for problem in &problems {
+        report(problem.severity, &problem.to_string());
+    }
+    if let Err(error) = settings::log_options(&config, &invocation.program, surroundings) {
+        report(Severity::Error, &with_sources(&error));
+    }
+    let listeners = settings::listeners(&config).unwrap_or_else(|error| {
+        report(Severity::Error, &with_sources(&error));
+        Vec::new()
+    });
+    if let Some(definitions) = definitions {
+        for file in &definitions.files {
+            say(format_args!("read: {file}"));
+        }
+        let publishers: Arc<dyn PublisherFactory> = Arc::new(Roles::Notification.publishers(&config));
+        if let Err(error) =
+            role::Notification::new(&config, definitions, listeners, &publishers, &Metrics::new())
+        {
+            report(Severity::Error, &with_sources(&error));
+        }
+    }
+    ending(errors, warnings, strict)
+}
+
+fn ending(errors: usize, warnings: usize, strict: bool) -> Ending {
+    let summary = format!("{errors} errors, {warnings} warnings");
+    if errors > 0 || (strict && warnings > 0) {
+        return Ending::Configuration(summary);
+    }
+    say(format_args!("{summary}"));
+    Ending::Done
+}
+
+/// The problems that prevent a start, one a line.
+pub(crate) fn describe_fatal(problems: &[Problem]) -> String {
+    let fatal = problems.iter().filter(|problem| problem.severity == Severity::Fatal);
+    fatal.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// An error with all its sources, in one line.
+pub(crate) fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}

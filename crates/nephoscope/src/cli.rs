@@ -1,0 +1,305 @@
+//! The command line: our own commands, and the names of upstream's programs.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+/// What the user asked for.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) action: Action,
+    pub(crate) common: Common,
+    pub(crate) exit_codes: ExitCodes,
+    /// The name that decides which `<name>.conf` is read by default.
+    pub(crate) program: String,
+}
+
+/// The commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Run,
+    Notification,
+    Check { strict: bool },
+    ConfigShow { all: bool },
+    Version,
+}
+
+/// Exit statuses differ with the name under which the program was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitCodes {
+    /// 64 for usage, 78 for configuration (sysexits.h).
+    Own,
+    /// Upstream's: 2 for usage, 1 for everything else.
+    Upstream,
+}
+
+/// The options that every command has; they are oslo.config's and oslo.log's.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    /// `--config-file` and `--config-dir` in the order given.
+    pub(crate) sources: Vec<ConfigSource>,
+    /// Options of the table that a flag sets: name in `[DEFAULT]`, value, the flag as written.
+    pub(crate) settings: Vec<(&'static str, String, String)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ConfigSource {
+    File(PathBuf),
+    Directory(PathBuf),
+}
+
+/// The name under which Ceilometer's packages install the notification agent.
+const AGENT_NOTIFICATION: &str = "ceilometer-agent-notification";
+
+/// Flags with a value: option name, help, and the spellings that oslo.log takes (the first is shown).
+const VALUE_FLAGS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "log_config_append",
+        "PATH",
+        "Python logging configuration file",
+        &["log-config-append", "log-config", "log_config"],
+    ),
+    ("log_date_format", "FORMAT", "Format of dates in log lines", &["log-date-format"]),
+    ("log_dir", "DIR", "Directory of the log file", &["log-dir", "logdir"]),
+    ("log_file", "FILE", "Log to this file instead of standard error", &["log-file", "logfile"]),
+    ("syslog_log_facility", "FACILITY", "Facility of syslog messages", &["syslog-log-facility"]),
+];
+
+/// Flags that are on or off: option name, help, and the spellings for on and for off.
+const SWITCHES: &[(&str, &str, &str, &str)] = &[
+    ("debug", "Log at debug level", "debug", "nodebug"),
+    ("use_syslog", "Log to syslog", "use-syslog", "nouse-syslog"),
+    ("use_journal", "Log to the systemd journal", "use-journal", "nouse-journal"),
+    ("use_json", "Log as JSON, one object a line", "use-json", "nouse-json"),
+];
+
+/// Why there is nothing to do: help was shown, or the usage was wrong.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) error: clap::Error,
+    pub(crate) exit_codes: ExitCodes,
+}
+
+/// Reads the command line, `argv[0]` included.
+pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
+    let called = argv.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
+    if called == Some(AGENT_NOTIFICATION) {
+        let exit_codes = ExitCodes::Upstream;
+        let command = with_common(Command::new(AGENT_NOTIFICATION).version(env!("CARGO_PKG_VERSION")).about(
+            "Consumes OpenStack notifications and publishes samples and events (Nephoscope under upstream's name)",
+        ));
+        let matches = command.try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
+        let common = common(&matches);
+        return Ok(Invocation {
+            action: Action::Notification,
+            common,
+            exit_codes,
+            program: AGENT_NOTIFICATION.into(),
+        });
+    }
+    let exit_codes = ExitCodes::Own;
+    let matches = own_command().try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
+    let invocation = |action, matches: &ArgMatches, program: &str| Invocation {
+        action,
+        common: common(matches),
+        exit_codes,
+        program: program.into(),
+    };
+    Ok(match matches.subcommand() {
+        Some(("run", matches)) => invocation(Action::Run, matches, "nephoscope"),
+        Some(("notification", matches)) => invocation(Action::Notification, matches, AGENT_NOTIFICATION),
+        Some(("check", matches)) => {
+            let strict = matches.get_flag("strict");
+            invocation(Action::Check { strict }, matches, AGENT_NOTIFICATION)
+        }
+        Some(("config", matches)) => match matches.subcommand() {
+            Some((_, matches)) => {
+                let all = !matches.get_flag("changed");
+                invocation(Action::ConfigShow { all }, matches, AGENT_NOTIFICATION)
+            }
+            None => invocation(Action::Version, matches, "nephoscope"),
+        },
+        _ => Invocation {
+            action: Action::Version,
+            common: Common::default(),
+            exit_codes,
+            program: "nephoscope".into(),
+        },
+    })
+}
+
+fn own_command() -> Command {
+    Command::new("nephoscope")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("OpenStack Telemetry in one binary: collects, normalises and publishes samples and events")
+        .after_help(
+            "Configuration is Ceilometer's: ceilometer.conf, pipeline.yaml, event_pipeline.yaml, \
+             event_definitions.yaml and meters.d/, searched in /etc/ceilometer unless --config-file names one.\n\n\
+             Try first: nephoscope check --config-file /etc/ceilometer/ceilometer.conf",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(with_common(
+            Command::new("run").about("Start every role in one process, on files under the state directory"),
+        ))
+        .subcommand(with_common(
+            Command::new("notification")
+                .about("Start the notification agent (upstream's ceilometer-agent-notification)"),
+        ))
+        .subcommand(
+            with_common(
+                Command::new("check").about(
+                    "Read every configuration file and say what is wrong: file, line, column, and what to write",
+                ),
+            )
+            .arg(
+                Arg::new("strict")
+                    .long("strict")
+                    .action(ArgAction::SetTrue)
+                    .help("Take warnings, such as unknown options, as errors"),
+            ),
+        )
+        .subcommand(
+            Command::new("config").about("Look at the configuration").subcommand_required(true).subcommand(
+                with_common(
+                    Command::new("show")
+                        .about("Print the effective value of every option and where it comes from; secrets are hidden"),
+                )
+                .arg(
+                    Arg::new("changed")
+                        .long("changed")
+                        .action(ArgAction::SetTrue)
+                        .help("Only options that do not have their default"),
+                ),
+            ),
+        )
+        .subcommand(Command::new("version").about("Print the version"))
+}
+
+fn with_common(mut command: Command) -> Command {
+    command = command
+        .arg(
+            Arg::new("config-file")
+                .long("config-file")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .help(
+                    "Configuration file to read instead of the default ones; may be repeated, later ones win",
+                ),
+        )
+        .arg(
+            Arg::new("config-dir")
+                .long("config-dir")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .help("Directory whose *.conf are read in order of their names; may be repeated"),
+        );
+    for (option, value_name, help, spellings) in VALUE_FLAGS {
+        let mut spellings = spellings.iter();
+        let mut arg = Arg::new(*option).value_name(*value_name).help(*help).help_heading("Logging");
+        if let Some(first) = spellings.next() {
+            arg = arg.long(*first);
+        }
+        command = command.arg(arg.aliases(spellings.copied()));
+    }
+    for (option, help, spelling, off) in SWITCHES {
+        let mut on = Arg::new(*option)
+            .long(*spelling)
+            .action(ArgAction::SetTrue)
+            .overrides_with(*off)
+            .help(*help)
+            .help_heading("Logging");
+        if *option == "debug" {
+            on = on.short('d');
+        }
+        command = command
+            .arg(on)
+            .arg(Arg::new(*off).long(*off).action(ArgAction::SetTrue).overrides_with(*option).hide(true));
+    }
+    command
+}
+
+fn common(matches: &ArgMatches) -> Common {
+    let mut sources = Vec::new();
+    for (id, make) in [
+        ("config-file", ConfigSource::File as fn(PathBuf) -> ConfigSource),
+        ("config-dir", ConfigSource::Directory as fn(PathBuf) -> ConfigSource),
+    ] {
+        let paths = matches.get_many::<PathBuf>(id).into_iter().flatten();
+        let places = matches.indices_of(id).into_iter().flatten();
+        sources.extend(places.zip(paths).map(|(place, path)| (place, make(path.clone()))));
+    }
+    sources.sort_by_key(|(place, _)| *place);
+    let mut settings = Vec::new();
+    for (option, _, _, spellings) in VALUE_FLAGS {
+        if let Some(value) = matches.get_one::<String>(option) {
+            let flag = format!("--{}", spellings.first().unwrap_or(option));
+            settings.push((*option, value.clone(), flag));
+        }
+    }
+    for (option, _, spelling, off) in SWITCHES {
+        if matches.get_flag(option) {
+            settings.push((*option, "true".into(), format!("--{spelling}")));
+        } else if matches.get_flag(off) {
+            settings.push((*option, "false".into(), format!("--{off}")));
+        }
+    }
+    Common { sources: sources.into_iter().map(|(_, source)| source).collect(), settings }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Invocation {
+        parse(line.split(' ').map(OsString::from).collect()).unwrap()
+    }
+
+    fn usage(line: &str) -> (ExitCodes, String) {
+        let stop = parse(line.split(' ').map(OsString::from).collect()).unwrap_err();
+        (stop.exit_codes, stop.error.to_string())
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        own_command().debug_assert();
+    }
+
+    #[test]
+    fn files_and_directories_keep_their_order() {
+        let invocation =
+            read("nephoscope notification --config-file a --config-dir d --config-file b --debug");
+        assert_eq!(invocation.action, Action::Notification);
+        assert_eq!(
+            invocation.common.sources,
+            [
+                ConfigSource::File("a".into()),
+                ConfigSource::Directory("d".into()),
+                ConfigSource::File("b".into()),
+            ]
+        );
+        assert_eq!(invocation.common.settings, [("debug", "true".into(), "--debug".into())]);
+    }
+
+    #[test]
+    fn upstreams_name_takes_upstreams_flags_and_exit_statuses() {
+        let invocation =
+            read("/usr/bin/ceilometer-agent-notification -d --nodebug --logfile x --log_config y");
+        assert_eq!((invocation.action, invocation.exit_codes), (Action::Notification, ExitCodes::Upstream));
+        let settings: Vec<_> =
+            invocation.common.settings.iter().map(|(option, value, _)| (*option, value.as_str())).collect();
+        assert_eq!(settings, [("log_config_append", "y"), ("log_file", "x"), ("debug", "false")]);
+        assert_eq!(usage("ceilometer-agent-notification --wrong").0, ExitCodes::Upstream);
+    }
+
+    #[test]
+    fn a_wrong_command_is_answered_with_the_nearest() {
+        let (codes, text) = usage("nephoscope notifcation");
+        assert_eq!(codes, ExitCodes::Own);
+        assert!(text.contains("'notification'"), "{text}");
+    }
+}

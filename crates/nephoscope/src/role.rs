@@ -1,0 +1,203 @@
+//! The roles: what each starts, watches and stops.
+
+mod notification;
+mod watch;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use observability::clock::Clock;
+use observability::health::{HealthRegistry, HealthServer};
+use observability::logs::{LogHandle, LogMetrics};
+use observability::metrics::Metrics;
+use observability::service_manager::{NotifySettings, ProgressRegistry, ServiceManager};
+use observability::supervisor::{Supervisor, SupervisorMetrics};
+use oslo_config::Config;
+use oslo_config::options::{
+    library, messaging, nephoscope, notification as notification_options, notifications_bus,
+};
+
+pub(crate) use self::notification::Notification;
+use crate::publishers_by_url::Publishers;
+use crate::signals::Signals;
+
+/// Threads that convert and speak to the broker; files are written on threads of their own.
+const WORKER_THREADS: usize = 2;
+/// How long tasks that have nothing left to deliver may take to end.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+/// What `graceful_shutdown_timeout = 0` (no limit) comes to.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Which roles a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Roles {
+    /// The notification agent alone.
+    Notification,
+    /// `nephoscope run`.
+    All,
+}
+
+impl Roles {
+    /// The publishers that these roles can have.
+    pub(crate) fn publishers(self, config: &Config) -> Publishers {
+        match self {
+            Self::Notification => Publishers::new(),
+            Self::All => Publishers::all_in_one(&state_dir(config)),
+        }
+    }
+
+    fn listen_address(self, config: &Config) -> &str {
+        match self {
+            Self::Notification => config.get(&nephoscope::NOTIFICATION_LISTEN_ADDRESS),
+            Self::All => config.get(&nephoscope::RUN_LISTEN_ADDRESS),
+        }
+    }
+
+    /// Whether the notification agent is one of them: `run` on a machine without a broker leaves it out.
+    fn has_notification(self, config: &Config) -> bool {
+        self == Self::Notification
+            || config.is_set(&messaging::TRANSPORT_URL)
+            || config.is_set(&notifications_bus::TRANSPORT_URL)
+            || config.is_set(&notification_options::MESSAGING_URLS)
+    }
+}
+
+fn state_dir(config: &Config) -> PathBuf {
+    PathBuf::from(config.get(&nephoscope::STATE_DIR))
+}
+
+/// What every role shares.
+pub(crate) struct House {
+    pub(crate) metrics: Metrics,
+    pub(crate) health: HealthRegistry,
+    pub(crate) progress: ProgressRegistry,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) manager: ServiceManager,
+}
+
+/// The parts of a start that can fail for reasons of configuration have succeeded by now; what is left can fail
+/// only for reasons of the machine.
+pub(crate) fn run(
+    roles: Roles,
+    config: &Config,
+    notification: Notification,
+    metrics: Metrics,
+    manager_settings: &NotifySettings,
+    logs: LogHandle,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .thread_name("nephoscope")
+        .enable_all()
+        .build()
+        .context("cannot start the threads")?;
+    let served =
+        runtime.block_on(Box::pin(serve(roles, config, notification, metrics, manager_settings, &logs)));
+    // Threads that still write are not waited for without end: what they hold was not acknowledged.
+    runtime.shutdown_timeout(LAST_TASKS);
+    drop(logs);
+    served
+}
+
+/// The log's counters, to be registered before the first line is written.
+pub(crate) fn log_metrics(metrics: &Metrics) -> LogMetrics {
+    LogMetrics::register(&metrics.component("log"))
+}
+
+async fn serve(
+    roles: Roles,
+    config: &Config,
+    notification: Notification,
+    metrics: Metrics,
+    manager_settings: &NotifySettings,
+    logs: &LogHandle,
+) -> anyhow::Result<()> {
+    let clock = Clock::machine();
+    let mut signals = Signals::install().context("cannot install signal handlers")?;
+    metrics.register_process();
+    metrics.register_build_info(&[("version", env!("CARGO_PKG_VERSION").into())]);
+    let manager = ServiceManager::connect(manager_settings).context("cannot reach the service manager")?;
+    let house = House {
+        health: HealthRegistry::new(clock.clone()),
+        progress: ProgressRegistry::new(clock.clone()),
+        supervisor: Supervisor::new(clock, SupervisorMetrics::register(&metrics.component("supervisor"))),
+        manager,
+        metrics,
+    };
+    // Outlives the roles, so that a drain can be watched.
+    let watchers = Supervisor::new(
+        house.supervisor.clock().clone(),
+        SupervisorMetrics::register(&house.metrics.component("watch")),
+    );
+    let address = start_health_server(roles.listen_address(config), &house, &watchers).await?;
+    let feed = house.progress.clone().feed_watchdog(
+        house.manager.clone(),
+        manager_settings.watchdog,
+        house.health.clone(),
+        watchers.token().clone(),
+    );
+    watchers.spawn_once("watchdog", async move {
+        feed.await;
+        Ok::<(), Infallible>(())
+    });
+    let running = if roles.has_notification(config) {
+        Some(notification.start(&house)?)
+    } else {
+        tracing::info!("no transport_url is set: the notification agent is not started");
+        None
+    };
+    let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), health, "started");
+    house.manager.ready("started");
+    let reason = signals.wait_for_stop(logs).await;
+    tracing::info!(reason, "stopping: messages in hand are finished, the rest stays with the broker");
+    house.manager.stopping("finishing messages in hand");
+    house.health.set_stopping();
+    let grace = grace(config);
+    let drain = async {
+        if let Some(running) = running {
+            running.stop(grace).await;
+        }
+        house.supervisor.drain(LAST_TASKS).await
+    };
+    let drained = tokio::select! {
+        drained = drain => drained,
+        () = signals.second() => anyhow::bail!("stopped at once by a second signal; nothing unfinished was acknowledged"),
+    };
+    let _ = watchers.drain(LAST_TASKS).await;
+    if drained.is_clean() {
+        tracing::info!("stopped");
+        return Ok(());
+    }
+    anyhow::bail!("stopped with unfinished tasks: {}", drained.aborted.join(", "))
+}
+
+async fn start_health_server(
+    address: &str,
+    house: &House,
+    watchers: &Supervisor,
+) -> anyhow::Result<Option<SocketAddr>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let address: SocketAddr =
+        address.parse().with_context(|| format!("{address:?} is not an address and port"))?;
+    let server = HealthServer::bind(address, house.health.clone(), house.metrics.clone()).await?;
+    let address = server.address();
+    let token = watchers.token().clone();
+    watchers.spawn_once("health", async move {
+        server.serve(token).await;
+        Ok::<(), Infallible>(())
+    });
+    Ok(Some(address))
+}
+
+fn grace(config: &Config) -> Duration {
+    match u64::try_from(config.get(&library::GRACEFUL_SHUTDOWN_TIMEOUT)) {
+        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        _ => NO_LIMIT,
+    }
+}

@@ -1,0 +1,107 @@
+//! oslo.messaging's options, as the listener takes them.
+
+use std::time::Duration;
+
+use oslo_config::Config;
+use oslo_config::options::{messaging, nephoscope, notification, notifications_bus, rabbit};
+use oslo_messaging::{ListenerConfig, OptionsError, RabbitOptions, TransportUrl, UrlError};
+
+/// Why the options do not describe a listener. `option` names the one at fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MessagingError {
+    #[error("{option}: {source}")]
+    Url { option: &'static str, source: UrlError },
+    #[error("[oslo_messaging_rabbit]: {0}")]
+    Options(#[from] OptionsError),
+}
+
+/// Most messages that are converted and acknowledged together. A batch holds what is at hand, so this bounds
+/// work per step, not latency.
+const BATCH_MESSAGES: usize = 256;
+
+/// One listener for each of `[notification] messaging_urls`, or one for the notification transport.
+pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, MessagingError> {
+    let options = rabbit_options(config)?;
+    let mut urls: Vec<(&'static str, &str)> = config
+        .get(&notification::MESSAGING_URLS)
+        .iter()
+        .map(|url| ("[notification] messaging_urls", url.as_str()))
+        .filter(|(_, url)| !url.is_empty())
+        .collect();
+    if urls.is_empty() {
+        urls.push(match config.get(&notifications_bus::TRANSPORT_URL) {
+            Some(url) => ("[oslo_messaging_notifications] transport_url", url),
+            None => ("[DEFAULT] transport_url", config.get(&messaging::TRANSPORT_URL)),
+        });
+    }
+    let several = urls.len() > 1;
+    let mut listeners = Vec::with_capacity(urls.len());
+    for (number, (option, url)) in urls.into_iter().enumerate() {
+        let url: TransportUrl = url.parse().map_err(|source| MessagingError::Url { option, source })?;
+        let name = if several { format!("listener-{}", number + 1) } else { "listener".to_owned() };
+        let mut listener = ListenerConfig::new(name, url);
+        listener.options = options.clone();
+        listener.topics = config.get(&notifications_bus::TOPICS).to_vec();
+        listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
+        listener.batch_size =
+            usize::try_from(config.get(&notification::BATCH_SIZE)).unwrap_or(1).max(BATCH_MESSAGES);
+        listener.linger = linger(config);
+        listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
+        listeners.push(listener);
+    }
+    // The byte budget is the process's, not the listener's.
+    let share = listeners.len().max(1) as u64;
+    for listener in &mut listeners {
+        listener.budget_bytes = (listener.budget_bytes / share).max(1);
+    }
+    Ok(listeners)
+}
+
+/// `batch_size` above 1 with a `batch_timeout` is the wish to wait for a fuller batch; otherwise a batch is what is
+/// at hand.
+fn linger(config: &Config) -> Duration {
+    let seconds = match config.get(&notification::BATCH_TIMEOUT) {
+        Some(seconds) if config.get(&notification::BATCH_SIZE) > 1 => u64::try_from(seconds).unwrap_or(0),
+        _ => 0,
+    };
+    Duration::from_secs(seconds)
+}
+
+fn rabbit_options(config: &Config) -> Result<RabbitOptions, OptionsError> {
+    let mut options = RabbitOptions {
+        amqp_durable_queues: config.get(&rabbit::AMQP_DURABLE_QUEUES),
+        amqp_auto_delete: config.get(&rabbit::AMQP_AUTO_DELETE),
+        ssl: config.get(&rabbit::SSL),
+        ssl_version: config.get(&rabbit::SSL_VERSION).to_owned(),
+        ssl_key_file: config.get(&rabbit::SSL_KEY_FILE).to_owned(),
+        ssl_cert_file: config.get(&rabbit::SSL_CERT_FILE).to_owned(),
+        ssl_ca_file: config.get(&rabbit::SSL_CA_FILE).to_owned(),
+        ssl_enforce_hostname_verification: config.get(&rabbit::SSL_ENFORCE_HOSTNAME_VERIFICATION),
+        kombu_reconnect_delay: config.get(&rabbit::KOMBU_RECONNECT_DELAY),
+        kombu_reconnect_splay: config.get(&rabbit::KOMBU_RECONNECT_SPLAY),
+        rabbit_ha_queues: config.get(&rabbit::RABBIT_HA_QUEUES),
+        rabbit_quorum_queue: config.get(&rabbit::RABBIT_QUORUM_QUEUE),
+        rabbit_quorum_delivery_limit: config.get(&rabbit::RABBIT_QUORUM_DELIVERY_LIMIT),
+        rabbit_quorum_max_memory_length: config.get(&rabbit::RABBIT_QUORUM_MAX_MEMORY_LENGTH),
+        rabbit_quorum_max_memory_bytes: config.get(&rabbit::RABBIT_QUORUM_MAX_MEMORY_BYTES),
+        enable_cancel_on_failover: config.get(&rabbit::ENABLE_CANCEL_ON_FAILOVER),
+        ..RabbitOptions::default()
+    };
+    // These have types of their own there, which read the same texts as oslo.config does.
+    for (name, value) in [
+        ("kombu_failover_strategy", config.get(&rabbit::KOMBU_FAILOVER_STRATEGY).to_owned()),
+        ("rabbit_login_method", config.get(&rabbit::RABBIT_LOGIN_METHOD).to_owned()),
+        ("rabbit_retry_interval", config.get(&rabbit::RABBIT_RETRY_INTERVAL).to_string()),
+        ("rabbit_retry_backoff", config.get(&rabbit::RABBIT_RETRY_BACKOFF).to_string()),
+        ("rabbit_interval_max", config.get(&rabbit::RABBIT_INTERVAL_MAX).to_string()),
+        ("rabbit_qos_prefetch_count", config.get(&rabbit::RABBIT_QOS_PREFETCH_COUNT).to_string()),
+        ("heartbeat_timeout_threshold", config.get(&rabbit::HEARTBEAT_TIMEOUT_THRESHOLD).to_string()),
+        ("kombu_compression", config.get(&rabbit::KOMBU_COMPRESSION).unwrap_or_default().to_owned()),
+    ] {
+        if name != "kombu_compression" || !value.is_empty() {
+            options.set(name, &value)?;
+        }
+    }
+    options.validate()?;
+    Ok(options)
+}
