@@ -1,6 +1,6 @@
 //! Numbers: their texts, and `int()` and `float()` of values.
 
-use std::io::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::Specials;
 use super::tables::ZEROS;
@@ -67,33 +67,64 @@ pub fn write_float(number: f64, specials: Specials, out: &mut Vec<u8>) {
         return;
     }
     // `{:e}` gives the shortest digits as d.ddde-N; only their arrangement differs from Python's.
-    let mut scientific = [0_u8; 32];
-    let mut rest = scientific.as_mut_slice();
-    // A double needs at most 17 digits, a sign, a point and a four character exponent.
-    let _ = write!(rest, "{number:e}");
-    let unused = rest.len();
-    let text = scientific.get(..scientific.len() - unused).unwrap_or_default();
-    let (negative, text) = match text.split_first() {
-        Some((b'-', positive)) => (true, positive),
-        _ => (false, text),
-    };
-    let split = text.iter().position(|byte| *byte == b'e').unwrap_or(text.len());
-    let (mantissa, exponent) = text.split_at(split);
-    let exponent: i32 = std::str::from_utf8(exponent.get(1..).unwrap_or_default())
-        .ok()
-        .and_then(|exponent| exponent.parse().ok())
-        .unwrap_or(0);
+    let mut shortest = Scientific::default();
+    let _ = write!(shortest, "{number:e}");
+    // Halfway between two equally short texts Rust rounds up, Python to the even digit, as formatting with a
+    // precision does. It takes all of a double's digits to be there.
+    if shortest.digits().count() >= ALL_DIGITS || number.is_subnormal() {
+        let mut even = Scientific::default();
+        let _ = write!(even, "{number:.*e}", shortest.digits().count().saturating_sub(1));
+        if even.text() != shortest.text() && even.text().parse() == Ok(number) {
+            shortest = even;
+        }
+    }
     let mut digits = [0_u8; 20];
     let mut count = 0;
-    for (digit, slot) in mantissa.iter().filter(|byte| **byte != b'.').zip(&mut digits) {
-        *slot = *digit;
+    for (digit, slot) in shortest.digits().zip(&mut digits) {
+        *slot = digit;
         count += 1;
     }
-    let digits = digits.get(..count).unwrap_or_default();
-    if negative {
+    if number.is_sign_negative() {
         out.push(b'-');
     }
-    arrange(digits, exponent, out);
+    arrange(digits.get(..count).unwrap_or_default(), shortest.exponent(), out);
+}
+
+/// From so many digits on, two texts can be equally near to a double.
+const ALL_DIGITS: usize = 16;
+
+/// A number's text in scientific notation: at most 17 digits, a sign, a point and a four character exponent.
+#[derive(Default)]
+struct Scientific {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Scientific {
+    fn text(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.text().split_once('e').unwrap_or_default()
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.parts().0.bytes().filter(u8::is_ascii_digit)
+    }
+
+    fn exponent(&self) -> i32 {
+        self.parts().1.parse().unwrap_or(0)
+    }
+}
+
+impl fmt::Write for Scientific {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// Writes `0.DIGITS × 10^(exponent + 1)` in Python's form.
@@ -165,7 +196,8 @@ fn without_underscores(text: &str) -> Option<String> {
 
 /// A number text in ASCII, without blanks around it or underscores in it.
 fn plain_number(text: &str) -> Result<String, NumberError> {
-    ascii_digits(strip(text)).as_deref().and_then(without_underscores).ok_or(NumberError::Text)
+    // Here, unlike in `str.strip`, the information separators are no white space.
+    ascii_digits(text.trim()).as_deref().and_then(without_underscores).ok_or(NumberError::Text)
 }
 
 /// `int(value)`.
@@ -245,6 +277,7 @@ mod tests {
             (1e15, "1000000000000000.0"),
             (1e16, "1e+16"),
             (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (781_140_076_165.781_2, "781140076165.7812"),
             (28.999_999_999_999_996, "28.999999999999996"),
             (5e-324, "5e-324"),
             (1.797_693_134_862_315_7e308, "1.7976931348623157e+308"),
@@ -277,7 +310,8 @@ mod tests {
             (Value::from("1__0"), Err(NumberError::Text), Err(NumberError::Text)),
             (Value::from(""), Err(NumberError::Text), Err(NumberError::Text)),
             (Value::from("inf"), Err(NumberError::Text), Ok(f64::INFINITY)),
-            (Value::from("\u{1f}7\u{a0}"), Ok(Value::Int(7)), Ok(7.0)),
+            (Value::from("\u{b}7\u{a0}"), Ok(Value::Int(7)), Ok(7.0)),
+            (Value::from("\u{1f}7"), Err(NumberError::Text), Err(NumberError::Text)),
             (Value::Float(-1.9), Ok(Value::Int(-1)), Ok(-1.9)),
             (Value::Float(1e22), Ok(Value::BigInt("10000000000000000000000".into())), Ok(1e22)),
             (Value::Float(f64::INFINITY), Err(NumberError::NotFinite), Ok(f64::INFINITY)),
