@@ -266,11 +266,7 @@ impl<'a> Builder<'a> {
         let mut places: HashMap<KeyId, usize> = HashMap::with_capacity(flat.len());
         let mut entries: Vec<(Node, Node)> = Vec::with_capacity(flat.len());
         for (key, value) in flat {
-            let key = self.build_key(key)?;
-            let Some(identity) = key_id(&key) else {
-                return Err(Error::value(key.span, "found unhashable key")
-                    .within("while constructing a mapping", node.span));
-            };
+            let (key, identity) = self.build_key(key, node)?;
             let value = self.build(value)?;
             // Python keeps the first of equal keys and the last of their values.
             if let Some(entry) = places.get(&identity).and_then(|&place| entries.get_mut(place)) {
@@ -284,15 +280,23 @@ impl<'a> Builder<'a> {
     }
 
     /// A map's key: a lone `=` is a text here, and nowhere else.
-    fn build_key(&mut self, id: Id) -> Result<Node, Error> {
+    fn build_key(&mut self, id: Id, map: &Composed) -> Result<(Node, KeyId), Error> {
         let node = self.node(id)?;
-        match (&node.content, node.tag.strip_prefix(YAML)) {
+        let unhashable = || {
+            Error::value(node.span, "a list or a mapping cannot be a key")
+                .within("while constructing a mapping", map.span)
+        };
+        let key = match (&node.content, node.tag.strip_prefix(YAML)) {
             (Content::Scalar(text), Some("value")) => {
                 self.charge(1, text.len(), node.span)?;
-                Ok(Node { kind: Kind::Str(text.clone()), span: node.span })
+                Node { kind: Kind::Str(text.clone()), span: node.span }
             }
-            _ => self.build(id),
-        }
+            // Whatever they contain.
+            (_, Some("seq" | "map" | "set" | "omap" | "pairs")) => return Err(unhashable()),
+            _ => self.build(id)?,
+        };
+        let identity = key_id(&key).ok_or_else(unhashable)?;
+        Ok((key, identity))
     }
 
     fn pairs(&mut self, node: &'a Composed, context: &str) -> Result<Vec<(Node, Node)>, Error> {

@@ -10,11 +10,13 @@
 mod compose;
 mod construct;
 mod error;
-mod events;
+pub mod fuzz;
+
 pub mod limits;
 mod node;
 mod number;
 mod resolve;
+mod scanner;
 mod timestamp;
 
 pub use error::{Context, Error, ErrorKind};
