@@ -34,6 +34,11 @@ impl Registry {
         Self { slots }
     }
 
+    /// Every option with its group; credentials appear once for each of their groups.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'static Opt)> {
+        self.slots.iter().map(|slot| (slot.group.as_ref(), slot.opt))
+    }
+
     /// Adds the credential options to a group, where they are not there yet.
     pub(crate) fn add_credentials(&mut self, group: &str) {
         let known: HashSet<&str> =
