@@ -23,7 +23,7 @@ pub mod builtin {
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
     sources: Vec<SourceEntry>,
-    sinks: HashMap<String, Vec<PublisherUrl>>,
+    sinks: HashMap<String, Vec<ConfiguredPublisher>>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +31,15 @@ struct SourceEntry {
     name: String,
     filter: Filter,
     sinks: Vec<String>,
+}
+
+/// An entry under `publishers:`.
+#[derive(Debug, Clone)]
+pub struct ConfiguredPublisher {
+    /// What is written there.
+    pub url: PublisherUrl,
+    /// Where, as `path:line:column`.
+    pub place: String,
 }
 
 /// One source coupled with one sink.
@@ -43,7 +52,7 @@ pub struct Pipeline<'a> {
     /// The sink's name.
     pub sink: &'a str,
     /// Where they go.
-    pub publishers: &'a [PublisherUrl],
+    pub publishers: &'a [ConfiguredPublisher],
 }
 
 impl PipelineConfig {
@@ -173,7 +182,10 @@ impl Reader {
         }
         for node in nodes {
             match text(node) {
-                Some(url) => publishers.push(PublisherUrl::new(&url)),
+                Some(url) => publishers.push(ConfiguredPublisher {
+                    url: PublisherUrl::new(&url),
+                    place: format!("{}:{}:{}", self.path, node.span.line, node.span.column),
+                }),
                 None => {
                     let message = format!("a publisher must be a URL, not {}", describe(node));
                     self.problem(node.span, message, "write, for example, file:///var/log/samples.json?json");

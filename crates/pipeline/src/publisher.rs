@@ -102,7 +102,7 @@ pub struct PublishError {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The URL is wrong, and will be however often it is tried.
-    #[error("{message}")]
+    #[error("{message}; {hint}")]
     Configuration {
         /// What is wrong with which part.
         message: String,

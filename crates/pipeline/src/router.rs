@@ -8,7 +8,7 @@ use model::{Sample, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::PipelineConfig;
+use crate::config::{ConfiguredPublisher, PipelineConfig};
 use crate::metrics::Drop;
 use crate::worker::{Queue, SinkState, Worker, queue};
 use crate::{
@@ -36,8 +36,10 @@ pub trait PublisherFactory: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
     /// A publisher's URL can never work.
-    #[error("publisher {url} of sink {sink:?}: {source}")]
+    #[error("{place}: publisher {url} of sink {sink:?}: {source}")]
     Publisher {
+        /// Where it is written, as `path:line:column`.
+        place: String,
         /// The URL, without secrets.
         url: String,
         /// The sink that names it.
@@ -104,12 +106,13 @@ impl Router {
         let mut workers = Vec::new();
         for pipeline in config.pipelines() {
             let mut publishers = Vec::new();
-            for url in pipeline.publishers {
+            for ConfiguredPublisher { url, place: written } in pipeline.publishers {
                 if let Some(&place) = places.get(url) {
                     publishers.push(place);
                     continue;
                 }
                 factory.check(url, kind).map_err(|source| RouterError::Publisher {
+                    place: written.clone(),
                     url: url.redacted(),
                     sink: pipeline.sink.to_owned(),
                     source,

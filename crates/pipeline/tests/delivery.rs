@@ -316,5 +316,5 @@ async fn a_url_that_can_never_work_is_an_error_at_the_start() {
         &PipelineMetrics::register(&Metrics::new().component("pipeline")),
     );
     let error = made.map(|_| ()).unwrap_err().to_string();
-    assert_eq!(error, "publisher wrong://***@h of sink \"k\": no such publisher");
+    assert_eq!(error, "p.yaml:2:32: publisher wrong://***@h of sink \"k\": no such publisher; x");
 }

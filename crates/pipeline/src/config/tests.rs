@@ -37,7 +37,10 @@ fn the_built_in_pipelines_take_everything() {
         let pipelines: Vec<_> = config.pipelines().collect();
         assert_eq!(pipelines.len(), 1);
         assert!(pipelines[0].filter.is_everything());
-        assert_eq!(pipelines[0].publishers.iter().map(PublisherUrl::scheme).collect::<Vec<_>>(), [publisher]);
+        assert_eq!(
+            pipelines[0].publishers.iter().map(|publisher| publisher.url.scheme()).collect::<Vec<_>>(),
+            [publisher]
+        );
     }
 }
 
