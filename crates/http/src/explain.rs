@@ -64,12 +64,20 @@ fn what(error: &reqwest::Error) -> &'static str {
     }
 }
 
+/// The rustls error in a cause. It travels inside one or more `io::Error`s, which do not name it as their source.
+fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause: &'a (dyn Error + 'static) = cause;
+    for _ in 0..MAX_CAUSES {
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(error);
+        }
+        cause = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    }
+    None
+}
+
 fn hint_for(cause: &(dyn Error + 'static)) -> Option<&'static str> {
-    // rustls travels inside an io::Error, which does not name it as its source.
-    let inner = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-    let tls = cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()))?;
+    let tls = tls_error(cause)?;
     match tls {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(
             "the server's certificate is signed by an authority that is not trusted; set cafile to that authority's certificate",

@@ -35,6 +35,9 @@ impl ProxyOptions {
 
     /// reqwest's proxies, or the name and text of the value that is no URL.
     pub(crate) fn proxies(&self) -> Result<Vec<Proxy>, (&'static str, reqwest::Error)> {
+        if self.no_proxy.as_deref().is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*")) {
+            return Ok(Vec::new());
+        }
         let exceptions = self.no_proxy.as_deref().and_then(NoProxy::from_string);
         let mut proxies = Vec::new();
         // The first that matches a URL is used, so the general one comes last.
