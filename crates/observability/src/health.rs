@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{Clock, MonotonicTime};
 
-pub use server::{HealthServer, HealthServerError};
+pub use server::{HealthServer, HealthServerError, ServerLimits};
 
 /// A reason is cut at this many bytes (at a character's boundary), because it may quote what a peer sent.
 const MAX_REASON_BYTES: usize = 1_024;

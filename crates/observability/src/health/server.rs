@@ -22,12 +22,29 @@ use tokio_util::sync::CancellationToken;
 use super::{HealthRegistry, Report};
 use crate::metrics::Metrics;
 
-/// Connections at once; one more waits in the kernel's backlog until another has ended.
-const MAX_CONNECTIONS: usize = 32;
-/// A client must send a request's header within this time, and an idle connection is closed after it.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection ends after this time, whatever it does, so that a client that never reads cannot hold its place.
-const CONNECTION_LIFETIME: Duration = Duration::from_mins(5);
+/// What the server allows its clients. The default suits scrapers and probes on the same machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections at once; one more waits in the kernel's backlog until another has ended. Default 32.
+    pub connections: usize,
+    /// A client must send a request's header within this time, and an idle connection is closed after it. Default
+    /// 10 s.
+    pub header_timeout: Duration,
+    /// A connection ends after this time, whatever it does, so that a client that never reads cannot hold its place.
+    /// Default 5 min.
+    pub connection_lifetime: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 32,
+            header_timeout: Duration::from_secs(10),
+            connection_lifetime: Duration::from_mins(5),
+        }
+    }
+}
+
 /// Size of a connection's buffers: a longer header is refused.
 const BUFFER_BYTES: usize = 16 * 1_024;
 /// Pause after `accept` failed (out of descriptors, for example), so that the loop does not spin.
@@ -61,6 +78,7 @@ pub struct HealthServer {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    limits: ServerLimits,
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +111,13 @@ impl HealthServer {
             .route("/livez", get(alive_page))
             .route("/readyz", get(ready_page))
             .with_state(Sources { health, metrics });
-        Ok(Self { listener, address: bound, router })
+        Ok(Self { listener, address: bound, router, limits: ServerLimits::default() })
+    }
+
+    /// The same server with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: ServerLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The address that was bound, with its real port.
@@ -103,7 +127,7 @@ impl HealthServer {
 
     /// Serves until `stop` is cancelled; then lets open connections finish for a moment.
     pub async fn serve(self, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Arc::new(Semaphore::new(self.limits.connections.max(1)));
         let mut connections = JoinSet::new();
         loop {
             let place = tokio::select! {
@@ -122,8 +146,9 @@ impl HealthServer {
                 Ok((stream, _)) => {
                     let router = self.router.clone();
                     let stop = stop.clone();
+                    let limits = self.limits;
                     connections.spawn(async move {
-                        serve_connection(stream, router, stop).await;
+                        serve_connection(stream, router, limits, stop).await;
                         drop(place);
                     });
                 }
@@ -141,11 +166,11 @@ impl HealthServer {
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection(stream: TcpStream, router: Router, limits: ServerLimits, stop: CancellationToken) {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(limits.header_timeout)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -159,7 +184,7 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationT
         }
     };
     // A client that went away, sent nonsense or stayed too long is its own trouble.
-    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_LIFETIME, served).await {
+    if let Ok(Err(error)) = tokio::time::timeout(limits.connection_lifetime, served).await {
         tracing::debug!(%error, "a health connection ended with an error");
     }
 }
