@@ -1,6 +1,13 @@
 //! How long the conversion of the corpus takes, by steps: `cargo run --release --example convert_corpus`.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs, reason = "a measuring tool")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    clippy::disallowed_methods,
+    reason = "a measuring tool"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -64,13 +71,21 @@ fn main() {
     let mut out = Vec::new();
     let plain = best(count, || {
         out.clear();
-        samples.iter().for_each(|sample| sample.write_pytext(&mut out));
-        converted.iter().for_each(|event| event.write_pytext(&mut out));
+        for sample in &samples {
+            sample.write_pytext(&mut out);
+        }
+        for event in &converted {
+            event.write_pytext(&mut out);
+        }
     });
     let dumped = best(count, || {
         out.clear();
-        samples.iter().for_each(|sample| sample.write_json(&mut out));
-        converted.iter().for_each(|event| event.write_json(&mut out));
+        for sample in &samples {
+            sample.write_json(&mut out);
+        }
+        for event in &converted {
+            event.write_json(&mut out);
+        }
     });
     println!(
         "{count} notifications of {} bytes on average give {} samples and {} events; microseconds each:",

@@ -71,6 +71,11 @@ impl SampleEndpoints {
         self.endpoints.push(endpoint);
     }
 
+    /// The endpoints in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &dyn SampleEndpoint> {
+        self.endpoints.iter().map(|endpoint| &**endpoint)
+    }
+
     /// Whether notifications of that priority become samples.
     #[must_use]
     pub const fn accepts(priority: Priority) -> bool {

@@ -88,6 +88,18 @@ impl MeterDefinition {
         self.event_types.iter().any(|pattern| pattern.is_match(event_type))
     }
 
+    /// Appends the samples that this definition makes of a notification, whatever its type, and returns what failed.
+    pub fn convert(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+    ) -> Vec<ConversionError> {
+        let mut failures = Vec::new();
+        self.apply(&mut Context::new(notification, settings), samples, &mut failures);
+        failures
+    }
+
     const fn attribute(&self, attribute: Attribute) -> Option<&Field> {
         self.attributes[attribute as usize].as_ref()
     }
@@ -222,7 +234,7 @@ impl MeterDefinitions {
         }
         let mut context = Context::new(notification, settings);
         for definition in wanted.iter().filter_map(|place| self.definitions.get(*place)) {
-            definition.convert(&mut context, samples, &mut failures);
+            definition.apply(&mut context, samples, &mut failures);
         }
         failures
     }

@@ -1,5 +1,7 @@
 //! The built-in definitions over notifications of real services.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use nephoscope_definitions::{
     EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoints, SampleSettings, Severity, builtin,
 };

@@ -113,7 +113,7 @@ fn printed_time(value: &Value) -> Result<Value, Cause> {
 
 impl MeterDefinition {
     /// Appends the samples of one notification.
-    pub(super) fn convert(
+    pub(super) fn apply(
         &self,
         context: &mut Context<'_>,
         samples: &mut Vec<Sample>,

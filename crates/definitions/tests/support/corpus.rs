@@ -5,7 +5,7 @@ use model::{Map, Notification, Parts, Priority, Value, json};
 const CORPUS: &str = include_str!("../../../../tests/corpus/notifications.jsonl");
 
 /// The decoded message of each line, and its priority.
-pub fn messages() -> Vec<(Map, Priority)> {
+pub(crate) fn messages() -> Vec<(Map, Priority)> {
     CORPUS.lines().map(message).collect()
 }
 
@@ -25,7 +25,7 @@ fn message(line: &str) -> (Map, Priority) {
 }
 
 /// The notification that a message is.
-pub fn notification(message: &Map, priority: Priority) -> Notification {
+pub(crate) fn notification(message: &Map, priority: Priority) -> Notification {
     let ctxt: Map = message
         .iter()
         .filter_map(|(key, value)| Some((key.strip_prefix("_context_")?, value.clone())))

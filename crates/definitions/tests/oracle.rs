@@ -1,0 +1,442 @@
+//! Definitions and notifications through Ceilometer and through this crate: equal samples and events.
+//!
+//! `oracle.py` runs the originals once, over the corpus, synthetic notifications for every packaged definition,
+//! mutations of both, and the small files of `cases.yaml`. Every difference must be named in
+//! `expected_differences.yaml`, and every entry there must occur.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use model::{Map, Notification, Parts, Priority, Sample, Value, json};
+use nephoscope_definitions::{
+    ConversionError, EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoints, SampleSettings,
+    Severity, Source, builtin,
+};
+
+/// How many kinds of difference are shown.
+const SHOWN: usize = 25;
+
+/// How much of a difference is shown.
+const DETAIL: usize = 1200;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The Python of the test environment (`scripts/provision test` makes it).
+fn python() -> PathBuf {
+    let environment = std::env::var_os("NEPHOSCOPE_VENV")
+        .map_or_else(|| PathBuf::from(TOP).join("target/venv"), PathBuf::from);
+    let python = environment.join("bin/python");
+    assert!(python.exists(), "no {}: run scripts/provision test, or set NEPHOSCOPE_VENV", python.display());
+    python
+}
+
+/// A difference that we know and want.
+struct Rule {
+    /// `samples`, `event` or `load`.
+    subject: String,
+    /// The case of `cases.yaml` that it is confined to.
+    case: Option<String>,
+    /// How upstream's outcome begins.
+    upstream: String,
+    ours: String,
+    used: bool,
+}
+
+struct Judge {
+    rules: Vec<Rule>,
+    /// By the rule that would allow them: how many there are, and one of them.
+    unexpected: BTreeMap<String, (usize, String)>,
+    compared: usize,
+}
+
+impl Judge {
+    fn new() -> Self {
+        let text = std::fs::read_to_string(format!("{FOLDER}/expected_differences.yaml")).unwrap();
+        let rules = yaml::parse(&text).unwrap();
+        let rules = rules.as_seq().unwrap().iter().map(|rule| {
+            let key = |key: &str| rule.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+            assert!(
+                key("reason").is_some_and(|reason| reason.len() > 20),
+                "line {}: no reason",
+                rule.span.line
+            );
+            Rule {
+                subject: key("subject").unwrap(),
+                case: key("case"),
+                upstream: key("upstream").unwrap(),
+                ours: key("ours").unwrap(),
+                used: false,
+            }
+        });
+        Self { rules: rules.collect(), unexpected: BTreeMap::new(), compared: 0 }
+    }
+
+    /// Notes two outcomes that are not equal.
+    fn differ(
+        &mut self,
+        subject: &str,
+        case: &str,
+        upstream: &str,
+        ours: &str,
+        detail: impl FnOnce() -> String,
+    ) {
+        let rule = self.rules.iter_mut().find(|rule| {
+            rule.subject == subject
+                && rule.case.as_deref().is_none_or(|own| own == case)
+                && upstream.starts_with(&rule.upstream)
+                && ours == rule.ours
+        });
+        if let Some(rule) = rule {
+            rule.used = true;
+        } else {
+            let upstream = upstream.chars().take(45).collect::<String>();
+            let rule =
+                format!("- {{subject: {subject}, case: {case:?}, upstream: {upstream:?}, ours: {ours}}}");
+            let entry = self.unexpected.entry(rule).or_insert_with(|| (0, detail()));
+            entry.0 += 1;
+        }
+    }
+
+    fn end(self) {
+        for (rule, (count, detail)) in self.unexpected.iter().take(SHOWN) {
+            println!("{rule} # {count} times, once\n  {}", detail.chars().take(DETAIL).collect::<String>());
+        }
+        assert!(self.unexpected.is_empty(), "{} kinds of unexpected difference", self.unexpected.len());
+        for rule in &self.rules {
+            assert!(rule.used, "expected but not seen: {} {:?} {}", rule.subject, rule.case, rule.upstream);
+        }
+    }
+}
+
+fn text<'v>(case: &'v Value, key: &str) -> Option<&'v str> {
+    case.get(key).and_then(Value::as_str)
+}
+
+fn texts(answer: &Value, key: &str) -> Vec<String> {
+    let list = answer.get(key).and_then(Value::as_list).unwrap_or_default();
+    list.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+fn printed(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// Two texts from a little before the place where they differ.
+fn apart(ours: &str, theirs: &str) -> String {
+    let same = ours.chars().zip(theirs.chars()).take_while(|(one, other)| one == other).count();
+    let from = |text: &str| text.chars().skip(same.saturating_sub(60)).take(200).collect::<String>();
+    format!("ours   {}\n  theirs {}", from(ours), from(theirs))
+}
+
+fn notification(root: &Value, priority: Priority) -> Notification {
+    let part = |key: &str| root.get(key).cloned().unwrap_or_default();
+    let metadata = part("metadata");
+    let parts = Parts {
+        ctxt: part("ctxt"),
+        publisher_id: part("publisher_id"),
+        event_type: part("event_type"),
+        payload: part("payload"),
+        message_id: metadata.get("message_id").cloned().unwrap_or_default(),
+        timestamp: metadata.get("timestamp").cloned().unwrap_or_default(),
+    };
+    Notification::from_parts(parts, priority)
+}
+
+/// Our side of one configuration.
+struct Converters {
+    endpoints: SampleEndpoints,
+    /// The same definitions once more, to ask them one by one.
+    meters: MeterDefinitions,
+    events: EventDefinitions,
+    settings: SampleSettings,
+}
+
+impl Converters {
+    fn packaged(meters: &str, events: &str) -> Self {
+        let source = Source { path: "meters.yaml", text: meters };
+        let (definitions, problems) = MeterDefinitions::load(&[source]);
+        assert_eq!(problems, []);
+        let settings = EventSettings { store_raw: vec!["INFO".into()], ..EventSettings::default() };
+        let (events, problems) =
+            EventDefinitions::load(Source { path: "events.yaml", text: events }, &settings);
+        assert_eq!(problems, []);
+        Self {
+            endpoints: SampleEndpoints::new(definitions),
+            meters: MeterDefinitions::load(&[source]).0,
+            events,
+            settings: SampleSettings::default(),
+        }
+    }
+
+    /// What each converter that wants the notification makes of it.
+    fn samples(&self, notification: &Notification) -> Vec<(Vec<Sample>, Vec<ConversionError>)> {
+        let Some(event_type) = notification.event_type() else { return Vec::new() };
+        let mut answers = Vec::new();
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.name() != "meter") {
+            if endpoint.wants(event_type) {
+                let mut samples = Vec::new();
+                let failures = endpoint.convert(notification, &self.settings, &mut samples);
+                answers.push((samples, failures));
+            }
+        }
+        for definition in self.meters.iter().filter(|definition| definition.matches(event_type)) {
+            let mut samples = Vec::new();
+            let failures = definition.convert(notification, &self.settings, &mut samples);
+            answers.push((samples, failures));
+        }
+        // Together they make the same.
+        let mut together = Vec::new();
+        let failures = self.endpoints.convert(notification, &self.settings, &mut together);
+        let apart: Vec<_> = answers.iter().flat_map(|(samples, _)| samples.clone()).collect();
+        assert_eq!(format!("{together:?}"), format!("{apart:?}"));
+        assert_eq!(failures.len(), answers.iter().map(|(_, failures)| failures.len()).sum::<usize>());
+        answers
+    }
+
+    fn compare_samples(&self, judge: &mut Judge, case: &str, asked: &Notification, theirs: &Value) {
+        let theirs = theirs.as_list().unwrap();
+        let ours = self.samples(asked);
+        let shown = || json::to_string(asked.root());
+        if ours.len() != theirs.len() {
+            judge.differ(
+                "samples",
+                case,
+                &format!("{} converters", theirs.len()),
+                &ours.len().to_string(),
+                shown,
+            );
+            return;
+        }
+        for ((mut samples, failures), theirs) in ours.into_iter().zip(theirs) {
+            judge.compared += 1;
+            for sample in &mut samples {
+                sample.id = "ID".into();
+            }
+            let outcome = failures.first().map_or("converted", |failure| failure.cause.label());
+            let json: Vec<_> = samples.iter().map(|sample| printed(|out| sample.write_json(out))).collect();
+            let plain: Vec<_> =
+                samples.iter().map(|sample| printed(|out| sample.write_pytext(out))).collect();
+            let detail = || {
+                let first = |list: &[String]| list.concat();
+                let place = apart(&first(&json), &texts(theirs, "json").concat());
+                format!("{failures:?}\n  {place}\n  {}", shown())
+            };
+            if let Some(raised) = text(theirs, "raised") {
+                judge.differ("samples", case, raised, outcome, detail);
+            } else if json != texts(theirs, "json") || plain != texts(theirs, "plain") {
+                judge.differ("samples", case, "other samples", outcome, detail);
+            } else if !failures.is_empty() {
+                judge.differ("samples", case, "the same samples", outcome, detail);
+            }
+        }
+    }
+
+    fn compare_event(&self, judge: &mut Judge, case: &str, asked: &Notification, theirs: &Value) {
+        judge.compared += 1;
+        let ours = self.events.convert(asked);
+        let outcome = match &ours {
+            Ok(Some(_)) => "converted",
+            Ok(None) => "dropped",
+            Err(error) => error.cause.label(),
+        };
+        let detail = || {
+            let ours = match &ours {
+                Ok(Some(event)) => printed(|out| event.write_json(out)),
+                other => format!("{other:?}"),
+            };
+            let place = apart(&ours, text(theirs, "json").unwrap_or_default());
+            format!("{place}\n  {}", json::to_string(asked.root()))
+        };
+        if let Some(raised) = text(theirs, "raised") {
+            judge.differ("event", case, raised, outcome, detail);
+            return;
+        }
+        let same = match &ours {
+            Ok(Some(event)) => {
+                text(theirs, "json") == Some(&*printed(|out| event.write_json(out)))
+                    && text(theirs, "plain") == Some(&*printed(|out| event.write_pytext(out)))
+                    && text(theirs, "serialized") == Some(&*json::to_string(&event.to_serialized().into()))
+            }
+            Ok(None) => theirs.is_null(),
+            Err(_) => false,
+        };
+        if !same {
+            judge.differ("event", case, "other event", outcome, detail);
+        }
+    }
+}
+
+/// The cases of `cases.yaml`, loaded by us as far as they load.
+struct Cases {
+    cases: yaml::Node,
+}
+
+impl Cases {
+    fn load(&self, name: &str) -> (Converters, Vec<Severity>) {
+        let all = self.cases.as_seq().unwrap();
+        let case = all.iter().find(|case| case.get("name").unwrap().as_str() == Some(name)).unwrap();
+        let option = |key: &str| case.get("options").and_then(|options| options.get(key));
+        let list = |key: &str, default: Vec<String>| {
+            option(key).map_or(default, |list| {
+                list.as_seq().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+            })
+        };
+        let defaults = SampleSettings::default();
+        let settings = SampleSettings {
+            reserved_metadata_namespace: list(
+                "reserved_metadata_namespace",
+                defaults.reserved_metadata_namespace,
+            ),
+            reserved_metadata_keys: list("reserved_metadata_keys", defaults.reserved_metadata_keys),
+            reserved_metadata_length: option("reserved_metadata_length")
+                .map_or(defaults.reserved_metadata_length, |length| length.as_i64().unwrap()),
+            sample_source: defaults.sample_source,
+        };
+        let files: Vec<&str> = case
+            .get("meters")
+            .map(|files| files.as_seq().unwrap().iter().map(|text| text.as_str().unwrap()).collect())
+            .unwrap_or_default();
+        let sources: Vec<_> = files.iter().map(|text| Source { path: "meters.yaml", text }).collect();
+        let (meters, problems) = MeterDefinitions::load(&sources);
+        let mut severities: Vec<_> = problems.iter().map(|problem| problem.severity).collect();
+        for problem in &problems {
+            assert!(problem.line > 0 && problem.column > 0, "{problem}");
+        }
+        let event_settings = EventSettings {
+            drop_unmatched_notifications: option("event.drop_unmatched_notifications")
+                .is_some_and(yaml::Node::is_truthy),
+            store_raw: list("event.store_raw", Vec::new()),
+        };
+        let events = case.get("events").map_or("[]", |text| text.as_str().unwrap());
+        let (events, problems) =
+            EventDefinitions::load(Source { path: "events.yaml", text: events }, &event_settings);
+        severities.extend(problems.iter().map(|problem| problem.severity));
+        let converters = Converters {
+            endpoints: SampleEndpoints::new(MeterDefinitions::load(&sources).0),
+            meters,
+            events,
+            settings,
+        };
+        (converters, severities)
+    }
+}
+
+fn outcome_of(severities: &[Severity]) -> &'static str {
+    match severities.iter().max() {
+        Some(Severity::Fatal) => "fatal",
+        Some(Severity::Error) => "error",
+        Some(Severity::Warning) | None => "loaded",
+    }
+}
+
+fn described(meters: &str, events: &str) -> Vec<Vec<String>> {
+    let (meters, problems) = MeterDefinitions::load(&[Source { path: "m", text: meters }]);
+    assert_eq!(problems, []);
+    let (events, problems) =
+        EventDefinitions::load(Source { path: "e", text: events }, &EventSettings::default());
+    assert_eq!(problems, []);
+    let meters = meters.iter().map(nephoscope_definitions::MeterDefinition::describe);
+    meters.chain(events.iter().map(nephoscope_definitions::EventDefinition::describe)).collect()
+}
+
+#[test]
+fn ceilometer_makes_the_same_of_everything() {
+    let corpus = format!("{TOP}/tests/corpus/notifications.jsonl");
+    let cases = format!("{FOLDER}/cases.yaml");
+    let output = Command::new(python())
+        .arg(format!("{FOLDER}/oracle.py"))
+        .args([
+            &corpus,
+            &cases,
+            &format!("{TOP}/data/meters.yaml"),
+            &format!("{TOP}/data/event_definitions.yaml"),
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let cases = Cases { cases: yaml::parse(&std::fs::read_to_string(cases).unwrap()).unwrap() };
+    let mut judge = Judge::new();
+    let mut packaged = None;
+    let mut current: Option<(String, Converters)> = None;
+    let mut ended = false;
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let record = json::parse(line).unwrap();
+        let case = text(&record, "case").unwrap_or_default();
+        match text(&record, "kind").unwrap() {
+            "packaged" => {
+                let (meters, events) = (text(&record, "meters").unwrap(), text(&record, "events").unwrap());
+                // Upstream's own files load unchanged, and compile to what ours do.
+                assert_eq!(described(meters, events), described(builtin::METERS.text, builtin::EVENTS.text));
+                packaged = Some(Converters::packaged(meters, events));
+            }
+            "files differ" => panic!("upstream sees a difference between its files and ours: {record:?}"),
+            "load" => {
+                let (converters, severities) = cases.load(case);
+                let ours = outcome_of(&severities);
+                if let Some(raised) = text(&record, "raised") {
+                    judge.differ("load", case, raised, ours, || format!("{severities:?}"));
+                } else {
+                    let names: Vec<_> =
+                        converters.meters.iter().map(|definition| definition.name().to_string()).collect();
+                    if names != texts(&record, "loaded") {
+                        judge.differ("load", case, "other definitions", ours, || format!("{names:?}"));
+                    }
+                }
+                current = Some((case.to_owned(), converters));
+            }
+            "notification" => {
+                let converters = match &current {
+                    Some((name, converters)) => {
+                        assert_eq!(name, case);
+                        converters
+                    }
+                    None => packaged.as_ref().unwrap(),
+                };
+                let root = json::parse(text(&record, "notification").unwrap()).unwrap();
+                let priority = Priority::from_name(text(&record, "priority").unwrap()).unwrap();
+                let asked = notification(&root, priority);
+                converters.compare_samples(&mut judge, case, &asked, record.get("samples").unwrap());
+                if let Some(event) = record.get("event") {
+                    converters.compare_event(&mut judge, case, &asked, event);
+                }
+            }
+            "end" => ended = true,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(ended && judge.compared > 10_000, "{} comparisons", judge.compared);
+    judge.end();
+}
+
+#[test]
+fn signed_messages_repeat() {
+    // The same notification gives the same message, signature included, however often it comes.
+    let converters = Converters::packaged(builtin::METERS.text, builtin::EVENTS.text);
+    let payload: Map = [("size", Value::Int(5)), ("id", "i".into())].into_iter().collect();
+    let parts = Parts {
+        event_type: "image.upload".into(),
+        payload: payload.into(),
+        message_id: "m".into(),
+        timestamp: "2026-07-21 13:56:12".into(),
+        ..Parts::default()
+    };
+    let asked = Notification::from_parts(parts, Priority::Info);
+    let wires: Vec<_> = (0..2)
+        .map(|_| {
+            let answers = converters.samples(&asked);
+            answers
+                .into_iter()
+                .flat_map(|(samples, _)| samples)
+                .map(|sample| sample.to_wire("s", None))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(wires[0].len(), 1);
+    assert_eq!(wires[0], wires[1]);
+}
