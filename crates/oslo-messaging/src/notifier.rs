@@ -13,6 +13,7 @@ use std::time::Duration;
 use lapin::options::BasicPublishOptions;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
 
 use self::link::Live;
 pub use self::message::Outgoing;
@@ -271,15 +272,17 @@ impl Notifier {
             return Err(NotifyError::Closed);
         }
         let _permit = self.in_flight.acquire().await.map_err(|_| NotifyError::Closed)?;
-        let message = notification.encode(self.version, self.shared.profile.options.kombu_compression);
-        if message.body.len() > MESSAGE_BYTES_MAX {
-            return Err(NotifyError::TooLarge { bytes: message.body.len() });
-        }
+        let message_id = notification.message_id.unwrap_or_else(Uuid::new_v4);
         let priority = notification.priority.to_ascii_lowercase();
         for topic in &self.topics {
             let key = format!("{topic}.{priority}");
             if checked("routing key", &key).is_err() {
                 return Err(NotifyError::RoutingKey { key: key.chars().take(64).collect() });
+            }
+            let compression = self.shared.profile.options.kombu_compression;
+            let message = notification.encode(message_id, self.version, compression);
+            if message.body.len() > MESSAGE_BYTES_MAX {
+                return Err(NotifyError::TooLarge { bytes: message.body.len() });
             }
             self.send_with_retries(&key, &message).await?;
             self.shared.metrics.published.get_or_create(&AmqpMetrics::peer(&self.shared.name)).inc();

@@ -180,6 +180,10 @@ async fn serve(
                     break Some(("connection_gone", "the connection has ended".to_owned()));
                 }
             }
+            () = output.closed(), if !stopping => {
+                tracing::info!(listener = shared.name, "nobody takes batches any more");
+                break None;
+            }
             _ = stop.wait_for(Option::is_some), if !stopping => {
                 stopping = true;
                 shared.enter(Phase::Stopping);

@@ -40,13 +40,12 @@ pub struct Outgoing<'a> {
 }
 
 /// The inner map, in oslo's order.
-struct Inner<'a>(&'a Outgoing<'a>);
+struct Inner<'a>(&'a Outgoing<'a>, Uuid);
 
 impl Serialize for Inner<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let notification = self.0;
+        let Self(notification, message_id) = self;
         let mut map = serializer.serialize_map(None)?;
-        let message_id = notification.message_id.unwrap_or_else(Uuid::new_v4);
         map.serialize_entry("message_id", &message_id.hyphenated().to_string())?;
         map.serialize_entry("publisher_id", notification.publisher_id)?;
         map.serialize_entry("event_type", notification.event_type)?;
@@ -67,10 +66,16 @@ fn time_text(timestamp: Timestamp) -> String {
 }
 
 impl Outgoing<'_> {
-    /// The body with its content type, encoding and compression.
-    pub(super) fn encode(&self, version: Version, compression: Option<Compression>) -> Delivery {
+    /// The body with its content type, encoding and compression. Its `_unique_id` is fresh: listeners drop a message
+    /// whose `_unique_id` they have seen, so a notification that goes to two topics needs two, and one message id.
+    pub(super) fn encode(
+        &self,
+        message_id: Uuid,
+        version: Version,
+        compression: Option<Compression>,
+    ) -> Delivery {
         // Strings and checked JSON cannot fail to serialise.
-        let inner = ascii(&serde_json::to_string(&Inner(self)).unwrap_or_default());
+        let inner = ascii(&serde_json::to_string(&Inner(self, message_id)).unwrap_or_default());
         let body = match version {
             Version::V1 => inner.into_bytes(),
             Version::V2 => {

@@ -23,7 +23,7 @@ async fn every_priority_in_both_envelopes_plain_and_compressed() {
                 "priority": priority, "text": "é \u{1f30d} \"quoted\" \\ \n", "number": 123_456_789_012_345_i64,
                 "float": 0.1, "null": null, "list": [1, [2, {"three": true}]],
             });
-            let context = json!({"request_id": "req-1", "roles": ["admin"], "user": "ü"});
+            let context = json!({"request_id": "req-1", "project_id": "ü", "roles": ["admin"]});
             peer.run("notify", json!({
                 "url": vhost.transport_url() + query, "exchange": EXCHANGE, "topics": ["notifications"],
                 "driver": driver, "priority": priority, "publisher_id": "compute.host", "event_type": "e.v.t",
@@ -53,8 +53,8 @@ async fn every_priority_in_both_envelopes_plain_and_compressed() {
                 .iter()
                 .map(|(name, value)| (name.to_string(), serde_json::from_str(value.get()).unwrap()))
                 .collect();
-            // The library keeps what it deems harmless of a context.
-            assert_eq!(read["request_id"], "req-1");
+            assert_eq!((&read["request_id"], &read["project_id"]), (&json!("req-1"), &json!("ü")));
+            assert_eq!(read["is_admin_project"], true);
         }
     }
 }

@@ -20,6 +20,7 @@ import warnings
 
 warnings.simplefilter("ignore")
 from oslo_config import cfg  # noqa: E402
+from oslo_context import context as request_context  # noqa: E402
 import oslo_messaging  # noqa: E402
 import oslo_messaging.transport  # noqa: E402
 
@@ -85,7 +86,9 @@ class Peer:
         found, _ = self.cached(command["url"], command["exchange"])
         notifier = oslo_messaging.Notifier(
             found, publisher_id=command["publisher_id"], driver=command["driver"], topics=command["topics"])
-        getattr(notifier, command["priority"])(command["context"], command["event_type"], command["payload"])
+        # The library sends nothing of a context that is a plain dict, and the harmless part of a real one.
+        context = request_context.RequestContext(overwrite=False, **command["context"])
+        getattr(notifier, command["priority"])(context, command["event_type"], command["payload"])
 
     def send(self, command):
         found, _ = self.cached(command["url"], command["exchange"])
