@@ -8,6 +8,7 @@
 //! constants in each module.
 
 pub mod fnmatch;
+pub mod fuzz;
 pub mod jsonpath;
 mod number;
 pub mod pattern;

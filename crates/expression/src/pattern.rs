@@ -107,8 +107,8 @@ fn build(pattern: &str, regex: &str, not_empty: bool) -> Result<Regex, PatternEr
 pub struct Substitution {
     text: Box<str>,
     search: Regex,
-    /// The same pattern, for places where an empty match is not allowed.
-    search_not_empty: Regex,
+    /// The same pattern, for places where an empty match is not allowed; `None` if it has no others.
+    search_not_empty: Option<Regex>,
     /// `None` when the replacement is one that Python refuses on use.
     template: Option<Vec<Piece>>,
 }
@@ -124,7 +124,8 @@ impl Substitution {
         Ok(Self {
             text: pattern.into(),
             search: build(pattern, &translation.regex, false)?,
-            search_not_empty: build(pattern, &translation.regex, true)?,
+            // The same pattern has just been built: what can fail now is only that all its matches are empty.
+            search_not_empty: build(pattern, &translation.regex, true).ok(),
             template: parse_template(replacement, &translation),
         })
     }
@@ -140,7 +141,10 @@ impl Substitution {
         while start <= text.len() {
             let mut found = None;
             if after_empty {
-                let here = self.search_not_empty.captures_from_pos(text, start).ok()?;
+                let here = match &self.search_not_empty {
+                    Some(search) => search.captures_from_pos(text, start).ok()?,
+                    None => None,
+                };
                 found = here.filter(|groups| groups.get(0).is_some_and(|whole| whole.start() == start));
                 if found.is_none() {
                     match text.get(start..).and_then(|rest| rest.chars().next()) {

@@ -85,13 +85,18 @@ fn compare(left: &View<'_>, right: &View<'_>) -> Option<Option<Ordering>> {
     }
 }
 
+/// Up to here Python's sort inserts, beyond it merges.
+const SHORT: usize = 64;
+
 /// A stable sort that terminates whatever the comparison answers.
 ///
 /// The standard library's sort may panic when a comparison contradicts itself, and a sort key that some
-/// items lack makes it do so: such items compare as equal to all others.
+/// items lack makes it do so: such items compare as equal to all others. Their order then depends on
+/// which items are compared at all, so short lists are sorted in the very steps that Python takes: the
+/// first run as it stands, or reversed if it falls; every further item inserted by halving.
 pub(super) fn sort<T: Clone>(items: Vec<T>, compare: &mut impl FnMut(&T, &T) -> Ordering) -> Vec<T> {
-    if items.len() < 2 {
-        return items;
+    if items.len() < SHORT {
+        return insert_all(items, compare);
     }
     let mut left = items;
     let right = left.split_off(left.len() / 2);
@@ -106,4 +111,36 @@ pub(super) fn sort<T: Clone>(items: Vec<T>, compare: &mut impl FnMut(&T, &T) -> 
     merged.extend(left);
     merged.extend(right);
     merged
+}
+
+fn insert_all<T>(items: Vec<T>, compare: &mut impl FnMut(&T, &T) -> Ordering) -> Vec<T> {
+    let mut sorted: Vec<T> = Vec::with_capacity(items.len());
+    let mut falling = None;
+    let mut in_run = true;
+    for item in items {
+        if in_run && let Some(last) = sorted.last() {
+            let falls = compare(&item, last) == Ordering::Less;
+            in_run = *falling.get_or_insert(falls) == falls;
+            if !in_run && falling == Some(true) {
+                sorted.reverse();
+            }
+        }
+        if in_run {
+            sorted.push(item);
+            continue;
+        }
+        let (mut low, mut high) = (0, sorted.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match sorted.get(middle) {
+                Some(other) if compare(&item, other) == Ordering::Less => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        sorted.insert(low, item);
+    }
+    if in_run && falling == Some(true) {
+        sorted.reverse();
+    }
+    sorted
 }

@@ -483,6 +483,8 @@ fn length(view: &View<'_>) -> Option<usize> {
 
 fn segment_of<'t>(split: &Split, text: &'t str) -> Option<&'t str> {
     match split.most {
+        // Python raises where a count does not fit its machine integer.
+        Some(most) if i64::try_from(most).is_err() => None,
         None => text.split(split.separator).nth(split.segment),
         Some(most) => text.splitn(most.saturating_add(1), split.separator).nth(split.segment),
     }

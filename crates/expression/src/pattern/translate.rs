@@ -283,21 +283,33 @@ impl Translator<'_> {
             }
             Some(item) => item,
         };
-        let bounds = match (least, most) {
-            (0, None) => "*".to_owned(),
-            (1, None) => "+".to_owned(),
-            (0, Some(1)) => "?".to_owned(),
-            (least, None) => format!("{{{least},}}"),
-            (least, Some(most)) if least == most => format!("{{{least}}}"),
-            (least, Some(most)) => format!("{{{least},{most}}}"),
-        };
+        let lazy = self.take('?');
+        let possessive = !lazy && self.take('+');
         let body = &item.regex;
-        let regex = if self.take('?') {
-            format!("(?:{body}){bounds}?")
-        } else if self.take('+') {
-            format!("(?>(?:{body}){bounds})")
+        let regex = if item.width.most == 0 {
+            // The engine repeats nothing that has no width. A second turn would change nothing anyway, so
+            // either it is there once or it may be missing.
+            match (least, most) {
+                (_, Some(0)) => format!("(?:(?!){body}|)"),
+                (0, _) if lazy => format!("(?:|{body})"),
+                (0, _) if possessive => format!("(?>{body}|)"),
+                (0, _) => format!("(?:{body}|)"),
+                _ => format!("(?:{body})"),
+            }
         } else {
-            format!("(?:{body}){bounds}")
+            let bounds = match (least, most) {
+                (0, None) => "*".to_owned(),
+                (1, None) => "+".to_owned(),
+                (0, Some(1)) => "?".to_owned(),
+                (least, None) => format!("{{{least},}}"),
+                (least, Some(most)) if least == most => format!("{{{least}}}"),
+                (least, Some(most)) => format!("{{{least},{most}}}"),
+            };
+            match (lazy, possessive) {
+                (true, _) => format!("(?:{body}){bounds}?"),
+                (_, true) => format!("(?>(?:{body}){bounds})"),
+                _ => format!("(?:{body}){bounds}"),
+            }
         };
         let width = Width {
             least: item.width.least.saturating_mul(least),

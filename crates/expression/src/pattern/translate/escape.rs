@@ -25,7 +25,8 @@ impl Translator<'_> {
             'A' => Some(r"\A".to_owned()),
             'Z' => Some(r"\z".to_owned()),
             'b' => Some(format!("(?:(?<={word})(?!{word})|(?<!{word})(?={word}))")),
-            'B' => Some(format!("(?:(?<={word})(?={word})|(?<!{word})(?!{word}))")),
+            // Before Python 3.14 an empty text has no such place.
+            'B' => Some(format!(r"(?:(?<={word})(?={word})|(?<!{word})(?!{word})(?!\A\z))")),
             _ => None,
         };
         if let Some(assertion) = assertion {

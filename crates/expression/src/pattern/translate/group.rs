@@ -33,8 +33,12 @@ impl Translator<'_> {
             if count == 0 || self.peek(2) == Some('P') || self.peek(2 + count) != Some(')') {
                 return Ok(flags);
             }
-            for ahead in 0..count {
-                let letter = self.peek(2 + ahead).unwrap_or(')');
+            let letters: Vec<char> =
+                self.characters.iter().skip(self.place + 2).take(count).copied().collect();
+            if letters.contains(&'a') && letters.contains(&'u') {
+                return Err(self.fail(self.place, "the flags a and u exclude each other"));
+            }
+            for (ahead, &letter) in letters.iter().enumerate() {
                 self.switch_on(&mut flags, letter, self.place + 2 + ahead)?;
             }
             self.place += count + 3;

@@ -1,0 +1,137 @@
+"""Runs cases through jsonpath-rw-ext, fnmatch and re, the originals of this crate.
+
+Standard input is one JSON object with lists of cases; standard output is one with lists of results. Values
+travel as JSON text inside JSON, so that both sides compare the very text (1, 1.0 and true differ).
+"""
+
+import contextlib
+import fnmatch
+import functools
+import io
+import json
+import re
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+import ply.yacc
+
+# The parser builds its tables anew for every path, which takes most of the time.
+_yacc = ply.yacc.yacc
+_cache = {}
+
+
+def cached_yacc(**arguments):
+    if "parser" not in _cache:
+        _cache["parser"] = _yacc(**arguments)
+    return _cache["parser"]
+
+
+ply.yacc.yacc = cached_yacc
+
+import jsonpath_rw.jsonpath as base
+from jsonpath_rw_ext import _arithmetic, _filter, _iterable, _string
+from jsonpath_rw_ext.parser import ExtentedJsonPathParser
+
+# When set, a step that raises has no match, and evaluation goes on.
+tolerant = False
+
+
+def wrap(cls):
+    original = cls.find
+
+    def find(self, datum):
+        if not tolerant:
+            return original(self, datum)
+        try:
+            return original(self, datum)
+        except RecursionError:
+            raise
+        except Exception:
+            return []
+
+    cls.find = find
+
+
+for module, names in (
+    (base, "Root This Child Parent Where Descendants Union Intersect Fields Index Slice"),
+    (_arithmetic, "Operation"),
+    (_filter, "Filter Expression"),
+    (_iterable, "SortedThis Len"),
+    (_string, "Sub Split"),
+):
+    for name in names.split():
+        wrap(getattr(module, name))
+
+
+def full_path(match):
+    if match.context is None:
+        return []
+    return full_path(match.context) + [str(match.path)]
+
+
+def found(matches):
+    return [[".".join(full_path(match)), json.dumps(match.value)] for match in matches]
+
+
+@functools.lru_cache(maxsize=None)
+def compiled_path(path):
+    try:
+        # A substitution prints itself when it is compiled.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return PARSER.parse(path)
+    except Exception as error:
+        return error
+
+
+def jsonpath(case):
+    global tolerant
+    path, datum = case
+    tolerant = False
+    compiled = compiled_path(path)
+    if isinstance(compiled, Exception):
+        return {"invalid": str(compiled)}
+    try:
+        return {"found": found(compiled.find(json.loads(datum)))}
+    except Exception as error:
+        raised = type(error).__name__
+    tolerant = True
+    try:
+        matches = compiled.find(json.loads(datum))
+        if isinstance(matches, list):
+            return {"raised": raised, "tolerant": found([match for match in matches if match is not None])}
+    except Exception:
+        pass
+    return {"raised": raised}
+
+
+def match(case):
+    pattern, text = case
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return {"invalid": str(error)}
+    return {"match": compiled.match(text) is not None}
+
+
+def sub(case):
+    pattern, replacement, text = case
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return {"invalid": str(error)}
+    try:
+        return {"result": compiled.sub(replacement, text)}
+    except (re.error, IndexError) as error:
+        return {"raised": str(error)}
+
+
+def glob(case):
+    return fnmatch.fnmatch(case[1], case[0])
+
+
+PARSER = ExtentedJsonPathParser()
+functions = {"jsonpath": jsonpath, "match": match, "sub": sub, "glob": glob}
+cases = json.load(sys.stdin)
+json.dump({kind: [functions[kind.split("-")[0]](case) for case in cases[kind]] for kind in cases}, sys.stdout)
