@@ -8,7 +8,7 @@
 use crate::python;
 
 /// Bytes of one file that are read at most. A configuration file beyond this is a mistake.
-pub const MAX_FILE_BYTES: u64 = 4 << 20;
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A place in a file; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

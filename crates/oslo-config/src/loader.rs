@@ -92,8 +92,10 @@ pub struct Loader {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Unknown and deprecated options, options without effect.
+    /// Unknown and deprecated options, options without effect; at most 200.
     pub warnings: Vec<Problem>,
+    /// Warnings beyond those.
+    pub omitted_warnings: usize,
 }
 
 /// A configuration that cannot be used: every error that was found, not only the first.
@@ -130,11 +132,20 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
+    /// Whether further problems are counted only, so that nothing need be done to describe them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS
+    }
+
+    pub(crate) fn count(&mut self) {
+        self.omitted += 1;
+    }
+
     pub(crate) fn push(&mut self, problem: Problem) {
-        if self.list.len() < MAX_PROBLEMS {
-            self.list.push(problem);
+        if self.is_full() {
+            self.count();
         } else {
-            self.omitted += 1;
+            self.list.push(problem);
         }
     }
 }
@@ -180,8 +191,9 @@ impl Loader {
             errors.push(problem);
         }
         let mut files = Vec::new();
+        let mut total_bytes = 0;
         for path in plan.files {
-            match read(&path) {
+            match read(&path, &mut total_bytes) {
                 Ok(ini) => files.push(ParsedFile { path, ini }),
                 Err(problems) => {
                     for problem in problems {
@@ -195,15 +207,18 @@ impl Loader {
             crate::check::options_together(&config, &mut errors);
         }
         if errors.list.is_empty() {
-            Ok(Loaded { config, warnings: warnings.list })
+            Ok(Loaded { config, warnings: warnings.list, omitted_warnings: warnings.omitted })
         } else {
             Err(LoadError { problems: errors.list, omitted: errors.omitted, warnings: warnings.list })
         }
     }
 }
 
+/// Bytes of all files together that are read at most.
+pub(crate) const MAX_TOTAL_BYTES: u64 = 8 << 20;
+
 /// Reads and parses one file.
-fn read(path: &Path) -> Result<IniFile, Vec<Problem>> {
+fn read(path: &Path, total_bytes: &mut u64) -> Result<IniFile, Vec<Problem>> {
     let whole =
         |message: String, hint: &str| vec![Problem::new(Origin::Path(path.to_owned()), message).hint(hint)];
     let mut bytes = Vec::new();
@@ -219,6 +234,13 @@ fn read(path: &Path) -> Result<IniFile, Vec<Problem>> {
         return Err(whole(
             format!("configuration file is larger than {MAX_FILE_BYTES} bytes"),
             "split it, or remove what is no configuration",
+        ));
+    }
+    *total_bytes += bytes.len() as u64;
+    if *total_bytes > MAX_TOTAL_BYTES {
+        return Err(whole(
+            format!("configuration files are larger than {MAX_TOTAL_BYTES} bytes together"),
+            "remove what is no configuration",
         ));
     }
     parse_bytes(path, &bytes)

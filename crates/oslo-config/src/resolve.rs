@@ -1,24 +1,36 @@
 //! From parsed files to the effective value of every option.
 
 mod lookup;
+mod refer;
+mod remark;
 mod unknown;
+
+pub(crate) use remark::default_text;
 
 use crate::config::Config;
 use crate::environment;
 use crate::ini::quoted;
 use crate::loader::{Given, Loader, ParsedFile, Problems};
-use crate::option::{Default, Kind, Opt, RefusedValue, Support};
+use crate::option::Default;
 use crate::problem::{Origin, Problem};
 use crate::registry::{Index, Slot};
 use crate::template::{self, Piece};
 use crate::types::{self, Invalid};
 use crate::value::Value;
 use lookup::Occurrences;
+use remark::refuse;
 use std::path::PathBuf;
 
 /// Length of a value after interpolation, at most. Without a bound, options that refer to each other
 /// twice double in length at each step.
 pub(crate) const MAX_INTERPOLATED_BYTES: usize = 64 << 10;
+
+/// References that lead on to further references, at most. oslo.config's own limit is Python's stack, which
+/// is reached a little later.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// Values of a multi-valued option, at most.
+pub(crate) const MAX_VALUES: usize = 10_000;
 
 /// An option's value and how it came about.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +80,7 @@ pub(crate) fn resolve(
         occurrences: &occurrences,
         errors,
         warnings,
+        depth: 0,
     };
     for number in 0..slots.len() {
         resolver.run(number);
@@ -126,6 +139,7 @@ struct Resolver<'a> {
     occurrences: &'a Occurrences<'a>,
     errors: &'a mut Problems,
     warnings: &'a mut Problems,
+    depth: usize,
 }
 
 impl Resolver<'_> {
@@ -142,13 +156,22 @@ impl Resolver<'_> {
                 State::Ready(Effective { value, origin, secret: tainted || slot.opt.secret })
             }
             Err(problem) => {
-                if let Some(problem) = problem {
+                if let Some(mut problem) = problem {
+                    if let Some(former) = self.written_as(slot, &problem.origin) {
+                        problem.message = format!("{} (written as {former})", problem.message);
+                    }
                     self.errors.push(problem);
                 }
                 State::Failed
             }
         };
         self.remark(slot, number);
+    }
+
+    /// The former name under which the option stands at `origin`, if it does.
+    fn written_as(&self, slot: &Slot, origin: &Origin) -> Option<&'static str> {
+        let (_, at, former) = self.occurrences.single(slot)?;
+        slot.opt.deprecated.get(former?).filter(|_| at == *origin)?.name
     }
 
     /// The raw value by precedence: command line, environment, files, default.
@@ -204,12 +227,23 @@ impl Resolver<'_> {
                     .map_err(|invalid| Some(complain(slot, &text, origin, invalid, tainted)))?;
                 if slot.opt.kind.is_multi() { Value::List(vec![text]) } else { value }
             }
+            Some(Raw::Many(values)) if values.len() > MAX_VALUES => {
+                return Err(Some(
+                    Problem::new(
+                        origin.clone(),
+                        format!("option {} has more than {MAX_VALUES} values", slot.opt.name),
+                    )
+                    .hint("remove what is not needed"),
+                ));
+            }
             Some(Raw::Many(values)) => {
                 let mut items = Vec::with_capacity(values.len());
                 for (text, origin) in values {
-                    items.push(self.interpolate(slot, &text, &origin, &mut tainted)?);
+                    let text = self.interpolate(slot, &text, &origin, &mut tainted)?;
+                    refuse(slot, std::slice::from_ref(&text), &origin)?;
+                    items.push(text);
                 }
-                Value::List(items)
+                return Ok((Value::List(items), tainted));
             }
             Some(Raw::Items(items)) => {
                 let mut out = Vec::with_capacity(items.len());
@@ -219,7 +253,11 @@ impl Resolver<'_> {
                 types::convert_items(&slot.opt.kind, out)
             }
         };
-        refuse(slot, &value, origin)?;
+        match &value {
+            Value::Str(text) => refuse(slot, std::slice::from_ref(text), origin)?,
+            Value::List(items) => refuse(slot, items, origin)?,
+            _ => {}
+        }
         Ok((value, tainted))
     }
 
@@ -264,7 +302,21 @@ impl Resolver<'_> {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Reference(name) => {
                     let number = self.refer(slot, name, origin)?;
+                    if self.depth >= MAX_DEPTH {
+                        return Err(Some(
+                            Problem::new(
+                                origin.clone(),
+                                format!(
+                                    "option {} is the end of more than {MAX_DEPTH} references",
+                                    slot.opt.name
+                                ),
+                            )
+                            .hint("write the value out"),
+                        ));
+                    }
+                    self.depth += 1;
                     self.run(number);
+                    self.depth -= 1;
                     match &self.states[number] {
                         State::Ready(effective) => {
                             out.push_str(&effective.value.interpolated());
@@ -301,112 +353,6 @@ impl Resolver<'_> {
         }
         Ok(out)
     }
-
-    /// The option that a reference means: of the same group, else of `DEFAULT`.
-    fn refer(&self, slot: &Slot, name: &str, origin: &Origin) -> Result<usize, Option<Problem>> {
-        let index = &self.index;
-        let complain = |what: String, hint: &str| {
-            let problem = if slot.opt.secret {
-                // The name may be a part of a password with a dollar sign in it.
-                Problem::new(
-                    origin.clone(),
-                    format!(
-                        "a dollar sign in the value of option {} is followed by something that is no option's name",
-                        slot.opt.name
-                    ),
-                )
-                .hint("write $$ for a dollar sign")
-            } else {
-                Problem::new(
-                    origin.clone(),
-                    format!(
-                        "{} in the value of option {} {what}",
-                        quoted(&format!("${name}")),
-                        slot.opt.name
-                    ),
-                )
-                .hint(hint)
-            };
-            Err(Some(problem))
-        };
-        let own = match name.split_once('.') {
-            Some(("DEFAULT", option)) => {
-                return complain(
-                    "names the group DEFAULT, which references must not name".to_owned(),
-                    &format!("write ${{{option}}}, or $$ for a dollar sign"),
-                );
-            }
-            Some((group, option)) if index.has_group(group) => {
-                index.get(group, option).or_else(|| index.former(group, option))
-            }
-            Some((group, _)) => {
-                let near = crate::suggest::nearest(group, index.groups());
-                let hint = match near {
-                    Some(near) => format!("did you mean the group {near}? Write $$ for a dollar sign"),
-                    None => "write $$ for a dollar sign, and ${name} where a dot follows the name".to_owned(),
-                };
-                return complain(format!("names a group that does not exist, {group}"), &hint);
-            }
-            None => index.get(&slot.group, name).or_else(|| index.former(&slot.group, name)),
-        };
-        if let Some(number) = own {
-            return Ok(number);
-        }
-        if index.has_group(name) {
-            return complain(
-                "names a group, not an option".to_owned(),
-                "write ${group.option}, or $$ for a dollar sign",
-            );
-        }
-        if let Some(number) = index.get("DEFAULT", name).or_else(|| index.former("DEFAULT", name)) {
-            return Ok(number);
-        }
-        let candidates = self
-            .slots
-            .iter()
-            .filter(|other| other.group == slot.group || other.group == "DEFAULT")
-            .map(|other| other.opt.name);
-        let hint = match crate::suggest::nearest(name, candidates) {
-            Some(near) => format!("did you mean ${near}? Write $$ for a dollar sign"),
-            None => "write $$ for a dollar sign".to_owned(),
-        };
-        complain("names no option".to_owned(), &hint)
-    }
-
-    /// Warnings about an option that somebody set.
-    fn remark(&mut self, slot: &Slot, number: usize) {
-        let State::Ready(effective) = &self.states[number] else {
-            return;
-        };
-        if matches!(effective.origin, Origin::Default | Origin::DefaultFromEnv(_)) {
-            return;
-        }
-        let opt = slot.opt;
-        let origin = effective.origin.clone();
-        let blank_number = effective.value == Value::Null && opt.default != Default::Null;
-        if let (true, Some(default)) = (blank_number, default_text(opt)) {
-            self.warnings.push(
-                Problem::new(
-                    origin.clone(),
-                    format!("option {} has no value; its default is used", opt.name),
-                )
-                .hint(format!("write {} = {default}, or remove the line", opt.name)),
-            );
-        }
-        match opt.support {
-            Support::NoEffect(why) if !is_default(opt, &effective.value) => {
-                self.warnings.push(Problem::new(origin, format!("option {} has no effect: {why}", opt.name)));
-            }
-            _ => {
-                if let Some(why) = opt.leaving {
-                    self.warnings.push(Problem::new(
-                        origin,
-                        format!("option {} is going to be removed: {why}", opt.name),
-                    ));
-                }
-            }
-        }
-    }
 }
 
 fn complain(slot: &Slot, text: &str, origin: &Origin, invalid: Invalid, tainted: bool) -> Problem {
@@ -417,66 +363,4 @@ fn complain(slot: &Slot, text: &str, origin: &Origin, invalid: Invalid, tainted:
         format!("{value} of option {} in [{}] {}", slot.opt.name, slot.group, invalid.what),
     )
     .hint(invalid.hint)
-}
-
-/// Values whose form is right but which ask for something that is not supported.
-fn refuse(slot: &Slot, value: &Value, origin: &Origin) -> Result<(), Option<Problem>> {
-    let texts: &[String] = match value {
-        Value::Str(text) => std::slice::from_ref(text),
-        Value::List(items) => items,
-        _ => &[],
-    };
-    for text in texts {
-        let scheme = text.split(':').next().unwrap_or_default().to_lowercase();
-        let (base, transport) = match scheme.split_once('+') {
-            Some((base, transport)) => (base, transport),
-            None => (scheme.as_str(), ""),
-        };
-        for refused in slot.opt.refused {
-            let instead = match *refused {
-                RefusedValue::Scheme { scheme, instead } if scheme == base => instead,
-                RefusedValue::Transport { transport: refused, instead } if refused == transport => instead,
-                _ => continue,
-            };
-            return Err(Some(
-                Problem::new(
-                    origin.clone(),
-                    format!("{scheme}:// in option {} of [{}] is not supported", slot.opt.name, slot.group),
-                )
-                .hint(instead),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The default as it would be written in a file.
-pub(crate) fn default_text(opt: &Opt) -> Option<String> {
-    Some(match opt.default {
-        Default::Null => return None,
-        Default::Bool(value) => value.to_string(),
-        Default::Int(value) => value.to_string(),
-        Default::Float(value) => Value::Float(value).to_string(),
-        Default::Str(text) => text.to_owned(),
-        Default::List(items) => items.join(","),
-        Default::HostName => "<host name>".to_owned(),
-        Default::Program => "<program name>".to_owned(),
-        Default::Processors => "<number of processors>".to_owned(),
-    })
-}
-
-fn is_default(opt: &Opt, value: &Value) -> bool {
-    match (opt.default, value) {
-        (Default::Null, Value::Null) => true,
-        (Default::Null, Value::Str(text)) => text.is_empty(),
-        (Default::Bool(default), Value::Bool(value)) => default == *value,
-        (Default::Int(default), Value::Int(value)) => default == *value,
-        (Default::Float(default), Value::Float(value)) => (default - value).abs() < f64::EPSILON,
-        (Default::Str(default), Value::Str(value)) => match opt.kind {
-            Kind::Str { ignore_case: true, .. } => default.eq_ignore_ascii_case(value),
-            _ => default == value,
-        },
-        (Default::List(default), Value::List(value)) => default == value.as_slice(),
-        _ => false,
-    }
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use nephoscope_oslo_config::{Default, Kind, Opt, Registry};
+use nephoscope_oslo_config::{Default, Kind, Loader, Opt, Registry, Source, Value};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -71,10 +71,11 @@ fn covers(listed: &str, name: &str) -> bool {
     }
 }
 
-fn upstream() -> BTreeMap<String, Json> {
+fn python(file: Option<&Path>) -> Json {
     let python = testkit::venv_python().expect("the Python environment: run `scripts/provision test`");
     let output = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/options.py"))
+        .args(file)
         .env("PYTHONUTF8", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("OS_REGION_NAME")
@@ -83,7 +84,11 @@ fn upstream() -> BTreeMap<String, Json> {
         .output()
         .expect("python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let all: Vec<Json> = serde_json::from_slice(&output.stdout).expect("the oracle prints JSON");
+    serde_json::from_slice(&output.stdout).expect("the oracle prints JSON")
+}
+
+fn upstream() -> BTreeMap<String, Json> {
+    let all: Vec<Json> = serde_json::from_value(python(None)).expect("a list");
     all.into_iter()
         .map(|mut option| {
             let name = format!("{}.{}", option["group"], option["name"]).replace('"', "");
@@ -92,6 +97,39 @@ fn upstream() -> BTreeMap<String, Json> {
             (name, option)
         })
         .collect()
+}
+
+/// A real file, read by Ceilometer's own functions and by ours: every option has the same value.
+#[test]
+fn a_real_file_means_what_it_means_upstream() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ceilometer.conf");
+    let theirs: BTreeMap<String, Json> = serde_json::from_value(python(Some(&file))).expect("an object");
+    let mut loader = Loader::new("options.py");
+    loader.default_sources = false;
+    "<host name>".clone_into(&mut loader.host_name);
+    "<program name>".clone_into(&mut loader.program);
+    loader.sources = vec![Source::File(file)];
+    let config = loader.load().expect("loads").config;
+    // Known to oslo.config itself, not to an agent.
+    let own = ["config_file", "config_dir", "config_source", "shell_completion"];
+    let mut compared = 0;
+    for (name, theirs) in theirs {
+        let (group, option) = name.split_once('.').expect("group.option");
+        if own.contains(&option) {
+            continue;
+        }
+        let ours = match config.value(group, option).unwrap_or_else(|| panic!("no {name}")) {
+            Value::Null => Json::Null,
+            Value::Bool(value) => json!(value),
+            Value::Int(value) => json!(value),
+            value @ Value::Float(_) => json!({"float": value.to_string()}),
+            Value::Str(value) => json!(value),
+            Value::List(value) => json!(value),
+        };
+        assert_eq!(ours, theirs, "{name}");
+        compared += 1;
+    }
+    assert!(compared > 250, "{compared}");
 }
 
 fn sorted(list: &Json) -> Vec<String> {

@@ -44,7 +44,6 @@ pub(crate) const SILENT_SECTIONS: &[&str] = &[
     "alarm",
     "alarms",
     "api",
-    "central",
     "collector",
     "contrail",
     "dispatcher_file",

@@ -3,7 +3,7 @@
 //! Ceilometer registers them here as well, by mistake, and reads one of them from here. So a file that
 //! sets that one here goes on to work, and the others are answered with a warning.
 
-use crate::option::build_names::{was, was_in_group};
+use crate::option::build_names::was;
 use crate::option::{boolean, integer, list, multi, nullable_text, text};
 
 const WHY: &str = "it is read from [polling]";
@@ -14,7 +14,7 @@ options! { "DEFAULT";
     /// See `[polling] heartbeat_socket_dir`.
     HEARTBEAT_SOCKET_DIR: OptStr = nullable_text("heartbeat_socket_dir").no_effect(WHY);
     /// See `[polling] partitioning_group_prefix`.
-    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").formerly(&[was_in_group("central")]).no_effect(WHY);
+    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").no_effect(WHY);
     /// See `[polling] batch_size`.
     BATCH_SIZE: Int = integer("batch_size", 50).no_effect(WHY);
     /// Directories of dynamic pollster definitions. Ceilometer reads them from here only; `[polling]

@@ -89,6 +89,9 @@ impl<'a> Occurrences<'a> {
         for file in 0..self.files.len() {
             for (rank, name) in names.iter().enumerate().rev() {
                 for entry in self.entries(file, name) {
+                    if values.len() > super::MAX_VALUES {
+                        break;
+                    }
                     let origin = self.origin(file, entry);
                     if let Some(former) = rank.checked_sub(1) {
                         self.warn(slot, former, &origin, warnings);

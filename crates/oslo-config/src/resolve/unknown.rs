@@ -73,6 +73,10 @@ pub(crate) fn report(
         if is_silent {
             continue;
         }
+        if warnings.is_full() {
+            warnings.count();
+            continue;
+        }
         let mut problem = Problem::new(
             Origin::Env(variable.clone()),
             format!("there is no option {} in [{group}]", quoted(&name)),
@@ -95,6 +99,10 @@ fn report_file(file: &ParsedFile, known: &Known<'_>, warnings: &mut Problems) {
         {
             continue;
         }
+        if warnings.is_full() {
+            warnings.count();
+            continue;
+        }
         let mut problem = Problem::new(
             origin(section.at),
             format!("unknown section {}", quoted(&format!("[{}]", section.name))),
@@ -111,6 +119,10 @@ fn report_file(file: &ParsedFile, known: &Known<'_>, warnings: &mut Problems) {
             continue;
         };
         if keys.contains(entry.key.as_str()) || removed(&name, &entry.key) {
+            continue;
+        }
+        if warnings.is_full() {
+            warnings.count();
             continue;
         }
         let mut problem = Problem::new(

@@ -3,6 +3,8 @@
 
 Each is {"group", "name", "type", "default", "min", "max", "choices", "ignore_case", "deprecated", "secret"};
 defaults as in force after Ceilometer's own start-up has changed them.
+
+With the name of a file: prints {"group.name": value} of every option, as an agent reads them from that file.
 """
 
 import itertools
@@ -102,24 +104,46 @@ def credentials():
     return list(merged.values())
 
 
-def main():
+def libraries():
     oslo_log.log.set_defaults(
         default_log_levels=oslo_log.log.get_default_log_levels() + ["futurist=INFO", "openstack=INFO"])
     messaging.setup()
-    libraries = [
+    return [
         ceilometer.opts.list_opts(), oslo_messaging.opts.list_opts(), oslo_cache._opts.list_opts(),
         oslo_log._options.list_opts(), oslo_concurrency.opts.list_opts(), oslo_reports.opts.list_opts(),
-        cotyledon.oslo_config_glue.list_opts(), [(None, [cfg.ConfigOpts._config_source_opt])],
+        cotyledon.oslo_config_glue.list_opts(),
     ]
-    out = [describe(group, option) for library in libraries for group, options in library for option in options]
+
+
+def read(path):
+    """What an agent gets from a file; Ceilometer's own functions set up the credentials."""
+    conf = cfg.ConfigOpts()
+    for group, options in itertools.chain.from_iterable(libraries()):
+        conf.register_opts(list(options), group=None if group == "DEFAULT" else group)
+    keystone_client.register_keystoneauth_opts(conf)
+    conf(["--config-file", path], project="ceilometer")
+    keystone_client.post_register_keystoneauth_opts(conf)
+    for group in ["service_credentials", *keystone_client.OVERRIDABLE_GROUPS]:
+        conf.register_opts(loading.get_auth_plugin_conf_options("password"), group=group)
+    out = {}
+    for info, group in conf._all_opt_infos():
+        option, section = info["opt"], group.name if group else "DEFAULT"
+        value = conf._get(option.dest, group)
+        out[f"{section}.{option.dest}"] = {"float": repr(value)} if isinstance(value, float) else plain(option.dest, value)
+    return out
+
+
+def describe_all():
+    everything = libraries() + [[(None, [cfg.ConfigOpts._config_source_opt])]]
+    out = [describe(group, option) for library in everything for group, options in library for option in options]
     for group in ["service_credentials", *keystone_client.OVERRIDABLE_GROUPS]:
         for option in credentials():
             changed = option.dest == "auth_section" and group != "service_credentials"
             out.append(describe(group, option, keystone_client.DEFAULT_GROUP if changed else None))
     section = "ceilometer_sys_admin"
-    for name, info in cfg.CONF._get_group(section)._opts.items():
+    for info in cfg.CONF._get_group(section)._opts.values():
         out.append(describe(section, info["opt"], info.get("default")))
-    json.dump(out, sys.stdout)
+    return out
 
 
-main()
+json.dump(read(sys.argv[1]) if len(sys.argv) > 1 else describe_all(), sys.stdout)
