@@ -6,12 +6,13 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use verify::AcceptAnyServer;
+use verify::{AcceptAnyName, AcceptAnyServer};
 
 /// A TLS version that can be negotiated. Older ones are broken and not implemented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +47,9 @@ pub struct TlsOptions {
     pub keyfile: Option<PathBuf>,
     /// `insecure`: accept any server certificate.
     pub insecure: bool,
+    /// Accept a trusted certificate that is for another name, as oslo.messaging does without
+    /// `ssl_enforce_hostname_verification`.
+    pub any_name: bool,
     /// The oldest version to accept.
     pub min_version: Option<TlsVersion>,
     /// The newest version to offer.
@@ -130,6 +134,9 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// Neither a CA file nor authorities of the machine, where at least one is needed.
+    #[error("this machine has no certificate authorities; set cafile or install ca-certificates")]
+    NoAuthorities(#[source] VerifierBuilderError),
     /// The provider does not know the versions (does not happen with the one that is built in).
     #[error("no TLS version can be offered")]
     Provider(#[source] rustls::Error),
@@ -169,7 +176,13 @@ pub fn client_tls(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
             Some(path) => roots_from_file(path)?,
             None => machine_roots(),
         };
-        builder.with_root_certificates(roots)
+        if options.any_name {
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier = verifier.map_err(TlsError::NoAuthorities)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAnyName::new(verifier)))
+        } else {
+            builder.with_root_certificates(roots)
+        }
     };
     match (&options.certfile, &options.keyfile) {
         (None, None) => Ok(builder.with_no_client_auth()),

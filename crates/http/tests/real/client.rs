@@ -77,6 +77,20 @@ async fn insecure_accepts_any_certificate() {
 }
 
 #[tokio::test]
+async fn any_name_forgives_the_name_and_nothing_else() {
+    let any_name = TlsOptions { any_name: true, ..trusting() };
+    let elsewhere = OpensslServer::start("elsewhere", &[]);
+    for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
+        let tls = TlsOptions { max_version: Some(version), ..any_name.clone() };
+        page(tls, &elsewhere.url()).await.unwrap();
+    }
+    let expired = OpensslServer::start("expired", &[]);
+    assert!(page(any_name.clone(), &expired.url()).await.unwrap_err().contains("has expired"));
+    let other = TlsOptions { cafile: Some(Certificates::shared().path("other-ca.pem")), ..any_name };
+    assert!(page(other, &elsewhere.url()).await.unwrap_err().contains("not trusted"));
+}
+
+#[tokio::test]
 async fn versions_are_bounded_on_both_sides() {
     let old = OpensslServer::start("server", &["-tls1_2"]);
     let text =
