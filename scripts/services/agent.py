@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""A private Nephoscope: `nephoscope run` on a configuration of its own, writing samples and events to files.
+
+    agent.py --binary PATH --transport-url URL
+
+Commands on stdin: stop (in order; answers with the exit status).
+"""
+
+import argparse
+import http.client
+import os
+import signal
+
+import openstack
+from launcher import Failure, Launcher
+
+START_SECONDS = 60
+STOP_SECONDS = 40
+# Files are rotated, so that a demonstration may run for days.
+FILE_OPTIONS = "json&max_bytes=8000000&backup_count=1"
+
+PIPELINE = """\
+sources:
+  - name: everything
+    {what}: ["*"]
+    sinks: [file]
+sinks:
+  - name: file
+    publishers: ["file://{path}?{options}"]
+"""
+
+
+class Agent:
+    def __init__(self, launcher, options):
+        self.launcher = launcher
+        self.options = options
+        self.port = launcher.ports.take()
+        self.log = launcher.path("agent.log")
+        self.agent = None
+
+    def begin(self):
+        at = self.launcher.path
+        if not os.access(self.options.binary, os.X_OK):
+            raise Failure(f"{self.options.binary} is missing: run cargo build --release")
+        files = {"samples": at("samples.json"), "events": at("events.json")}
+        self.launcher.write("pipeline.yaml", self.pipeline("meters", files["samples"]))
+        self.launcher.write("event_pipeline.yaml", self.pipeline("events", files["events"]))
+        os.mkdir(at("state"), 0o700)
+        config = openstack.write_configuration(
+            self.launcher,
+            "ceilometer.conf",
+            {
+                "DEFAULT": {
+                    "transport_url": self.options.transport_url,
+                    "pipeline_cfg_file": at("pipeline.yaml"),
+                    "event_pipeline_cfg_file": at("event_pipeline.yaml"),
+                },
+                "nephoscope": {
+                    "state_dir": at("state"),
+                    "run_listen_address": f"127.0.0.1:{self.port}",
+                },
+            },
+        )
+        command = [os.path.abspath(self.options.binary), "run", "--config-file", config]
+        self.agent = self.launcher.spawn(command, "agent.log")
+        self.launcher.wait_until("ready agent", self.ready, self.agent, self.log, START_SECONDS)
+        return {"pid": self.agent.pid, "port": self.port, "log": self.log, "config": config, **files}
+
+    @staticmethod
+    def pipeline(what, path):
+        return PIPELINE.format(what=what, path=path, options=FILE_OPTIONS)
+
+    def ready(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def stop(self):
+        """Asks the agent to drain and end, as a service manager does; its files can be read afterwards."""
+        self.launcher.end_child(self.agent, signal.SIGTERM, STOP_SECONDS)
+        return {"status": self.agent.returncode}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", required=True, help="the nephoscope binary")
+    parser.add_argument("--transport-url", required=True, help="the broker to consume from")
+    options = parser.parse_args()
+    launcher = Launcher("agent", keep_user=True)
+    agent = Agent(launcher, options)
+    launcher.serve(agent.begin, {"stop": agent.stop})
+
+
+if __name__ == "__main__":
+    main()
