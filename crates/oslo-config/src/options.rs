@@ -99,3 +99,43 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Opt> {
 pub(crate) fn credentials() -> impl Iterator<Item = &'static Opt> {
     keystone::OPTIONS.iter().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_option_stands_twice_in_a_group() {
+        let mut seen = HashSet::new();
+        for (group, opt) in Registry::builtin().iter() {
+            assert!(seen.insert((group.to_owned(), opt.name)), "{group}.{}", opt.name);
+        }
+    }
+
+    #[test]
+    fn what_is_silent_is_nothing_that_we_know() {
+        let registry = Registry::builtin();
+        let groups: HashSet<&str> = registry.iter().map(|(group, _)| group).collect();
+        let names: HashSet<(&str, &str)> = registry
+            .iter()
+            .flat_map(|(group, opt)| {
+                let former = opt
+                    .deprecated
+                    .iter()
+                    .map(move |old| (old.group.unwrap_or(group), old.name.unwrap_or(opt.name)));
+                std::iter::once((group, opt.name)).chain(former)
+            })
+            .collect();
+        for section in SILENT_SECTIONS {
+            assert!(!groups.contains(section), "{section}");
+        }
+        for (group, removed) in REMOVED_OPTIONS {
+            assert!(groups.contains(group), "{group}");
+            for name in *removed {
+                assert!(!names.contains(&(*group, *name)), "{group}.{name}");
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ options! { "DEFAULT";
     HOST: Str = host_address("host");
     /// Requests that run at the same time at most: notification listener threads, HTTP connections of
     /// publishers.
-    MAX_PARALLEL_REQUESTS: Int = integer("max_parallel_requests", 64).min(1);
+    MAX_PARALLEL_REQUESTS: Int = integer("max_parallel_requests", 64).min(1).later("publishers that speak HTTP");
     /// Namespaces of pollsters that the polling agent runs: `compute`, `central`, `ipmi`.
     POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique().later(POLLING);
     /// How instances are inspected. There is one choice.

@@ -30,15 +30,15 @@ options! { "service_credentials";
     /// Certificate authorities, PEM, that servers' certificates are checked against.
     CAFILE: OptStr = nullable_text("cafile").formerly(&[
         was("os_cacert"), was("os-cacert"), was_in("DEFAULT", "os_cacert"), was_in("DEFAULT", "os-cacert"),
-    ]);
+    ]).later(ROLE);
     /// Client certificate, PEM.
-    CERTFILE: OptStr = nullable_text("certfile");
+    CERTFILE: OptStr = nullable_text("certfile").later(ROLE);
     /// Private key of the client certificate, PEM.
-    KEYFILE: OptStr = nullable_text("keyfile");
+    KEYFILE: OptStr = nullable_text("keyfile").later(ROLE);
     /// Whether servers' certificates go unchecked.
-    INSECURE: Bool = boolean("insecure", false);
+    INSECURE: Bool = boolean("insecure", false).later(ROLE);
     /// Seconds that a request may take. Unset: the publisher's or pollster's own limit.
-    TIMEOUT: OptFloat = nullable_float("timeout");
+    TIMEOUT: OptFloat = nullable_float("timeout").later(ROLE);
     /// Whether the duration of each request is recorded.
     COLLECT_TIMING: Bool = boolean("collect_timing", false).no_effect("durations are always measured, see /metrics");
     /// Whether requests are logged under several loggers.
@@ -46,63 +46,63 @@ options! { "service_credentials";
     /// Cipher list for OpenSSL.
     TLS_CIPHERS: OptStr = nullable_text("tls_ciphers").no_effect("the TLS library offers safe ciphers only");
     /// Oldest TLS version to speak.
-    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]);
+    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]).later(ROLE);
     /// Authentication plugin: `password`, `v3applicationcredential`, `token`, `none`, `http_basic`,
     /// `gnocchi-basic`, `gnocchi-noauth` and others of keystoneauth.
-    AUTH_TYPE: OptStr = nullable_text("auth_type").formerly(&[was("auth_plugin")]);
+    AUTH_TYPE: OptStr = nullable_text("auth_type").formerly(&[was("auth_plugin")]).later(ROLE);
     /// Section that the plugin's options are read from, instead of this one.
-    AUTH_SECTION: OptStr = nullable_text("auth_section");
+    AUTH_SECTION: OptStr = nullable_text("auth_section").later(ROLE);
     /// Keystone's URL.
-    AUTH_URL: OptStr = nullable_text("auth_url");
+    AUTH_URL: OptStr = nullable_text("auth_url").later(ROLE);
     /// `all` for a token of the whole system.
-    SYSTEM_SCOPE: OptStr = nullable_text("system_scope");
+    SYSTEM_SCOPE: OptStr = nullable_text("system_scope").later(ROLE);
     /// Id of the domain to be authorised for.
-    DOMAIN_ID: OptStr = nullable_text("domain_id");
+    DOMAIN_ID: OptStr = nullable_text("domain_id").later(ROLE);
     /// Name of the domain to be authorised for.
-    DOMAIN_NAME: OptStr = nullable_text("domain_name");
+    DOMAIN_NAME: OptStr = nullable_text("domain_name").later(ROLE);
     /// Id of the project to be authorised for.
-    PROJECT_ID: OptStr = nullable_text("project_id").formerly(&[was("tenant-id"), was("tenant_id")]);
+    PROJECT_ID: OptStr = nullable_text("project_id").formerly(&[was("tenant-id"), was("tenant_id")]).later(ROLE);
     /// Name of the project to be authorised for.
-    PROJECT_NAME: OptStr = nullable_text("project_name").formerly(&[was("tenant-name"), was("tenant_name")]);
+    PROJECT_NAME: OptStr = nullable_text("project_name").formerly(&[was("tenant-name"), was("tenant_name")]).later(ROLE);
     /// Id of that project's domain.
-    PROJECT_DOMAIN_ID: OptStr = nullable_text("project_domain_id");
+    PROJECT_DOMAIN_ID: OptStr = nullable_text("project_domain_id").later(ROLE);
     /// Name of that project's domain.
-    PROJECT_DOMAIN_NAME: OptStr = nullable_text("project_domain_name");
+    PROJECT_DOMAIN_NAME: OptStr = nullable_text("project_domain_name").later(ROLE);
     /// Id of a trust to use.
-    TRUST_ID: OptStr = nullable_text("trust_id");
+    TRUST_ID: OptStr = nullable_text("trust_id").later(ROLE);
     /// Id of the domain of user and project, where theirs are not given.
-    DEFAULT_DOMAIN_ID: OptStr = nullable_text("default_domain_id");
+    DEFAULT_DOMAIN_ID: OptStr = nullable_text("default_domain_id").later(ROLE);
     /// Name of the domain of user and project, where theirs are not given.
-    DEFAULT_DOMAIN_NAME: OptStr = nullable_text("default_domain_name");
+    DEFAULT_DOMAIN_NAME: OptStr = nullable_text("default_domain_name").later(ROLE);
     /// Id of the user.
-    USER_ID: OptStr = nullable_text("user_id");
+    USER_ID: OptStr = nullable_text("user_id").later(ROLE);
     /// Name of the user.
-    USERNAME: OptStr = nullable_text("username").formerly(&[was("user-name"), was("user_name")]);
+    USERNAME: OptStr = nullable_text("username").formerly(&[was("user-name"), was("user_name")]).later(ROLE);
     /// Id of the user's domain.
-    USER_DOMAIN_ID: OptStr = nullable_text("user_domain_id");
+    USER_DOMAIN_ID: OptStr = nullable_text("user_domain_id").later(ROLE);
     /// Name of the user's domain.
-    USER_DOMAIN_NAME: OptStr = nullable_text("user_domain_name");
+    USER_DOMAIN_NAME: OptStr = nullable_text("user_domain_name").later(ROLE);
     /// Password.
-    PASSWORD: OptStr = nullable_text("password").secret();
+    PASSWORD: OptStr = nullable_text("password").secret().later(ROLE);
     /// Id of an application credential.
-    APPLICATION_CREDENTIAL_ID: OptStr = nullable_text("application_credential_id");
+    APPLICATION_CREDENTIAL_ID: OptStr = nullable_text("application_credential_id").later(ROLE);
     /// Name of an application credential; needs the user as well.
-    APPLICATION_CREDENTIAL_NAME: OptStr = nullable_text("application_credential_name");
+    APPLICATION_CREDENTIAL_NAME: OptStr = nullable_text("application_credential_name").later(ROLE);
     /// Secret of the application credential.
-    APPLICATION_CREDENTIAL_SECRET: OptStr = nullable_text("application_credential_secret").secret();
+    APPLICATION_CREDENTIAL_SECRET: OptStr = nullable_text("application_credential_secret").secret().later(ROLE);
     /// Token to authenticate with.
-    TOKEN: OptStr = nullable_text("token").secret();
+    TOKEN: OptStr = nullable_text("token").secret().later(ROLE);
     /// Address of the service itself, for plugins without a catalogue (`none`, `http_basic`,
     /// `gnocchi-basic`, `gnocchi-noauth`).
-    ENDPOINT: OptStr = nullable_text("endpoint").formerly(&[was("gnocchi-endpoint"), was("gnocchi_endpoint"), was("url")]);
+    ENDPOINT: OptStr = nullable_text("endpoint").formerly(&[was("gnocchi-endpoint"), was("gnocchi_endpoint"), was("url")]).later(ROLE);
     /// User name of `gnocchi-basic`.
-    USER: OptStr = nullable_text("user");
+    USER: OptStr = nullable_text("user").later(ROLE);
     /// Roles, separated by commas, of `gnocchi-noauth`.
-    ROLES: OptStr = nullable_text("roles");
+    ROLES: OptStr = nullable_text("roles").later(ROLE);
     /// One-time password of `v3totp`.
-    PASSCODE: OptStr = nullable_text("passcode").secret();
+    PASSCODE: OptStr = nullable_text("passcode").secret().later(ROLE);
     /// Methods, separated by commas, of `v3multifactor`.
-    AUTH_METHODS: OptStr = nullable_text("auth_methods");
+    AUTH_METHODS: OptStr = nullable_text("auth_methods").later(ROLE);
     /// Identity provider of the federation plugins.
     IDENTITY_PROVIDER: OptStr = nullable_text("identity_provider").no_effect(FEDERATION);
     /// Protocol of the federation plugins.
@@ -153,7 +153,7 @@ options! { "service_credentials";
     /// Region whose endpoints are used.
     REGION_NAME: OptStr = nullable_text("region_name").default_env(&["OS_REGION_NAME"]).formerly(&[
         was("os_region_name"), was("os-region-name"), was_in("DEFAULT", "os_region_name"), was_in("DEFAULT", "os-region-name"),
-    ]);
+    ]).later(ROLE);
     /// Kind of endpoint that is taken from the catalogue.
     INTERFACE: Str = text("interface", "public")
         .choices(&["public", "internal", "admin", "auth", "publicURL", "internalURL", "adminURL"])
@@ -161,7 +161,8 @@ options! { "service_credentials";
         .formerly(&[
             was("os_endpoint_type"), was("os-endpoint-type"),
             was_in("DEFAULT", "os_endpoint_type"), was_in("DEFAULT", "os-endpoint-type"),
-        ]);
+        ]).later(ROLE);
 }
 
+const ROLE: &str = "publishers and pollsters that ask Keystone";
 const FEDERATION: &str = "federated and OAuth 2.0 authentication are not supported";

@@ -199,7 +199,6 @@ pub(crate) const REMOVED_OPTIONS: &[(&str, &[&str])] = &[
             "filter_service_activity",
             "request_timeout",
             "resources_definition_file",
-            "url",
         ],
     ),
     (

@@ -13,7 +13,7 @@ options! { "notification";
     MESSAGING_URLS: List = multi("messaging_urls", &[]).secret().refuses(REFUSED_TRANSPORTS);
     /// Notifications that are handled together at most.
     BATCH_SIZE: Int = integer("batch_size", 1).min(1);
-    /// Seconds to wait for a batch to fill. Unset: no limit.
+    /// Seconds to wait for a batch to fill. Unset: a batch is what is at hand.
     BATCH_TIMEOUT: OptInt = nullable_integer("batch_timeout");
     /// Consumers that work side by side.
     WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")]);

@@ -4,5 +4,5 @@ use crate::option::text;
 
 options! { "publisher";
     /// Key with which samples on the message bus are signed. All agents must agree on it.
-    TELEMETRY_SECRET: Str = text("telemetry_secret", "change this for valid signing").secret();
+    TELEMETRY_SECRET: Str = text("telemetry_secret", "change this for valid signing").secret().later("the notifier publisher");
 }

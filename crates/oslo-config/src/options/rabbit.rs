@@ -5,7 +5,6 @@ use crate::option::{Default, boolean, float, integer, nullable_text, text};
 
 const POOL: &str = "each role keeps one connection to each broker";
 const RPC: &str = "Nephoscope makes no remote procedure calls";
-const TLS: &str = "TLS 1.2 and 1.3 are negotiated";
 
 options! { "oslo_messaging_rabbit";
     /// Whether queues and exchanges are declared durable. Must agree with the services that declare the
@@ -21,8 +20,8 @@ options! { "oslo_messaging_rabbit";
     CONN_POOL_TTL: Int = integer("conn_pool_ttl", 1200).no_effect(POOL);
     /// Whether to connect with TLS.
     SSL: Bool = boolean("ssl", false);
-    /// TLS version.
-    SSL_VERSION: Str = text("ssl_version", "").no_effect(TLS);
+    /// TLS version: `TLSv1_2` for that only; empty or `SSLv23` for 1.2 and 1.3.
+    SSL_VERSION: Str = text("ssl_version", "");
     /// Private key of the client certificate, PEM.
     SSL_KEY_FILE: Str = text("ssl_key_file", "");
     /// Client certificate, PEM.
@@ -75,7 +74,8 @@ options! { "oslo_messaging_rabbit";
     /// Seconds without a heartbeat after which the broker counts as dead; 0: no heartbeats.
     HEARTBEAT_TIMEOUT_THRESHOLD: Int = integer("heartbeat_timeout_threshold", 60);
     /// How often within that time the heartbeat is checked.
-    HEARTBEAT_RATE: Int = integer("heartbeat_rate", 3);
+    HEARTBEAT_RATE: Int = integer("heartbeat_rate", 3)
+        .no_effect("the connection keeps its own time within heartbeat_timeout_threshold");
     /// Whether undeliverable answers are sent back.
     DIRECT_MANDATORY_FLAG: Bool = boolean("direct_mandatory_flag", true).no_effect(RPC).leaving("it will always be so");
     /// Whether the broker cancels consumers when a mirrored queue fails over.

@@ -16,6 +16,9 @@ import sys
 import warnings
 
 warnings.simplefilter("ignore")
+# Neither defaults nor values may come from the environment of whoever runs this.
+for variable in [name for name in os.environ if name.startswith("OS_")]:
+    del os.environ[variable]
 
 import ceilometer.opts
 import ceilometer.privsep
@@ -121,7 +124,7 @@ def read(path):
     for group, options in itertools.chain.from_iterable(libraries()):
         conf.register_opts(list(options), group=None if group == "DEFAULT" else group)
     keystone_client.register_keystoneauth_opts(conf)
-    conf(["--config-file", path], project="ceilometer")
+    conf(["--config-file", path], project="ceilometer", default_config_dirs=[])
     keystone_client.post_register_keystoneauth_opts(conf)
     for group in ["service_credentials", *keystone_client.OVERRIDABLE_GROUPS]:
         conf.register_opts(loading.get_auth_plugin_conf_options("password"), group=group)
