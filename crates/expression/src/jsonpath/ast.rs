@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Value;
 
+use super::plain::{self, Plain};
 use crate::pattern::{Pattern, Substitution};
 
 /// A path or a part of one.
@@ -66,6 +67,8 @@ pub(super) enum Operator {
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) target: Expr,
+    /// The target, if it is a single plain path.
+    pub(super) plain: Option<Plain>,
     /// Without a comparison, a match of the target is enough.
     pub(super) comparison: Option<Comparison>,
 }
@@ -104,4 +107,12 @@ pub(super) struct Split {
     pub(super) segment: usize,
     /// The most cuts to make; `None` is unlimited.
     pub(super) most: Option<usize>,
+}
+
+impl Condition {
+    pub(super) fn comparing(target: Expr, comparison: Comparison) -> Self {
+        let plain =
+            plain::alternatives(&target).and_then(|mut all| if all.len() == 1 { all.pop() } else { None });
+        Self { target, plain, comparison: Some(comparison) }
+    }
 }

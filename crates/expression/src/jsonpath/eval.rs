@@ -3,6 +3,7 @@
 //! Every `find_*` pushes what a step matches for one datum. A step that would raise upstream pushes
 //! nothing.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -233,6 +234,22 @@ impl Evaluation {
             if !self.charge(1) {
                 return;
             }
+            // Most filters compare one field: that needs no trail.
+            if let (View::Ref(value), [Condition { plain: Some(plain), comparison: Some(comparison), .. }]) =
+                (&item, conditions)
+            {
+                let holds = plain.follow(value).is_some_and(|target| {
+                    let target = match target {
+                        Cow::Borrowed(value) => View::Ref(value),
+                        Cow::Owned(value) => View::scalar(value),
+                    };
+                    matches!(compares(comparison, &target), Verdict::True)
+                });
+                if holds {
+                    found.push(Rc::new(Datum::child(item, index_segment(index), &parent)));
+                }
+                continue;
+            }
             // Inside a filter, `$` is the item.
             let candidate = Rc::new(Datum::root(item.clone()));
             if conditions.iter().all(|condition| self.holds(condition, &candidate)) {
@@ -404,7 +421,7 @@ fn compares(comparison: &Comparison, view: &View<'_>) -> Verdict {
                 _ => None,
             };
             let left = converted.as_ref().unwrap_or(view);
-            let right = View::scalar(constant.clone());
+            let right = View::Ref(constant);
             match operator {
                 OrderOperator::Equal => Some(equal(left, &right)),
                 OrderOperator::NotEqual => Some(!equal(left, &right)),

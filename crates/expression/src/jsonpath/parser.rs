@@ -345,7 +345,7 @@ impl Parser<'_> {
         let mut inner = self.conditions()?;
         self.expect(')')?;
         if inner.len() == 1
-            && let Some(Condition { target, comparison: None }) =
+            && let Some(Condition { target, comparison: None, .. }) =
                 inner.pop_if(|only| only.comparison.is_none())
         {
             return Ok(Parenthesised::Path(target));
@@ -355,7 +355,7 @@ impl Parser<'_> {
 
     fn condition(&mut self, target: Expr) -> Result<Condition, ParseError> {
         let Some(&Token::Comparison(operator)) = self.peek() else {
-            return Ok(Condition { target, comparison: None });
+            return Ok(Condition { target, plain: None, comparison: None });
         };
         self.place += 1;
         let constant = match self.peek() {
@@ -363,12 +363,12 @@ impl Parser<'_> {
             Some(Token::Bool(truth)) => Value::Bool(*truth),
             Some(Token::Float(_) | Token::Number(_)) => {
                 let constant = self.literal_number()?.unwrap_or_default();
-                return Ok(Condition { target, comparison: Some(comparison(operator, constant)) });
+                return Ok(Condition::comparing(target, comparison(operator, constant)));
             }
             _ => return Err(self.unexpected("a word, a number or a boolean to compare with")),
         };
         self.place += 1;
-        Ok(Condition { target, comparison: Some(comparison(operator, constant)) })
+        Ok(Condition::comparing(target, comparison(operator, constant)))
     }
 
     fn named_operator(&self, name: &str, column: usize) -> Result<Expr, ParseError> {

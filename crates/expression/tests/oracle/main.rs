@@ -5,12 +5,13 @@
 mod generated;
 mod tables;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nephoscope_expression::pattern::Substitution;
+use nephoscope_expression::pattern::{PatternError, Substitution};
 use nephoscope_expression::{Glob, JsonPath, Pattern};
 use serde_json::{Value, json};
 
@@ -131,9 +132,36 @@ fn generated_paths_find_what_upstream_finds() {
     compare("jsonpath-generated", &generated::jsonpath(), jsonpath_difference);
 }
 
+/// Hands out what was made for the last key again: cases come sorted, so that equal keys are neighbours.
+struct Last<K, V>(RefCell<Option<(K, V)>>);
+
+impl<K: PartialEq, V: Clone> Last<K, V> {
+    const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    fn get(&self, key: K, make: impl FnOnce(&K) -> V) -> V {
+        let mut last = self.0.borrow_mut();
+        match &*last {
+            Some((known, value)) if *known == key => value.clone(),
+            _ => {
+                let value = make(&key);
+                *last = Some((key, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+thread_local! {
+    static PATTERN: Last<String, Result<Pattern, PatternError>> = const { Last::new() };
+    static SUBSTITUTION: Last<[String; 2], Result<Substitution, PatternError>> = const { Last::new() };
+}
+
 fn match_difference(case: &[String], theirs: &Value) -> Option<String> {
     let [pattern, text] = case else { panic!("a pattern and a text") };
-    match (Pattern::new(pattern), theirs.get("match").and_then(Value::as_bool)) {
+    let compiled = PATTERN.with(|last| last.get(pattern.clone(), |pattern| Pattern::new(pattern)));
+    match (compiled, theirs.get("match").and_then(Value::as_bool)) {
         (Err(_), None) => None,
         (Err(error), Some(_)) => Some(format!("we refuse it ({error}), Python accepts it")),
         (Ok(_), None) => Some(format!("we accept it, Python refuses it: {}", theirs["invalid"])),
@@ -158,7 +186,10 @@ fn generated_patterns_match_what_python_matches() {
 
 fn sub_difference(case: &[String], theirs: &Value) -> Option<String> {
     let [pattern, replacement, text] = case else { panic!("a pattern, a replacement and a text") };
-    let ours = match (Substitution::new(pattern, replacement), theirs.get("invalid")) {
+    let key = [pattern.clone(), replacement.clone()];
+    let compiled = SUBSTITUTION
+        .with(|last| last.get(key, |[pattern, replacement]| Substitution::new(pattern, replacement)));
+    let ours = match (compiled, theirs.get("invalid")) {
         (Err(_), Some(_)) => return None,
         (Err(error), None) => return Some(format!("we refuse it ({error}), Python: {theirs}")),
         (Ok(_), Some(error)) => return Some(format!("we accept it, Python refuses it: {error}")),
