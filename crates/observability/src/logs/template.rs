@@ -176,7 +176,9 @@ fn value(name: &str, record: &Record, around: &Surroundings) -> String {
         "lineno" => record.line.unwrap_or(0).to_string(),
         "threadName" => std::thread::current().name().unwrap_or("-").to_owned(),
         "request_id" => record.request_id.clone().unwrap_or_else(|| "-".to_owned()),
-        "user_identity" => "- - - - -".to_owned(),
+        // What oslo.log shows of a request without a user: six empty places, and Python's None.
+        "user_identity" => "- - - - - -".to_owned(),
+        "global_request_id" => "None".to_owned(),
         "instance" | "resource" | "error_summary" => String::new(),
         "color" => color(record).to_owned(),
         "reset_color" => RESET.to_owned(),

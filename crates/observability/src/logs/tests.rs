@@ -93,7 +93,7 @@ fn spans_and_request_ids_reach_the_line() {
     });
     assert_eq!(
         bench.tails(),
-        ["INFO nephoscope.x [- req-1 - - - - -] text sink=file later=7 sink=inner own=1"]
+        ["INFO nephoscope.x [None req-1 - - - - - -] text sink=file later=7 sink=inner own=1"]
     );
 }
 
