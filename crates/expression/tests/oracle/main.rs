@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nephoscope_expression::jsonpath::ParseError;
 use nephoscope_expression::pattern::{PatternError, Substitution};
 use nephoscope_expression::{Glob, JsonPath, Pattern};
 use serde_json::{Value, json};
@@ -96,21 +97,30 @@ fn compare(kind: &str, cases: &[Vec<String>], difference: impl Fn(&[String], &Va
 
 fn jsonpath_difference(case: &[String], theirs: &Value) -> Option<String> {
     let [path, datum] = case else { panic!("a path and a datum") };
-    let compiled = match (JsonPath::parse(path), theirs.get("invalid")) {
+    let compiled = PATH.with(|last| last.get(path.clone(), |path| JsonPath::parse(path)));
+    let datum = model::json::parse(datum).expect("the datum is JSON");
+    path_difference(&compiled, &datum, theirs)
+}
+
+fn path_difference(
+    compiled: &Result<JsonPath, ParseError>,
+    datum: &model::Value,
+    theirs: &Value,
+) -> Option<String> {
+    let compiled = match (compiled, theirs.get("invalid")) {
         (Err(_), Some(_)) => return None,
         (Err(error), None) => return Some(format!("we refuse it ({error}), upstream: {theirs}")),
         (Ok(_), Some(error)) => return Some(format!("we accept it, upstream refuses: {error}")),
         (Ok(compiled), None) => compiled,
     };
-    let datum = model::json::parse(datum).expect("the datum is JSON");
-    let matches = compiled.find(&datum);
-    assert!(!matches.is_truncated(), "{path} on {datum:?}");
+    let matches = compiled.find(datum);
+    assert!(!matches.is_truncated(), "{compiled:?} on {datum:?}");
     let text = |value: &model::Value| model::json::to_string(value);
     let ours: Vec<Value> = matches.iter().map(|found| json!([found.path(), text(&found.value)])).collect();
     // The quick way must agree with the slow one, whatever upstream says.
     let first = matches.iter().find(|found| !found.value.is_null()).map(|found| found.value.as_ref());
-    let quick = compiled.first_non_null(&datum);
-    assert_eq!(quick.as_deref(), first, "first value of {path} on {datum:?}");
+    let quick = compiled.first_non_null(datum);
+    assert_eq!(quick.as_deref(), first, "first value of {compiled:?} on {datum:?}");
     let theirs = match (theirs.get("found"), theirs.get("tolerant")) {
         (Some(found), _) | (None, Some(found)) => found.clone(),
         // Upstream raised even in its tolerant form.
@@ -130,6 +140,62 @@ fn paths_of_the_table_find_what_upstream_finds() {
 #[test]
 fn generated_paths_find_what_upstream_finds() {
     compare("jsonpath-generated", &generated::jsonpath(), jsonpath_difference);
+}
+
+/// Real notifications as paths see them.
+fn notifications() -> Vec<model::Value> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/notifications.jsonl");
+    let lines = std::fs::read_to_string(file).expect("the corpus is readable");
+    let envelopes = lines.lines().map(|line| {
+        let record: Value = serde_json::from_str(line).expect("a record");
+        let body: Value =
+            serde_json::from_str(record["body"].as_str().expect("a body")).expect("an envelope");
+        let message = body["oslo.message"].as_str().expect("a message").to_owned();
+        model::json::parse(&message).expect("a notification")
+    });
+    envelopes
+        .map(|message| {
+            let message = message.as_map().expect("a map").clone();
+            let get = |key: &str| message.get(key).cloned().unwrap_or_default();
+            let ctxt: model::Map = message
+                .iter()
+                .filter_map(|(key, value)| Some((key.strip_prefix("_context_")?.to_owned(), value.clone())))
+                .collect();
+            let metadata =
+                model::Map::from_iter([("message_id", get("message_id")), ("timestamp", get("timestamp"))]);
+            model::Value::Map(model::Map::from_iter([
+                ("ctxt", model::Value::Map(ctxt)),
+                ("publisher_id", get("publisher_id")),
+                ("event_type", get("event_type")),
+                ("payload", get("payload")),
+                ("metadata", model::Value::Map(metadata)),
+            ]))
+        })
+        .collect()
+}
+
+#[test]
+fn packaged_paths_find_in_real_notifications_what_upstream_finds() {
+    let texts = oracle("packaged", &[vec![]]).remove(0);
+    let texts: Vec<String> = serde_json::from_value(texts).expect("texts");
+    assert!(texts.iter().any(|text| text == "$.payload.size"), "no paths among {} texts", texts.len());
+    let notifications = notifications();
+    assert!(notifications.len() > 100);
+    let cases: Vec<Vec<String>> = notifications
+        .iter()
+        .map(|datum| std::iter::once(model::json::to_string(datum)).chain(texts.iter().cloned()).collect())
+        .collect();
+    let paths: Vec<_> = texts.iter().map(|text| (text, JsonPath::parse(text))).collect();
+    let (mut found, mut differences) = (0, Vec::new());
+    for (datum, results) in notifications.iter().zip(oracle("corpus", &cases)) {
+        for ((text, compiled), theirs) in paths.iter().zip(results.as_array().expect("results")) {
+            found += theirs["found"].as_array().map_or(0, Vec::len);
+            let difference = path_difference(compiled, datum, theirs);
+            differences.extend(difference.map(|difference| format!("{text}: {difference}")));
+        }
+    }
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+    assert!(found > 1000, "only {found} matches");
 }
 
 /// Hands out what was made for the last key again: cases come sorted, so that equal keys are neighbours.
@@ -154,6 +220,7 @@ impl<K: PartialEq, V: Clone> Last<K, V> {
 }
 
 thread_local! {
+    static PATH: Last<String, Result<JsonPath, ParseError>> = const { Last::new() };
     static PATTERN: Last<String, Result<Pattern, PatternError>> = const { Last::new() };
     static SUBSTITUTION: Last<[String; 2], Result<Substitution, PatternError>> = const { Last::new() };
 }

@@ -85,6 +85,10 @@ def compiled_path(path):
         return error
 
 
+# No path changes its datum.
+datum_of = functools.lru_cache(maxsize=8)(json.loads)
+
+
 def jsonpath(case):
     global tolerant
     path, datum = case
@@ -93,17 +97,46 @@ def jsonpath(case):
     if isinstance(compiled, Exception):
         return {"invalid": str(compiled)}
     try:
-        return {"found": found(compiled.find(json.loads(datum)))}
+        return {"found": found(compiled.find(datum_of(datum)))}
     except Exception as error:
         raised = type(error).__name__
     tolerant = True
     try:
-        matches = compiled.find(json.loads(datum))
+        matches = compiled.find(datum_of(datum))
         if isinstance(matches, list):
             return {"raised": raised, "tolerant": found([match for match in matches if match is not None])}
     except Exception:
         pass
     return {"raised": raised}
+
+
+def packaged(case):
+    """Every text in the YAML files that Ceilometer installs."""
+    import pathlib
+
+    import ceilometer
+    import yaml
+
+    texts = set()
+
+    def walk(node):
+        if isinstance(node, dict):
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+        elif isinstance(node, str):
+            texts.add(node)
+
+    for path in pathlib.Path(ceilometer.__file__).parent.rglob("*.yaml"):
+        walk(yaml.safe_load(path.read_text()))
+    return sorted(texts)
+
+
+def corpus(case):
+    """The first item is a datum, the others are paths."""
+    return [jsonpath((path, case[0])) for path in case[1:]]
 
 
 def match(case):
@@ -132,6 +165,6 @@ def glob(case):
 
 
 PARSER = ExtentedJsonPathParser()
-functions = {"jsonpath": jsonpath, "match": match, "sub": sub, "glob": glob}
+functions = {"jsonpath": jsonpath, "match": match, "sub": sub, "glob": glob, "packaged": packaged, "corpus": corpus}
 cases = json.load(sys.stdin)
 json.dump({kind: [functions[kind.split("-")[0]](case) for case in cases[kind]] for kind in cases}, sys.stdout)
