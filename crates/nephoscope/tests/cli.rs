@@ -1,0 +1,195 @@
+//! The command line as a newcomer meets it: what is printed, where, and the exit status.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nephoscope");
+
+/// Runs the program in `directory` with nothing of this machine's configuration in reach.
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    run_as("nephoscope", directory, arguments)
+}
+
+fn run_as(name: &str, directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .arg0(name)
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A directory with a configuration that works.
+fn good() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("ceilometer.conf", "[DEFAULT]\ntransport_url = rabbit://user:hush@localhost:5672/\n");
+    for (name, key) in [("pipeline.yaml", "meters"), ("event_pipeline.yaml", "events")] {
+        let path = directory.path().join("out");
+        let text = format!(
+            "sources:\n  - name: s\n    {key}: ['*']\n    sinks: [k]\nsinks:\n  - name: k\n    publishers:\n      - \
+             file://{}?json\n",
+            path.display()
+        );
+        write(name, &text);
+    }
+    directory
+}
+
+#[test]
+fn help_names_every_command_and_what_to_try_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(directory.path(), &["--help"]);
+    assert!(output.status.success());
+    let help = text(&output.stdout);
+    for word in ["run", "notification", "check", "config", "version", "Try first: nephoscope check"] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+    for command in ["run", "notification", "check", "config show"] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let output = run(directory.path(), &arguments);
+        assert!(output.status.success(), "{command}");
+        assert!(text(&output.stdout).contains("--config-file"), "{command}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_the_status_of_the_name_it_was_called_by() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(directory.path(), &["notifcation"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("'notification'"));
+    assert_eq!(run(directory.path(), &[]).status.code(), Some(64));
+    assert_eq!(run_as("ceilometer-agent-notification", directory.path(), &["--nope"]).status.code(), Some(2));
+}
+
+#[test]
+fn version_is_printed_on_stdout() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = format!("nephoscope {}\n", env!("CARGO_PKG_VERSION"));
+    for arguments in [&["version"][..], &["--version"]] {
+        let output = run(directory.path(), arguments);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), expected.clone()));
+    }
+}
+
+#[test]
+fn a_good_configuration_passes_and_its_files_are_named() {
+    let directory = good();
+    let output = run(directory.path(), &["check", "--strict", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}{}", text(&output.stderr));
+    assert!(out.contains("read: pipeline.yaml\n"), "{out}");
+    assert!(out.contains("read: built-in event_definitions.yaml\n"), "{out}");
+    assert!(out.ends_with("0 errors, 0 warnings\n"), "{out}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_named_with_file_line_column_and_what_to_write() {
+    let directory = good();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("ceilometer.conf", "[notification]\nbatch_size = many\n\n[DEFAULT]\ndebgu = true\n");
+    let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{out}");
+    assert!(out.contains("ceilometer.conf:2:1: value `many` of option batch_size"), "{out}");
+    assert!(out.contains("ceilometer.conf:5:1: unknown option `debgu`"), "{out}");
+    assert!(out.contains("did you mean debug?"), "{out}");
+
+    write("ceilometer.conf", "[event]\ndefinitions_cfg_file = events.yaml\n");
+    write("events.yaml", "- event_type: a\n  traits:\n    x: {fields: [}\n");
+    write("pipeline.yaml", "sources: []\nsinks:\n  - name: k\n    publishers: [gnochi]\n");
+    let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{out}");
+    assert!(out.contains("error: events.yaml:3:18:"), "{out}");
+
+    write("events.yaml", "- event_type: a\n  traits:\n    x: {fields: payload.x}\n");
+    write(
+        "pipeline.yaml",
+        "sources:\n  - {name: s, meters: ['*'], sinks: [k]}\nsinks:\n  - name: k\n    publishers: [gnochi]\n",
+    );
+    let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{out}");
+    assert!(out.contains("error: pipeline.yaml:5:18: publisher gnochi:// of sink \"k\""), "{out}");
+}
+
+#[test]
+fn strict_takes_a_warning_as_an_error() {
+    let directory = good();
+    fs::write(directory.path().join("ceilometer.conf"), "[DEFAULT]\nsample_sorce = x\n").unwrap();
+    assert_eq!(run(directory.path(), &["check", "--config-file", "ceilometer.conf"]).status.code(), Some(0));
+    let strict = run(directory.path(), &["check", "--strict", "--config-file", "ceilometer.conf"]);
+    assert_eq!(strict.status.code(), Some(78));
+}
+
+#[test]
+fn a_wrong_configuration_prevents_the_start_with_the_status_of_the_name() {
+    let directory = good();
+    fs::write(directory.path().join("ceilometer.conf"), "[DEFAULT]\ntransport_url = kafka://h:9092\n")
+        .unwrap();
+    let arguments = ["--config-file", "ceilometer.conf"];
+    for command in ["notification", "run"] {
+        let output = run(directory.path(), &[&[command][..], &arguments].concat());
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{message}");
+        assert!(message.contains("ceilometer.conf:2:1:") && message.contains("rabbit://"), "{message}");
+    }
+    let output = run_as("ceilometer-agent-notification", directory.path(), &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let output = run(directory.path(), &["notification", "--config-file", "absent.conf"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("absent.conf"));
+}
+
+#[test]
+fn config_show_gives_values_with_their_origin_and_hides_secrets() {
+    let directory = good();
+    let output = Command::new(PROGRAM)
+        .args(["config", "show", "--changed", "--config-file", "ceilometer.conf", "--debug"])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("OS_NOTIFICATION__BATCH_SIZE", "7")
+        .output()
+        .unwrap();
+    let place = directory.path().canonicalize().unwrap();
+    assert_eq!(
+        text(&output.stdout).replace(&format!("{}/", place.display()), ""),
+        "[DEFAULT]\n# command line --debug\ndebug = true\n# ceilometer.conf:2:1\ntransport_url = ****\n\n\
+         [notification]\n# environment variable OS_NOTIFICATION__BATCH_SIZE\nbatch_size = 7\n"
+    );
+    let all = run(directory.path(), &["config", "show", "--config-file", "ceilometer.conf"]);
+    let all = text(&all.stdout);
+    assert!(all.contains("# default\nsample_source = openstack\n"), "{all}");
+    assert!(!all.contains("hush") && !all.contains("change this for valid signing"), "a secret is shown");
+}
+
+/// What `config show` prints is itself a configuration with the same values.
+#[test]
+fn what_config_show_prints_can_be_read_again() {
+    let directory = good();
+    let first = text(&run(directory.path(), &["config", "show", "--config-file", "ceilometer.conf"]).stdout);
+    // Secrets are not shown, so they are not compared.
+    let shown = |text: &str| -> String {
+        text.lines()
+            .filter(|line| !line.starts_with('#') && !line.ends_with("****"))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
+    fs::write(directory.path().join("again.conf"), shown(&first)).unwrap();
+    let again = run(directory.path(), &["config", "show", "--config-file", "again.conf"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    let (first, again) = (shown(&first), shown(&text(&again.stdout)));
+    let different = first.lines().zip(again.lines()).find(|(first, again)| first != again);
+    assert_eq!(different, None);
+    assert!(first.lines().count() > 200 && first.lines().count() == again.lines().count());
+}
