@@ -21,9 +21,9 @@ use nephoscope_definitions::{
 mod corpus;
 
 /// How many times each step runs; the best time counts, because other work on the machine only adds.
-const ROUNDS: u32 = 9;
+const ROUNDS: u32 = 80;
 /// How often the corpus is converted in a round.
-const REPEATS: u32 = 60;
+const REPEATS: u32 = 6;
 
 fn best(notifications: usize, mut step: impl FnMut()) -> f64 {
     let mut best = Duration::MAX;
@@ -49,9 +49,17 @@ fn main() {
     let events = EventDefinitions::builtin(&EventSettings::default());
     let settings = SampleSettings::default();
 
+    let start = Instant::now();
+    black_box((MeterDefinitions::builtin(), EventDefinitions::builtin(&EventSettings::default())));
+    let load = start.elapsed();
     let parse = best(count, || {
         for text in &texts {
             black_box(json::parse(text).unwrap());
+        }
+    });
+    let peer = best(count, || {
+        for text in &texts {
+            black_box(serde_json::from_str::<serde_json::Value>(text).unwrap());
         }
     });
     let mut samples = Vec::new();
@@ -93,7 +101,9 @@ fn main() {
         samples.len(),
         converted.len()
     );
+    println!("  (definitions load in {load:.1?})");
     println!("  parse the message      {parse:6.2}");
+    println!("  (serde_json's tree     {peer:6.2})");
     println!("  samples                {meter:6.2}");
     println!("  event                  {event:6.2}");
     println!("  print both, Python     {plain:6.2}");

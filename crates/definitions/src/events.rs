@@ -173,7 +173,9 @@ impl EventDefinitions {
         self.find(event_type).is_some()
     }
 
-    fn find(&self, event_type: &str) -> Option<&EventDefinition> {
+    /// The definition that notifications of that type get; quick for types seen before.
+    #[must_use]
+    pub fn find(&self, event_type: &str) -> Option<&EventDefinition> {
         let place = self.wanted.get_or(event_type, || {
             self.definitions.iter().position(|definition| definition.matches(event_type))
         });

@@ -6,14 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
 use model::{Map, Notification, Parts, Priority, Sample, Value, json};
 use nephoscope_definitions::{
-    ConversionError, EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoints, SampleSettings,
-    Severity, Source, builtin,
+    ConversionError, EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoint, SampleEndpoints,
+    SampleSettings, Severity, Source, builtin,
 };
 
 /// How many kinds of difference are shown.
@@ -51,6 +51,8 @@ struct Judge {
     /// By the rule that would allow them: how many there are, and one of them.
     unexpected: BTreeMap<String, (usize, String)>,
     compared: usize,
+    /// The definitions that made something which Ceilometer made as well.
+    agreed: BTreeSet<String>,
 }
 
 impl Judge {
@@ -72,7 +74,7 @@ impl Judge {
                 used: false,
             }
         });
-        Self { rules: rules.collect(), unexpected: BTreeMap::new(), compared: 0 }
+        Self { rules: rules.collect(), unexpected: BTreeMap::new(), compared: 0, agreed: BTreeSet::new() }
     }
 
     /// Notes two outcomes that are not equal.
@@ -175,27 +177,27 @@ impl Converters {
     }
 
     /// What each converter that wants the notification makes of it.
-    fn samples(&self, notification: &Notification) -> Vec<(Vec<Sample>, Vec<ConversionError>)> {
+    fn samples(&self, notification: &Notification) -> Vec<(String, Vec<Sample>, Vec<ConversionError>)> {
         let Some(event_type) = notification.event_type() else { return Vec::new() };
         let mut answers = Vec::new();
         for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.name() != "meter") {
             if endpoint.wants(event_type) {
                 let mut samples = Vec::new();
                 let failures = endpoint.convert(notification, &self.settings, &mut samples);
-                answers.push((samples, failures));
+                answers.push((endpoint.name().to_owned(), samples, failures));
             }
         }
         for definition in self.meters.iter().filter(|definition| definition.matches(event_type)) {
             let mut samples = Vec::new();
             let failures = definition.convert(notification, &self.settings, &mut samples);
-            answers.push((samples, failures));
+            answers.push((definition.name().to_string(), samples, failures));
         }
         // Together they make the same.
         let mut together = Vec::new();
         let failures = self.endpoints.convert(notification, &self.settings, &mut together);
-        let apart: Vec<_> = answers.iter().flat_map(|(samples, _)| samples.clone()).collect();
+        let apart: Vec<_> = answers.iter().flat_map(|(_, samples, _)| samples.clone()).collect();
         assert_eq!(format!("{together:?}"), format!("{apart:?}"));
-        assert_eq!(failures.len(), answers.iter().map(|(_, failures)| failures.len()).sum::<usize>());
+        assert_eq!(failures.len(), answers.iter().map(|(_, _, failures)| failures.len()).sum::<usize>());
         answers
     }
 
@@ -213,7 +215,7 @@ impl Converters {
             );
             return;
         }
-        for ((mut samples, failures), theirs) in ours.into_iter().zip(theirs) {
+        for ((name, mut samples, failures), theirs) in ours.into_iter().zip(theirs) {
             judge.compared += 1;
             for sample in &mut samples {
                 sample.id = "ID".into();
@@ -233,6 +235,8 @@ impl Converters {
                 judge.differ("samples", case, "other samples", outcome, detail);
             } else if !failures.is_empty() {
                 judge.differ("samples", case, "the same samples", outcome, detail);
+            } else if samples.iter().any(|sample| !sample.volume.is_null()) {
+                judge.agreed.insert(format!("samples of {name}"));
             }
         }
     }
@@ -268,6 +272,10 @@ impl Converters {
         };
         if !same {
             judge.differ("event", case, "other event", outcome, detail);
+        } else if let Some(definition) =
+            asked.event_type().and_then(|event_type| self.events.find(event_type))
+        {
+            judge.agreed.insert(format!("events of {}", definition.name()));
         }
     }
 }
@@ -411,6 +419,30 @@ fn ceilometer_makes_the_same_of_everything() {
         }
     }
     assert!(ended && judge.compared > 10_000, "{} comparisons", judge.compared);
+    let packaged = packaged.unwrap();
+    let silent: Vec<_> = packaged
+        .endpoints
+        .iter()
+        .map(SampleEndpoint::name)
+        .filter(|name| *name != "meter")
+        .map(str::to_owned)
+        .chain(packaged.meters.iter().map(|definition| definition.name().to_string()))
+        .map(|name| format!("samples of {name}"))
+        .chain(packaged.events.iter().map(|definition| format!("events of {}", definition.name())))
+        .filter(|name| !judge.agreed.contains(name))
+        .collect();
+    // Later definitions cover these four, so that they never win.
+    let shadowed: Vec<_> = silent.iter().filter_map(|name| name.split(',').next()).collect();
+    assert_eq!(
+        shadowed,
+        [
+            "events of trove.instance.create",
+            "events of network.*",
+            "events of objectstore.http.request",
+            "events of volume.exists"
+        ],
+        "of all other definitions something was compared"
+    );
     judge.end();
 }
 
@@ -432,7 +464,7 @@ fn signed_messages_repeat() {
             let answers = converters.samples(&asked);
             answers
                 .into_iter()
-                .flat_map(|(samples, _)| samples)
+                .flat_map(|(_, samples, _)| samples)
                 .map(|sample| sample.to_wire("s", None))
                 .collect::<Vec<_>>()
         })

@@ -3,6 +3,7 @@
 //! Floor 0: no I/O, no threads, no clock. Time is always a parameter.
 
 mod event;
+pub mod fuzz;
 pub mod json;
 mod notification;
 pub mod pytext;

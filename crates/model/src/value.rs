@@ -52,27 +52,30 @@ impl Map {
     /// Builds a map from pairs in order; of equal keys the last value wins, in the place of the first
     /// (Python's `dict(pairs)`).
     #[must_use]
-    pub fn from_pairs(mut entries: Vec<(Box<str>, Value)>) -> Self {
-        /// Up to here comparing every pair of keys is quicker than hashing them.
-        const SMALL: usize = 24;
-        if entries.len() <= SMALL {
-            let mut next = 1;
-            while next < entries.len() {
-                let (head, tail) = entries.split_at_mut(next);
-                let Some((key, value)) = tail.first_mut() else { break };
-                if let Some(first) = head.iter_mut().find(|(known, _)| known == key) {
-                    first.1 = std::mem::take(value);
-                    entries.remove(next);
-                } else {
-                    next += 1;
-                }
+    pub fn from_pairs(entries: Vec<(Box<str>, Value)>) -> Self {
+        /// From here on a hash table pays, and keeps hostile maps linear.
+        const LARGE: usize = 512;
+        let mut places = std::collections::HashMap::new();
+        let mut seen = Seen::default();
+        let mut repeated = false;
+        for (place, (key, _)) in entries.iter().enumerate() {
+            if entries.len() >= LARGE {
+                repeated |= places.insert(&**key, place).is_some();
+            } else if seen.perhaps(key) {
+                let before = entries.get(..place).unwrap_or_default();
+                repeated |= before.iter().any(|(known, _)| known == key);
             }
-            return Self { entries };
         }
-        let mut places = std::collections::HashMap::with_capacity(entries.len());
+        if repeated { Self::last_wins(entries) } else { Self { entries } }
+    }
+
+    /// The slow way of [`from_pairs`](Self::from_pairs), for maps that do have equal keys.
+    #[cold]
+    fn last_wins(entries: Vec<(Box<str>, Value)>) -> Self {
+        let mut places: std::collections::HashMap<Box<str>, usize> = std::collections::HashMap::new();
         let mut unique: Vec<(Box<str>, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let known: Option<usize> = places.get(&key).copied();
+            let known = places.get(&key).copied();
             if let Some(entry) = known.and_then(|place| unique.get_mut(place)) {
                 entry.1 = value;
             } else {
@@ -131,6 +134,33 @@ impl Map {
     /// The values in insertion order.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
         self.entries.iter().map(|(_, value)| value)
+    }
+}
+
+/// Remembers roughly which keys were seen: a set of bits, one for each hash.
+#[derive(Default)]
+struct Seen {
+    bits: [u64; 32],
+}
+
+impl Seen {
+    /// Whether `key` may have been seen before; `false` is certain.
+    fn perhaps(&mut self, key: &str) -> bool {
+        // Any mixing will do: a false alarm costs a comparison with the keys before it.
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let (words, rest) = key.as_bytes().as_chunks::<8>();
+        let mut hash = key.len() as u64;
+        for word in words {
+            hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR);
+        }
+        let last = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        hash = (hash ^ last).wrapping_mul(FACTOR);
+        hash ^= hash >> 32;
+        let place = (hash.wrapping_mul(FACTOR) >> 53) as usize;
+        let (word, bit) = (place / 64, 1 << (place % 64));
+        let known = self.bits[word] & bit != 0;
+        self.bits[word] |= bit;
+        known
     }
 }
 
@@ -298,7 +328,7 @@ mod tests {
 
     #[test]
     fn of_equal_keys_the_last_value_wins_in_the_first_place() {
-        for extra in [0_i64, 100] {
+        for extra in [0_i64, 100, 1000] {
             let mut pairs: Vec<(Box<str>, Value)> =
                 vec![("a".into(), 1.into()), ("b".into(), 2.into()), ("a".into(), 3.into())];
             pairs.extend((0..extra).map(|n| (format!("k{n}").into_boxed_str(), n.into())));

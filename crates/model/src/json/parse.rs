@@ -64,7 +64,7 @@ pub fn parse(text: impl AsRef<[u8]>) -> Result<Value, ParseError> {
 pub fn parse_document(bytes: &[u8]) -> Result<Document, ParseError> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| ParseError::Encoding { offset: error.valid_up_to() })?;
-    let mut parser = Parser { text, bytes, place: 0, replaced: 0 };
+    let mut parser = Parser { text, bytes, place: 0, replaced: 0, pairs: Vec::new(), items: Vec::new() };
     let value = parser.value(0)?;
     parser.skip_blanks();
     if parser.place < bytes.len() {
@@ -79,10 +79,11 @@ struct Parser<'t> {
     /// The next byte to read; always on a character boundary.
     place: usize,
     replaced: usize,
+    /// What is in the maps and lists that are open; a closed one takes its part off the end, in one allocation of the
+    /// right size.
+    pairs: Vec<(Box<str>, Value)>,
+    items: Vec<Value>,
 }
-
-/// A first guess at the size of a list or map, so that small ones allocate once.
-const LIKELY_ENTRIES: usize = 8;
 
 impl<'t> Parser<'t> {
     fn peek(&self) -> Option<u8> {
@@ -140,19 +141,20 @@ impl<'t> Parser<'t> {
         let depth = self.deeper(depth)?;
         self.place += 1;
         self.skip_blanks();
-        let mut items = Vec::new();
         if self.peek() == Some(b']') {
             self.place += 1;
-            return Ok(Value::List(items));
+            return Ok(Value::List(Vec::new()));
         }
+        let first = self.items.len();
         loop {
-            items.push(self.value(depth)?);
+            let item = self.value(depth)?;
+            self.items.push(item);
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => self.place += 1,
                 Some(b']') => {
                     self.place += 1;
-                    return Ok(Value::List(items));
+                    return Ok(Value::List(self.items.drain(first..).collect()));
                 }
                 _ => return Err(self.unexpected("',' or ']'")),
             }
@@ -167,7 +169,7 @@ impl<'t> Parser<'t> {
             self.place += 1;
             return Ok(Value::Map(Map::new()));
         }
-        let mut pairs: Vec<(Box<str>, Value)> = Vec::with_capacity(LIKELY_ENTRIES);
+        let first = self.pairs.len();
         loop {
             self.skip_blanks();
             if self.peek() != Some(b'"') {
@@ -179,13 +181,14 @@ impl<'t> Parser<'t> {
                 return Err(self.unexpected("':'"));
             }
             self.place += 1;
-            pairs.push((key, self.value(depth)?));
+            let value = self.value(depth)?;
+            self.pairs.push((key, value));
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => self.place += 1,
                 Some(b'}') => {
                     self.place += 1;
-                    return Ok(Value::Map(Map::from_pairs(pairs)));
+                    return Ok(Value::Map(Map::from_pairs(self.pairs.drain(first..).collect())));
                 }
                 _ => return Err(self.unexpected("',' or '}'")),
             }

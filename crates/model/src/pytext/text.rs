@@ -40,36 +40,44 @@ pub fn write_text_repr(text: &str, out: &mut Vec<u8>) {
     let quote = quote_for(text.as_bytes());
     out.reserve(text.len() + 2);
     out.push(quote);
-    for character in text.chars() {
-        match u8::try_from(character) {
-            Ok(byte) if byte.is_ascii() => {
-                if let Some(short) = short_escape(byte) {
-                    out.extend_from_slice(&[b'\\', short]);
-                } else if byte == quote {
-                    out.extend_from_slice(&[b'\\', quote]);
-                } else if matches!(byte, b' '..=b'~') {
-                    out.push(byte);
-                } else {
-                    out.extend_from_slice(b"\\x");
-                    write_hex(u32::from(byte), 2, out);
-                }
-            }
-            _ if is_printable(character) => {
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            _ => {
-                let code = u32::from(character);
-                let (mark, digits) = match code {
-                    ..0x100 => (b'x', 2),
-                    0x100..0x1_0000 => (b'u', 4),
-                    _ => (b'U', 8),
-                };
-                out.extend_from_slice(&[b'\\', mark]);
-                write_hex(code, digits, out);
-            }
-        }
+    let mut rest = text;
+    loop {
+        // Most texts are plain throughout, so runs of plain characters are copied whole.
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != quote && *byte != b'\\';
+        let run = rest.bytes().position(|byte| !plain(&byte)).unwrap_or(rest.len());
+        let (before, after) = rest.split_at_checked(run).unwrap_or((rest, ""));
+        out.extend_from_slice(before.as_bytes());
+        let mut characters = after.chars();
+        let Some(character) = characters.next() else { break };
+        rest = characters.as_str();
+        write_special(character, quote, out);
     }
     out.push(quote);
+}
+
+/// Appends a character that is not plain ASCII, escaped if it must be.
+fn write_special(character: char, quote: u8, out: &mut Vec<u8>) {
+    let code = u32::from(character);
+    if let Some(byte) = u8::try_from(code).ok().filter(u8::is_ascii) {
+        if let Some(short) = short_escape(byte) {
+            out.extend_from_slice(&[b'\\', short]);
+        } else if byte == quote {
+            out.extend_from_slice(&[b'\\', quote]);
+        } else {
+            out.extend_from_slice(b"\\x");
+            write_hex(code, 2, out);
+        }
+    } else if is_printable(character) {
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        let (mark, digits) = match code {
+            ..0x100 => (b'x', 2),
+            0x100..0x1_0000 => (b'u', 4),
+            _ => (b'U', 8),
+        };
+        out.extend_from_slice(&[b'\\', mark]);
+        write_hex(code, digits, out);
+    }
 }
 
 /// Appends `repr(bytes)`, with its leading `b`.
