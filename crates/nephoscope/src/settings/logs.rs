@@ -54,7 +54,8 @@ pub(crate) fn log_options(
 }
 
 fn rotation(config: &Config) -> Rotation {
-    let every = u32::try_from(config.get(&logging::LOG_ROTATE_INTERVAL)).unwrap_or(1).max(1);
+    let configured = config.get(&logging::LOG_ROTATE_INTERVAL);
+    let every = u32::try_from(configured).unwrap_or(1).max(1);
     match config.get(&logging::LOG_ROTATION_TYPE).to_ascii_lowercase().as_str() {
         "size" => {
             let megabytes = u64::try_from(config.get(&logging::MAX_LOGFILE_SIZE_MB)).unwrap_or(0);
@@ -66,7 +67,7 @@ fn rotation(config: &Config) -> Rotation {
                 "seconds" => RotationInterval::Seconds(every),
                 "minutes" => RotationInterval::Minutes(every),
                 "hours" => RotationInterval::Hours(every),
-                "weekday" => RotationInterval::Weekday(u8::try_from(every.min(6)).unwrap_or(6)),
+                "weekday" => RotationInterval::Weekday(u8::try_from(configured.clamp(0, 6)).unwrap_or(0)),
                 "midnight" => RotationInterval::Midnight,
                 _ => RotationInterval::Days(every),
             })
