@@ -87,12 +87,12 @@ pub(crate) fn multiply(left: &Value, right: &Value) -> Option<Value> {
     arithmetic(left, right, i64::checked_mul, natural::Integer::multiply, |left, right| left * right)
 }
 
-/// How often a text or list multiplied by the value is repeated; `None` if the value is no integer.
+/// How often a text or list multiplied by the value is repeated; `None` if it is not a small integer.
 pub(crate) fn repetitions(value: &Value) -> Option<usize> {
     match value {
         Value::Bool(truth) => Some(usize::from(*truth)),
         Value::Int(number) => Some(usize::try_from(*number).unwrap_or(0)),
-        Value::BigInt(digits) => Some(if digits.starts_with('-') { 0 } else { usize::MAX }),
+        // Python raises where the count does not fit its machine integer.
         _ => None,
     }
 }

@@ -4,10 +4,15 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+/// How many times as many cases are made: a soak sets `NEPHOSCOPE_ORACLE_FACTOR`, a build does not.
+fn factor() -> usize {
+    std::env::var("NEPHOSCOPE_ORACLE_FACTOR").map_or(1, |text| text.parse().expect("a number"))
+}
+
 fn sample<T: std::fmt::Debug>(count: usize, strategy: impl Strategy<Value = T>) -> Vec<T> {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    (0..count).map(|_| strategy.new_tree(&mut runner).expect("a case").current()).collect()
+    (0..count * factor()).map(|_| strategy.new_tree(&mut runner).expect("a case").current()).collect()
 }
 
 fn datum() -> impl Strategy<Value = String> {

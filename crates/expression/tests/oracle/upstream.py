@@ -54,8 +54,29 @@ def wrap(cls):
     cls.find = find
 
 
+def wrap_tolerantly(cls, find_tolerantly):
+    """For steps that hand on what others found: one that found no list has no match."""
+    wrap(cls)
+    wrapped = cls.find
+    cls.find = lambda self, datum: (find_tolerantly if tolerant else wrapped)(self, datum)
+
+
+def listed(found):
+    return found if isinstance(found, list) else []
+
+
+def child(self, datum):
+    return [found for one in listed(self.left.find(datum)) for found in listed(self.right.find(one))]
+
+
+def union(self, datum):
+    return listed(self.left.find(datum)) + listed(self.right.find(datum))
+
+
+wrap_tolerantly(base.Child, child)
+wrap_tolerantly(base.Union, union)
 for module, names in (
-    (base, "Root This Child Parent Where Descendants Union Intersect Fields Index Slice"),
+    (base, "Root This Parent Where Descendants Intersect Fields Index Slice"),
     (_arithmetic, "Operation"),
     (_filter, "Filter Expression"),
     (_iterable, "SortedThis Len"),

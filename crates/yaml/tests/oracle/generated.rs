@@ -187,11 +187,16 @@ impl Tree {
     }
 }
 
+/// How many times as many documents are made: a soak sets `NEPHOSCOPE_ORACLE_FACTOR`, a build does not.
+fn factor() -> usize {
+    std::env::var("NEPHOSCOPE_ORACLE_FACTOR").map_or(1, |text| text.parse().expect("a number"))
+}
+
 /// The documents, always the same ones.
 pub(crate) fn documents() -> Vec<String> {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRunner::deterministic().rng().clone());
     let mut sample = |strategy: BoxedStrategy<String>| -> Vec<String> {
-        (0..COUNT).map(|_| strategy.new_tree(&mut runner).expect("a document").current()).collect()
+        (0..COUNT * factor()).map(|_| strategy.new_tree(&mut runner).expect("a document").current()).collect()
     };
     let mut documents = sample(tree().prop_map(|tree| format!("---{}", tree.block(0))).boxed());
     documents.extend(sample(
