@@ -143,6 +143,8 @@ impl EventDefinitions {
                 }
             },
         }
+        // The file is read backwards, but people read from the top.
+        problems.sort_by_key(Problem::place);
         if !settings.drop_unmatched_notifications && !definitions.iter().any(EventDefinition::is_catch_all) {
             definitions.extend(compile::catch_all());
         }

@@ -148,6 +148,7 @@ impl MeterDefinitions {
         let mut problems = Vec::new();
         let mut names: HashSet<Arc<str>> = HashSet::new();
         for source in sources {
+            let before = problems.len();
             let root = match parse_yaml(*source) {
                 Ok(root) => root,
                 Err(problem) => {
@@ -184,6 +185,10 @@ impl MeterDefinitions {
                     }
                     Err(fault) => problems.push(fault.into_problem(Severity::Error, source.path)),
                 }
+            }
+            // Files are read backwards, but people read from the top.
+            if let Some(own) = problems.get_mut(before..) {
+                own.sort_by_key(Problem::place);
             }
         }
         (Self { definitions, wanted: Cache::new() }, problems)
