@@ -134,6 +134,21 @@ impl<'broker> Vhost<'broker> {
         format!("{scheme}://{USER}:{USER}@127.0.0.1:{port}/{}", self.name)
     }
 
+    /// Declares a durable topic exchange and a durable queue that is bound to it with its own name, as a
+    /// service with `amqp_durable_queues` and its consumer would.
+    pub fn declare(&self, exchange: &str, queue: &str) -> Result<(), Error> {
+        let (vhost, exchange, queue_name) = (self.binary(), binary(exchange), binary(queue));
+        self.broker
+            .eval(&format!(
+                "X = rabbit_misc:r({vhost}, exchange, {exchange}), Q = {queue}, \
+                 _ = rabbit_exchange:declare(X, topic, true, false, false, [], <<\"test\">>), \
+                 {{_, _}} = rabbit_amqqueue:declare(Q, true, false, [], none, <<\"test\">>), \
+                 ok = rabbit_binding:add({{binding, X, {queue_name}, Q, []}}, <<\"test\">>).",
+                queue = self.resource(queue)
+            ))
+            .map(drop)
+    }
+
     /// Every queue.
     pub fn queues(&self) -> Result<Vec<Queue>, Error> {
         let items =
