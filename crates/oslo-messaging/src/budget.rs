@@ -5,7 +5,7 @@
 //! holds the broker back. One message larger than the whole budget still passes, alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -14,6 +14,8 @@ use futures_util::task::AtomicWaker;
 const READ_BYTES_MIN: usize = 64 * 1024;
 /// Most that one read takes, in bytes: bounds the overshoot past the budget.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// What a long pause lets through each time, in bytes. The prefetch bounds the sum.
+const TRICKLE_BYTES: usize = 16 * 1024;
 
 /// The bytes of one listener, over all its connections.
 #[derive(Debug)]
@@ -87,11 +89,20 @@ pub(crate) struct Meter {
     budget: Arc<Budget>,
     inside: AtomicI64,
     busy_workers: AtomicUsize,
+    /// Deliveries can come only while there are any.
+    consumers: AtomicUsize,
+    trickle: AtomicBool,
 }
 
 impl Meter {
     pub(crate) fn new(budget: Arc<Budget>) -> Arc<Self> {
-        Arc::new(Self { budget, inside: AtomicI64::new(0), busy_workers: AtomicUsize::new(0) })
+        Arc::new(Self {
+            budget,
+            inside: AtomicI64::new(0),
+            busy_workers: AtomicUsize::new(0),
+            consumers: AtomicUsize::new(0),
+            trickle: AtomicBool::new(false),
+        })
     }
 
     /// How many bytes the socket may give out now; `None` registers `waker` for when that changes.
@@ -109,13 +120,45 @@ impl Meter {
     }
 
     fn allowance_now(&self) -> Option<usize> {
-        let held = self.budget.held_bytes();
-        let inside = u64::try_from(self.inside.load(Ordering::Acquire)).unwrap_or(0);
-        let left = self.budget.limit.saturating_sub(held.saturating_add(inside));
-        if left == 0 && held > 0 {
-            return None;
+        let left = self.left();
+        if left > 0 {
+            return Some(usize::try_from(left).unwrap_or(usize::MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX));
         }
-        Some(usize::try_from(left).unwrap_or(usize::MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX))
+        self.trickle.swap(false, Ordering::AcqRel).then_some(TRICKLE_BYTES)
+    }
+
+    /// What is left of the budget, in bytes; 0 means that reading pauses.
+    fn left(&self) -> u64 {
+        let held = self.budget.held_bytes();
+        if held == 0 || self.consumers.load(Ordering::Acquire) == 0 {
+            return u64::MAX;
+        }
+        let inside = u64::try_from(self.inside.load(Ordering::Acquire)).unwrap_or(0);
+        self.budget.limit.saturating_sub(held.saturating_add(inside))
+    }
+
+    /// Whether reading pauses, or would if it were tried.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Lets a little through a pause. Called now and then, more often than the heartbeat.
+    pub(crate) fn trickle(&self) {
+        if self.is_paused() {
+            self.trickle.store(true, Ordering::Release);
+            self.budget.reader.wake();
+        }
+    }
+
+    /// A consumer has been started.
+    pub(crate) fn consumer_started(&self) {
+        self.consumers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A consumer has ended.
+    pub(crate) fn consumer_ended(&self) {
+        self.consumers.fetch_sub(1, Ordering::AcqRel);
+        self.budget.reader.wake();
     }
 
     /// The socket gave out `bytes`.
@@ -167,6 +210,7 @@ mod tests {
     fn reading_stops_at_the_limit_and_resumes_on_release() {
         let budget = Budget::new(1_000_000);
         let meter = Meter::new(Arc::clone(&budget));
+        meter.consumer_started();
         let (woken, waker) = waker();
         assert_eq!(meter.allowance(&waker), Some(READ_BYTES_MAX));
         let held = budget.hold(999_999);
@@ -185,9 +229,10 @@ mod tests {
     fn a_message_larger_than_the_budget_passes_alone() {
         let budget = Budget::new(1_000);
         let meter = Meter::new(Arc::clone(&budget));
+        meter.consumer_started();
         let (_, waker) = waker();
         meter.read(50_000_000);
-        assert_eq!(meter.allowance(&waker), Some(READ_BYTES_MIN), "nothing is held: keep reading");
+        assert!(meter.allowance(&waker).is_some(), "nothing is held: keep reading");
         let held = budget.hold(1);
         assert_eq!(meter.allowance(&waker), None, "something is held: let it be resolved first");
         drop(held);
@@ -198,6 +243,7 @@ mod tests {
     fn drift_is_forgotten_when_all_workers_are_idle() {
         let budget = Budget::new(1_000);
         let meter = Meter::new(Arc::clone(&budget));
+        meter.consumer_started();
         let (woken, waker) = waker();
         let _held = budget.hold(1);
         meter.worker_busy();
@@ -209,6 +255,26 @@ mod tests {
         assert_eq!(meter.allowance(&waker), None, "another worker may still have some");
         meter.worker_idle();
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        assert!(meter.allowance(&waker).is_some());
+    }
+
+    #[test]
+    fn a_pause_needs_a_consumer_and_lets_a_trickle_through() {
+        let budget = Budget::new(1_000);
+        let meter = Meter::new(Arc::clone(&budget));
+        let (woken, waker) = waker();
+        let _held = budget.hold(5_000);
+        assert!(meter.allowance(&waker).is_some(), "handshakes and declarations are not held up");
+        meter.trickle();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0, "there is no pause");
+        meter.consumer_started();
+        assert_eq!(meter.allowance(&waker), None);
+        meter.trickle();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        assert_eq!(meter.allowance(&waker), Some(TRICKLE_BYTES));
+        assert_eq!(meter.allowance(&waker), None);
+        meter.consumer_ended();
+        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
         assert!(meter.allowance(&waker).is_some());
     }
 

@@ -25,7 +25,8 @@ pub(crate) struct Prefetch {
     max: u16,
     share_bytes: f64,
     current: u16,
-    average: f64,
+    /// `None` before the first message.
+    average: Option<f64>,
     peak: f64,
     samples: u32,
 }
@@ -39,7 +40,7 @@ impl Prefetch {
             max: max.max(1),
             share_bytes: share_bytes as f64,
             current: u16::try_from(start).unwrap_or(1),
-            average: 0.0,
+            average: None,
             peak: 0.0,
             samples: 0,
         }
@@ -53,11 +54,8 @@ impl Prefetch {
     /// Notes the size of a message.
     pub(crate) fn observe(&mut self, bytes: u64) {
         let bytes = bytes as f64;
-        self.average = if self.samples == 0 && self.average == 0.0 {
-            bytes
-        } else {
-            self.average + (bytes - self.average) / AVERAGE_WINDOW
-        };
+        self.average =
+            Some(self.average.map_or(bytes, |average| average + (bytes - average) / AVERAGE_WINDOW));
         self.peak = (self.peak * PEAK_DECAY).max(bytes);
         self.samples = self.samples.saturating_add(1);
     }
@@ -83,10 +81,8 @@ impl Prefetch {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=65535")]
     fn target(&self) -> u16 {
-        if self.average == 0.0 && self.peak == 0.0 {
-            return self.current;
-        }
-        let size = (self.average * AVERAGE_MARGIN).max(self.peak / PEAK_DISCOUNT).max(1.0);
+        let Some(average) = self.average else { return self.current };
+        let size = (average * AVERAGE_MARGIN).max(self.peak / PEAK_DISCOUNT).max(1.0);
         (self.share_bytes / size).clamp(1.0, f64::from(self.max)) as u16
     }
 }

@@ -176,6 +176,7 @@ async fn serve(
             () = sleep_until(watch_at) => {
                 watch_at = Instant::now() + WATCH_INTERVAL;
                 worker::report(shared);
+                session.meter.trickle();
                 if !session.link.connection.status().connected() {
                     break Some(("connection_gone", "the connection has ended".to_owned()));
                 }

@@ -28,8 +28,7 @@ use crate::prefetch::Prefetch;
 use crate::state::chain;
 use crate::topology::{Exchanges, QueueSpec, cause, consumer_arguments, declare};
 
-/// Wait for the broker's answer to one command. Long, because answers come in line behind deliveries, and reading
-/// pauses while the byte budget is used up.
+/// Wait for the broker's answer to one command. Long, because answers stand in line behind deliveries.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 /// First and longest wait before a queue is tried again after a channel error.
 const CHANNEL_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -187,7 +186,20 @@ async fn serve(session: &Session, queue: &QueueSpec, output: &mpsc::Sender<Batch
     end
 }
 
-type Flush = Pin<Box<dyn Future<Output = lapin::Result<()>> + Send>>;
+type Answer<T> = Pin<Box<dyn Future<Output = lapin::Result<T>> + Send>>;
+
+/// How far a change of the prefetch has come. Nothing here is waited for: the worker goes on handing out and
+/// acknowledging all the while.
+enum Change {
+    /// There is none.
+    Steady,
+    /// The consumer was told to end. What it still delivers is taken; then its stream ends.
+    Cancelling(Option<Answer<()>>),
+    /// There is no consumer; enough messages must be settled for the new window.
+    Draining,
+    /// The new consumer was asked for.
+    Starting(Answer<Consumer>),
+}
 
 /// The counters that every message touches, looked up once.
 struct Counters {
@@ -211,8 +223,11 @@ struct Worker<'a> {
     consumer: Option<Consumer>,
     consumers_started: u64,
     prefetch: Prefetch,
-    /// What the prefetch is to become, once few enough messages are unsettled.
-    wanted: Option<u16>,
+    change: Change,
+    /// What the prefetch is to become, while it changes.
+    wanted: u16,
+    /// When an answer that is awaited becomes overdue.
+    answer_by: Instant,
     /// Whether the meter counts this worker as busy.
     busy: bool,
 
@@ -224,7 +239,7 @@ struct Worker<'a> {
     /// A place in the output is reserved.
     reserved: bool,
 
-    flushing: Option<Flush>,
+    flushing: Option<Answer<()>>,
     flush_at: Option<Instant>,
     /// Since when accepted messages have been held up by an unresolved one.
     stuck_since: Option<Instant>,
@@ -243,6 +258,7 @@ impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.ledger.close();
         self.set_busy(false);
+        self.end_consumer();
         self.counters.prefetch.set(0);
     }
 }
@@ -270,7 +286,9 @@ impl<'a> Worker<'a> {
             consumer: None,
             consumers_started: 0,
             prefetch: Prefetch::new(shared.profile.options.prefetch(), shared.prefetch_share_bytes),
-            wanted: None,
+            change: Change::Steady,
+            wanted: 0,
+            answer_by: Instant::now(),
             busy: false,
             pending: VecDeque::new(),
             pending_bytes: 0,
@@ -287,33 +305,61 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Starts a consumer with the prefetch in force.
+    /// Asks for a consumer with this prefetch.
+    fn start_consumer(&mut self, prefetch: u16) -> Answer<Consumer> {
+        self.consumers_started += 1;
+        let (channel, queue) = (self.channel.clone(), Arc::clone(&self.queue));
+        let tag = self.consumers_started.to_string();
+        let arguments = consumer_arguments(&self.shared.profile.options);
+        Box::pin(async move {
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+            channel
+                .basic_consume((&*queue).into(), tag.into(), BasicConsumeOptions::default(), arguments)
+                .await
+        })
+    }
+
+    fn consumer_started(&mut self, consumer: Consumer, prefetch: u16) {
+        self.meter.consumer_started();
+        self.consumer = Some(consumer);
+        self.prefetch.set(prefetch);
+        self.counters.prefetch.set(i64::from(prefetch));
+        self.change = Change::Steady;
+    }
+
+    /// Starts the first consumer.
     async fn consume(&mut self) -> Result<(), End> {
         let prefetch = self.prefetch.current();
-        command(self.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        self.consumers_started += 1;
-        let consumer = command(self.channel.basic_consume(
-            (&*self.queue).into(),
-            self.consumers_started.to_string().into(),
-            BasicConsumeOptions::default(),
-            consumer_arguments(&self.shared.profile.options),
-        ));
-        self.consumer = Some(consumer.await?);
-        self.counters.prefetch.set(i64::from(prefetch));
+        let consumer = command(self.start_consumer(prefetch)).await?;
+        self.consumer_started(consumer, prefetch);
         Ok(())
     }
 
-    /// Stops the consumer and takes what it still has. What was delivered stays valid.
-    async fn cancel(&mut self) -> Result<(), End> {
-        let Some(consumer) = self.consumer.take() else { return Ok(()) };
-        let mut consumer = consumer;
-        command(self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await?;
-        // Everything that came before the answer is in the stream; then it ends.
-        while let Some(delivery) = timeout(COMMAND_TIMEOUT, consumer.next()).await.ok().flatten() {
-            self.take(delivery?)?;
-        }
+    /// Tells the consumer to end.
+    fn cancel(&mut self) {
+        let Some(consumer) = &self.consumer else { return };
+        let (channel, tag) = (self.channel.clone(), consumer.tag());
+        self.answer_by = Instant::now() + COMMAND_TIMEOUT;
+        self.change = Change::Cancelling(Some(Box::pin(async move {
+            channel.basic_cancel(tag, BasicCancelOptions::default()).await
+        })));
+    }
+
+    /// The consumer's stream has ended: as we wished, or because the broker cancelled it.
+    fn stream_ended(&mut self) -> Result<(), End> {
         self.set_busy(false);
-        Ok(())
+        self.end_consumer();
+        if matches!(self.change, Change::Cancelling(_)) {
+            self.change = Change::Draining;
+            return Ok(());
+        }
+        Err(End::Cancelled)
+    }
+
+    fn end_consumer(&mut self) {
+        if self.consumer.take().is_some() {
+            self.meter.consumer_ended();
+        }
     }
 
     async fn work(&mut self) -> End {
@@ -329,18 +375,27 @@ impl<'a> Worker<'a> {
             self.take_at_hand()?;
             self.hand_out()?;
             self.settle();
-            self.adjust_prefetch().await?;
+            self.adjust_prefetch()?;
             if let Some(deadline) = *self.stop.borrow() {
                 return Ok(deadline);
             }
             let timer = self.next_timer();
             let wants_place = !self.reserved && self.batch_is_due();
-            let Self { consumer, ledger, flushing, output, stop, .. } = &mut *self;
+            let Self { consumer, change, ledger, flushing, output, stop, .. } = &mut *self;
             tokio::select! {
                 item = next_delivery(consumer) => {
-                    let Some(item) = item else { return Err(End::Cancelled) };
-                    self.set_busy(true);
-                    self.take(item?)?;
+                    if let Some(item) = item {
+                        self.set_busy(true);
+                        self.take(item?)?;
+                    } else {
+                        self.stream_ended()?;
+                    }
+                }
+                answer = answered(change) => {
+                    if let Some(consumer) = answer? {
+                        let prefetch = self.wanted;
+                        self.consumer_started(consumer, prefetch);
+                    }
                 }
                 () = ledger.changed() => {}
                 result = flushed(flushing) => {
@@ -367,24 +422,36 @@ impl<'a> Worker<'a> {
     async fn finish(&mut self, deadline: Instant) -> End {
         self.output.abort_send();
         self.reserved = false;
-        match tokio::time::timeout_at(deadline, self.cancel()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(end)) => return end,
-            Err(_) => return End::Stopped,
-        }
-        // Not handed out: the broker keeps them.
-        let handed_back = self.pending.len();
+        // Not handed out: the broker keeps them. The same for what comes until the consumer has ended.
+        let mut kept = self.pending.len();
         self.pending.clear();
         self.pending_bytes = 0;
+        if matches!(self.change, Change::Steady) {
+            self.cancel();
+        }
         loop {
-            self.flush_at = None;
             self.settle_now(true);
             let standing = self.ledger.standing();
-            if standing.out <= handed_back && standing.accepted == 0 && self.flushing.is_none() {
+            let under_way = standing.out.saturating_sub(kept);
+            if under_way == 0 && standing.accepted == 0 && standing.rejected == 0 && self.flushing.is_none() {
                 return End::Stopped;
             }
-            let Self { ledger, flushing, .. } = &mut *self;
+            let Self { consumer, change, ledger, flushing, .. } = &mut *self;
             tokio::select! {
+                item = next_delivery(consumer) => match item {
+                    Some(Ok(message)) => {
+                        if !ledger.delivered(message.delivery_tag) {
+                            return End::Stopped;
+                        }
+                        kept += 1;
+                    }
+                    Some(Err(error)) => return error.into(),
+                    None => self.end_consumer(),
+                },
+                answer = answered(change) => match answer {
+                    Ok(_) => self.change = Change::Draining,
+                    Err(error) => return error.into(),
+                },
                 () = ledger.changed() => {}
                 result = flushed(flushing) => {
                     self.flushing = None;
@@ -394,7 +461,7 @@ impl<'a> Worker<'a> {
                 }
                 () = sleep_until(deadline) => {
                     tracing::warn!(
-                        listener = self.shared.name, queue = &*self.queue, messages = standing.out - handed_back.min(standing.out),
+                        listener = self.shared.name, queue = &*self.queue, messages = under_way,
                         "stopped with messages unresolved: the broker delivers them again"
                     );
                     return End::Stopped;
@@ -423,7 +490,7 @@ impl<'a> Worker<'a> {
                     self.set_busy(true);
                     self.take(delivery?)?;
                 }
-                Some(None) => return Err(End::Cancelled),
+                Some(None) => return self.stream_ended(),
                 None => {
                     self.set_busy(false);
                     return Ok(());
@@ -611,37 +678,55 @@ impl<'a> Worker<'a> {
         }
     }
 
-    async fn adjust_prefetch(&mut self) -> Result<(), End> {
-        if self.wanted.is_none() {
-            self.wanted = self.prefetch.proposal();
+    /// Takes a change of the prefetch one step further, if it is time.
+    fn adjust_prefetch(&mut self) -> Result<(), End> {
+        match self.change {
+            Change::Steady => {
+                if let Some(wanted) = self.prefetch.proposal() {
+                    self.wanted = wanted;
+                    self.cancel();
+                }
+            }
+            Change::Draining => {
+                // Sizes seen meanwhile may call for an even smaller window.
+                self.wanted = self.prefetch.proposal().map_or(self.wanted, |other| other.min(self.wanted));
+                let falls = self.wanted < self.prefetch.current();
+                // A smaller window starts only when the larger one has drained into it, or it would come on top.
+                if !falls || self.ledger.standing().unsettled < usize::from(self.wanted).max(2) {
+                    tracing::debug!(
+                        queue = &*self.queue,
+                        from = self.prefetch.current(),
+                        to = self.wanted,
+                        "prefetch changes"
+                    );
+                    self.answer_by = Instant::now() + COMMAND_TIMEOUT;
+                    self.change = Change::Starting(self.start_consumer(self.wanted));
+                }
+            }
+            Change::Cancelling(_) | Change::Starting(_) => {
+                let now = Instant::now();
+                if self.answer_by <= now {
+                    // Answers stand in line behind deliveries, and those are not read during a pause.
+                    if !self.meter.is_paused() {
+                        let error = format!("no answer within {} s", COMMAND_TIMEOUT.as_secs());
+                        return Err(End::Channel { cause: "timeout", error });
+                    }
+                    self.answer_by = now + COMMAND_TIMEOUT;
+                }
+            }
         }
-        let Some(wanted) = self.wanted else { return Ok(()) };
-        let falls = wanted < self.prefetch.current();
-        if self.consumer.is_some() {
-            self.cancel().await?;
-        }
-        // A smaller window starts only when the larger one has drained into it, or it would come on top.
-        if falls && self.ledger.standing().unsettled >= usize::from(wanted).max(2) {
-            // Sizes seen meanwhile may call for an even smaller one.
-            self.wanted = self.prefetch.proposal().map_or(Some(wanted), |other| Some(other.min(wanted)));
-            return Ok(());
-        }
-        tracing::debug!(
-            queue = &*self.queue,
-            from = self.prefetch.current(),
-            to = wanted,
-            "prefetch changes"
-        );
-        self.prefetch.set(wanted);
-        self.wanted = None;
-        self.consume().await
+        Ok(())
     }
 
     fn next_timer(&self) -> Option<Instant> {
         let linger = if self.pending.is_empty() || self.batch_is_due() { None } else { self.linger_until };
         let flush = if self.flushing.is_some() { None } else { self.flush_at };
         let requeue = if self.flushing.is_some() { None } else { self.requeue_at };
-        [linger, flush, requeue].into_iter().flatten().min()
+        let answer = match self.change {
+            Change::Cancelling(_) | Change::Starting(_) => Some(self.answer_by),
+            Change::Steady | Change::Draining => None,
+        };
+        [linger, flush, requeue, answer].into_iter().flatten().min()
     }
 }
 
@@ -652,7 +737,23 @@ async fn next_delivery(consumer: &mut Option<Consumer>) -> Option<lapin::Result<
     }
 }
 
-async fn flushed(flushing: &mut Option<Flush>) -> lapin::Result<()> {
+/// The broker's answer to a change, with the new consumer if there is one.
+async fn answered(change: &mut Change) -> lapin::Result<Option<Consumer>> {
+    match change {
+        Change::Cancelling(answer @ Some(_)) => {
+            if let Some(cancelled) = answer {
+                cancelled.await?;
+            }
+            // The stream ends next.
+            *answer = None;
+            Ok(None)
+        }
+        Change::Starting(answer) => answer.await.map(Some),
+        Change::Cancelling(None) | Change::Steady | Change::Draining => std::future::pending().await,
+    }
+}
+
+async fn flushed(flushing: &mut Option<Answer<()>>) -> lapin::Result<()> {
     match flushing {
         Some(flush) => flush.await,
         None => std::future::pending().await,
