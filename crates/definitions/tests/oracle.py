@@ -220,6 +220,13 @@ def synthetic():
                 "payload": root["payload"],
                 "metadata": {"message_id": f"m-{rand.randrange(10**9)}", "timestamp": "2026-07-21 13:56:12.123456"},
             }
+    measurement = {"metric": [{"name": "storage.objects.outgoing.bytes", "unit": "B"}], "result": 28}
+    other = {"metric": [{"name": "storage.objects.incoming.bytes", "unit": "B"}], "result": 0.5}
+    yield {
+        "ctxt": {}, "publisher_id": "swift.proxy", "event_type": "objectstore.http.request",
+        "payload": {"measurements": [measurement, other], "target": {"id": "t"}, "initiator": {"id": "i", "project_id": "p"}},
+        "metadata": {"message_id": "m", "timestamp": "2026-07-21T13:56:12"},
+    }
     user_metadata = {"metering.stack": "s", "metering.a.b": "x" * 300, "metering.host": 5, "other": 1}
     yield {
         "ctxt": {}, "publisher_id": "compute.h", "event_type": "compute.instance.exists",
