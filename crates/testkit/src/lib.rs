@@ -13,6 +13,7 @@
 
 mod cloud;
 mod error;
+pub mod faults;
 mod glance;
 mod keystone;
 pub mod oracle;
