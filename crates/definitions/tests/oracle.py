@@ -44,7 +44,9 @@ def emit(**fields):
 
 
 def raised(error):
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    # Python 3.13 renamed this one.
+    name = "error" if isinstance(error, re.error) else type(error).__name__
+    return f"{name}: {str(error)[:200]}"
 
 
 # ---- the converters -------------------------------------------------------------------------------------------------
