@@ -25,9 +25,10 @@ pub(crate) fn show(invocation: &Invocation, surroundings: &Surroundings, all: bo
             group = shown.group;
         }
         // A comment of its own: the dialect has none behind a value.
-        match &shown.value {
-            Some(value) => say(format_args!("# {}\n{} = {value}", shown.origin, shown.name)),
-            None => say(format_args!("# {}: unset\n# {} =", shown.origin, shown.name)),
+        let unset = if shown.value.is_none() { ": unset" } else { "" };
+        say(format_args!("# {}{unset}", shown.origin));
+        for line in &shown.assignments {
+            say(format_args!("{line}"));
         }
     }
     Ending::Done
