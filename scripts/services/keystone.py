@@ -23,6 +23,8 @@ class Keystone:
             "DEFAULT": {"use_stderr": "true", "public_endpoint": self.url, **(extra or {}).pop("DEFAULT", {})},
             "database": {"connection": f"sqlite:///{state}/keystone.db", "sqlite_synchronous": "false"},
             "fernet_tokens": {"key_repository": f"{state}/fernet"},
+            # Its default is /etc/keystone, whatever the tokens' repository is.
+            "fernet_receipts": {"key_repository": f"{state}/receipts"},
             "credential": {"key_repository": f"{state}/credential"},
             # The cheapest permitted hash: a test does not need to resist an attacker for years.
             "identity": {"password_hash_algorithm": "bcrypt", "password_hash_rounds": "4"},
@@ -31,7 +33,7 @@ class Keystone:
 
     def make_template(self, folder):
         """Schema, keys and the administrator, made by keystone-manage without notifying anybody."""
-        for name in ("fernet", "credential"):
+        for name in ("fernet", "receipts", "credential"):
             os.mkdir(os.path.join(folder, name), 0o700)
         config = openstack.write_configuration(self.launcher, "template.conf", self.configuration(folder))
         account = [f"--keystone-user={os.getuid()}", f"--keystone-group={os.getgid()}"]

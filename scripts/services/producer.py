@@ -65,10 +65,7 @@ class Producer:
                 again[:0] = self._sent.values()
                 self._sent.clear()
                 if connection is not None:
-                    try:
-                        connection.transport.close()
-                    except (*TRANSIENT, AttributeError):
-                        pass
+                    connection.collect()
                 time.sleep(RETRY_SECONDS)
 
     def _connect(self):

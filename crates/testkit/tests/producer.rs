@@ -82,3 +82,32 @@ fn cuts_and_a_killed_broker_lose_nothing_that_was_confirmed() {
     let verdict = judge(&vhost, &oracle).verdict().check().unwrap();
     assert_eq!(verdict.delivered(), 2_000);
 }
+
+#[test]
+fn the_operator_sees_closes_and_blocks_connections() {
+    let broker = RabbitMq::start().unwrap();
+    let vhost = broker.vhost("operator").unwrap();
+    declare(&vhost);
+    let oracle = Arc::new(Oracle::new());
+    let producer = Producer::start(&vhost.amqp_url(), &oracle).unwrap();
+    producer.notify("glance", QUEUE).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    let connections = vhost.connections().unwrap();
+    assert_eq!((connections.len(), connections[0].user.as_str()), (1, "guest"));
+    assert_eq!(vhost.close_connections("by the operator").unwrap(), 1);
+    producer.notify("glance", QUEUE).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    assert_eq!(producer.connections(), 2);
+    assert_eq!(oracle.confirmed(), 2);
+
+    broker.raise_memory_alarm().unwrap();
+    producer.notify("glance", QUEUE).unwrap();
+    testkit::until("a blocked connection", || {
+        vhost.connections().unwrap().iter().any(|connection| connection.state == "blocked").then_some(())
+    })
+    .unwrap();
+    assert_eq!(oracle.confirmed(), 2);
+    broker.clear_memory_alarm().unwrap();
+    producer.flush(PATIENCE).unwrap();
+    assert_eq!(oracle.confirmed(), 3);
+}

@@ -92,3 +92,51 @@ fn a_broker_that_cannot_start_says_why() {
     let error = RabbitMq::builder().setting("no.such.setting = 1").start().unwrap_err();
     assert!(format!("{error:?}").contains("no.such.setting"), "{error:?}");
 }
+
+#[test]
+fn accounts_come_and_go() {
+    let broker = shared_rabbitmq();
+    let vhost = broker.vhost("accounts").unwrap();
+    let works = |password: &str| broker.rabbitmqctl(&["authenticate_user", "ceilo", password]).is_ok();
+    broker.set_password("ceilo", "first").unwrap();
+    broker.permit("ceilo", vhost.name()).unwrap();
+    assert!(works("first") && !works("second"));
+    broker.set_password("ceilo", "second").unwrap();
+    assert!(works("second") && !works("first"));
+    broker.delete_user("ceilo").unwrap();
+    assert!(!works("second"));
+}
+
+/// What `openssl s_client` says of the TLS listener.
+fn tls_client(port: u16, arguments: &[&std::path::Path]) -> (bool, String) {
+    let output = std::process::Command::new("openssl")
+        .args(["s_client", "-verify_return_error", "-verify_hostname", "localhost"])
+        .args(["-connect", &format!("127.0.0.1:{port}"), "-CAfile"])
+        .arg(arguments[0])
+        .args(
+            arguments
+                .get(1)
+                .map(|certificate| ["-cert".as_ref(), certificate.as_os_str()])
+                .into_iter()
+                .flatten(),
+        )
+        .args(arguments.get(2).map(|key| ["-key".as_ref(), key.as_os_str()]).into_iter().flatten())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn the_tls_listener_is_whom_its_authority_says_and_may_demand_a_certificate() {
+    let broker = RabbitMq::builder().tls().require_client_certificate().start().unwrap();
+    let files = broker.certificates().unwrap();
+    let port = broker.tls_port().unwrap();
+    let (ok, text) = tls_client(port, &[&files.ca, &files.client_certificate, &files.client_key]);
+    assert!(ok && text.contains("Verify return code: 0"), "{text}");
+    let (ok, text) = tls_client(port, &[&files.stranger_ca, &files.client_certificate, &files.client_key]);
+    assert!(!ok && text.contains("verify error"), "{text}");
+    let (_, text) = tls_client(port, &[&files.ca]);
+    testkit::until("the broker's complaint", || broker.log().contains("ertificate").then_some(()))
+        .unwrap_or_else(|error| panic!("{error}: {text}\n{}", broker.log()));
+}
