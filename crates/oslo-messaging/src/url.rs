@@ -126,7 +126,8 @@ impl TransportUrl {
     /// Every place that the URL names, with oslo's and kombu's defaults: `localhost`, 5672, `guest`/`guest`.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let fill = |host: &TransportHost| Endpoint {
-            host: non_empty(host.hostname.as_deref()).unwrap_or("localhost").to_owned(),
+            // kombu decodes the host as well, for the sake of an address's zone (`%25eth0`).
+            host: unquote(&non_empty(host.hostname.as_deref()).unwrap_or("localhost").to_ascii_lowercase()),
             port: host.port.unwrap_or(DEFAULT_PORT),
             username: non_empty(host.username.as_deref()).unwrap_or("guest").to_owned(),
             password: Password::new(

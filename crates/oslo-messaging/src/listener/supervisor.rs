@@ -40,6 +40,9 @@ pub(super) async fn run(
     let mut rounds = 0;
     while shared.stopping().is_none() && !output.is_closed() {
         let Some(link) = connect_round(&shared, &endpoints, &mut next).await else {
+            if shared.stopping().is_some() {
+                break;
+            }
             rounds += 1;
             let wait = jitter(shared.profile.options.retry_interval(rounds)) + reconnect_delay(&shared);
             tracing::warn!(
