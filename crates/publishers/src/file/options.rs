@@ -102,10 +102,14 @@ mod tests {
 
     #[test]
     fn what_ceilometer_would_only_log_is_an_error() {
-        assert_eq!(read("file://").unwrap_err(), "a file publisher needs a path");
+        assert_eq!(
+            read("file://").unwrap_err(),
+            "a file publisher needs a path; write three slashes and an absolute path, for example \
+             file:///var/log/samples.json?json"
+        );
         assert_eq!(
             read("file:///a?max_bytes=1k&backup_count=2").unwrap_err(),
-            "max_bytes=\"1k\" is not a whole number of zero or more"
+            "max_bytes=\"1k\" is not a whole number of zero or more; write digits only, for example max_bytes=10000000"
         );
     }
 }

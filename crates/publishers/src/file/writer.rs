@@ -184,15 +184,13 @@ impl Writer {
 
     fn open_file(&self) -> Result<Open, FileError> {
         let path = &self.options.path;
-        let existed = self.medium.size(path).map_err(|source| self.error("look at", source))?.is_some();
         let mut file = self.medium.append(path).map_err(|source| self.error("open", source))?;
-        if !existed {
-            let directory =
-                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            self.medium
-                .sync_directory(directory)
-                .map_err(|source| self.error("sync the directory of", source))?;
-        }
+        // Also for a file that was there: the attempt that created it may have ended before this step.
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.medium
+            .sync_directory(directory)
+            .map_err(|source| self.error("sync the directory of", source))?;
         let size = file.size().map_err(|source| self.error("look at", source))?;
         let tail = find_tail(&mut *file, size).map_err(|source| self.error("read", source))?;
         let mut open = Open { file, durable: size, written: size };
@@ -241,7 +239,7 @@ impl Writer {
 enum Tail {
     /// Nothing.
     Whole,
-    /// The beginning of a record: what a crash in the middle of a write leaves.
+    /// The beginning of a record, or zeros: what a crash in the middle of a write leaves.
     Torn { start: u64 },
     /// Something that no record begins with; it is left in place.
     Foreign,
@@ -267,6 +265,6 @@ fn find_tail(file: &mut dyn MediumFile, size: u64) -> io::Result<Tail> {
     }
     let mut first = [0];
     file.read_at(start, &mut first)?;
-    // Both formats begin every record with a brace.
-    Ok(if first == [b'{'] { Tail::Torn { start } } else { Tail::Foreign })
+    // Both formats begin every record with a brace; blocks that never reached the disk read as zeros.
+    Ok(if first == [b'{'] || first == [0] { Tail::Torn { start } } else { Tail::Foreign })
 }
