@@ -6,6 +6,7 @@ use crate::problem::Origin;
 use crate::registry::{Index, Slot};
 use crate::resolve::Effective;
 use crate::value::Value;
+use crate::write;
 use std::path::{Path, PathBuf};
 
 /// What stands for a secret wherever options are shown.
@@ -27,8 +28,12 @@ pub struct Shown<'a> {
     pub group: &'a str,
     /// Option.
     pub name: &'static str,
-    /// Value as in a file, `None` if unset; stars if it is secret.
+    /// Value in one line, `None` if unset; stars if it is secret. It need not read back: see
+    /// [`Shown::assignments`].
     pub value: Option<String>,
+    /// The lines that give the option this value in a file: quoted, dollar signs doubled, one for each of
+    /// several values. A comment if it is unset, or if no file can hold the value. Stars if it is secret.
+    pub assignments: Vec<String>,
     /// Where the value came from.
     pub origin: &'a Origin,
 }
@@ -124,11 +129,15 @@ impl Config {
 
     /// Every option with its value and origin, group by group in the order of the reference.
     pub fn show(&self) -> impl Iterator<Item = Shown<'_>> {
-        self.slots.iter().zip(&self.values).map(|(slot, effective)| Shown {
-            group: &slot.group,
-            name: slot.opt.name,
-            value: shown(effective),
-            origin: &effective.origin,
+        self.slots.iter().zip(&self.values).map(|(slot, effective)| {
+            let value = shown(effective);
+            let assignments = match &value {
+                Some(hidden) if effective.secret && !hidden.is_empty() => {
+                    vec![format!("{} = {hidden}", slot.opt.name)]
+                }
+                _ => write::assignments(slot.opt, &effective.value),
+            };
+            Shown { group: &slot.group, name: slot.opt.name, value, assignments, origin: &effective.origin }
         })
     }
 

@@ -235,7 +235,7 @@ fn column(line: &str, offset: usize) -> u32 {
 
 /// A value without its outer quotes. A lone quote character counts as both of its quotes, as it
 /// does for oslo.config.
-fn unquote(value: &str) -> &str {
+pub(crate) fn unquote(value: &str) -> &str {
     for quote in ['"', '\''] {
         if let Some(inner) = value.strip_prefix(quote) {
             if inner.is_empty() {

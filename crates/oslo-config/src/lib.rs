@@ -38,6 +38,7 @@ mod template;
 mod types;
 mod uri;
 mod value;
+mod write;
 
 pub use config::{Change, Config, Credentials, CredentialsOf, Shown};
 pub use ini::{Entry, Fault, IniFile, MAX_FILE_BYTES, Position, Section, parse};

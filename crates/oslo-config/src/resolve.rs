@@ -295,7 +295,7 @@ impl Resolver<'_> {
         if template::is_plain(text) {
             return Ok(text.to_owned());
         }
-        let text = text.replace("\\$", "$$");
+        let text = template::unescaped(text);
         let mut out = String::with_capacity(text.len());
         for piece in template::pieces(&text) {
             match piece {

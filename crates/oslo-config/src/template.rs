@@ -17,6 +17,11 @@ pub(crate) fn is_plain(text: &str) -> bool {
     !text.contains('$')
 }
 
+/// The text with `\$` made `$$`, which [`pieces`] expects.
+pub(crate) fn unescaped(text: &str) -> String {
+    text.replace("\\$", "$$")
+}
+
 /// Splits a template, after `\$` has been made `$$`.
 pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut out = Vec::new();

@@ -243,3 +243,35 @@ fn every_option_has_a_help_of_its_own() {
         assert!(help.len() > 8 && help.ends_with('.'), "{group}.{}: {help}", opt.name);
     }
 }
+
+/// `config show` prints these lines; an operator may use them as a file.
+#[test]
+fn what_is_shown_reads_back_equal() {
+    let desk = Desk::new();
+    let odd = [" blanks ", "'quoted'", "a$b\\$c", "one\n  two", "\"", "%(asctime)s # not a comment"];
+    for odd in odd {
+        let mut loader = Desk::loader();
+        for (group, opt) in all() {
+            let (text, _) = valid(opt);
+            let free = matches!(opt.kind, Kind::Str { choices: [], .. } | Kind::MultiStr);
+            let text = if free { odd.replace("\n  ", "\n").replace('$', "\\$") } else { text };
+            loader.env.insert(format!("OS_{}__{}", group, opt.name).to_uppercase(), text);
+        }
+        // Groups that an `auth_section` names would come on top.
+        loader.env.retain(|name, _| !name.ends_with("__AUTH_SECTION"));
+        let first = loader.load().unwrap_or_else(|error| panic!("{odd:?}: {error}")).config;
+        let mut written = String::new();
+        for shown in first.show() {
+            assert!(!shown.assignments.is_empty());
+            for line in std::iter::once(&format!("[{}]", shown.group)).chain(&shown.assignments) {
+                written.push_str(line);
+                written.push('\n');
+            }
+        }
+        let again =
+            desk.with_file(&written).load().unwrap_or_else(|error| panic!("{error}:\n{written}")).config;
+        for (group, opt) in all().into_iter().filter(|(_, opt)| !opt.secret) {
+            assert_eq!(again.value(&group, opt.name), first.value(&group, opt.name), "{group}.{}", opt.name);
+        }
+    }
+}

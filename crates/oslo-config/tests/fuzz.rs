@@ -1,5 +1,6 @@
 //! The fuzz bodies over the committed corpus, over changed copies of it, and over texts made of the grammar's
-//! own pieces. The random numbers are the same on every run; `PROPTEST_CASES` asks for more of them.
+//! own pieces. The random numbers are the same on every run, unless
+//! `PROPTEST_RNG_SEED` asks for others; `PROPTEST_CASES` asks for more of them.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -7,12 +8,15 @@ use nephoscope_oslo_config::fuzz::{fuzz_ini, fuzz_value};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::path::Path;
 
 fn runner() -> TestRunner {
-    let config = Config { failure_persistence: None, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    let mut config = Config { failure_persistence: None, ..Config::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(20_260_721);
+    }
+    TestRunner::new(config)
 }
 
 fn corpus() -> Vec<Vec<u8>> {

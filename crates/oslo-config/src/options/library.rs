@@ -7,7 +7,7 @@ options! { "DEFAULT";
     CONFIG_SOURCE: List = list("config_source", &[])
         .no_effect("only files, the environment and the command line are read");
     /// Whether every option is logged at start, at level debug; secrets are hidden.
-    LOG_OPTIONS: Bool = boolean("log_options", true);
+    LOG_OPTIONS: Bool = boolean("log_options", true).no_effect("see `nephoscope config show`");
     /// Seconds to finish work in hand when told to stop; 0: no limit.
     GRACEFUL_SHUTDOWN_TIMEOUT: Int = integer("graceful_shutdown_timeout", 60);
 }

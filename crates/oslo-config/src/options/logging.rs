@@ -53,7 +53,8 @@ options! { "DEFAULT";
         "%(asctime)s.%(msecs)03d %(process)d ERROR %(name)s %(instance)s").no_effect("there are no tracebacks");
     /// Form of the identity in log lines that belong to a request.
     LOGGING_USER_IDENTITY_FORMAT: Str = text("logging_user_identity_format",
-        "%(user)s %(project)s %(domain)s %(system_scope)s %(user_domain)s %(project_domain)s");
+        "%(user)s %(project)s %(domain)s %(system_scope)s %(user_domain)s %(project_domain)s")
+        .no_effect("no log line belongs to a user");
     /// Levels of single loggers, `logger=LEVEL`.
     DEFAULT_LOG_LEVELS: List = list("default_log_levels", &[
         "amqp=WARN", "boto=WARN", "sqlalchemy=WARN", "suds=INFO", "oslo.messaging=INFO", "oslo_messaging=INFO",

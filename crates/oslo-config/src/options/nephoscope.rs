@@ -3,7 +3,7 @@
 use crate::option::{integer, listen_address, text};
 
 options! { "nephoscope";
-    /// Directory of buffers, dead letters and the embedded store.
+    /// Directory of what Nephoscope keeps itself: the files that `nephoscope run` writes.
     STATE_DIR: Str = text("state_dir", "/var/lib/nephoscope");
     /// Where `nephoscope run` answers health and metrics.
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
@@ -11,8 +11,6 @@ options! { "nephoscope";
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");
     /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
-    /// Attempts to handle a notification before it is put aside as a dead letter.
-    POISON_RETRIES: Int = integer("poison_retries", 3).min(0).max(1000);
     /// Form of log lines. `auto`: that of the journal where it is the reader, else text (or JSON, with
     /// `use_json`).
     LOG_FORMAT: Str = text("log_format", "auto").choices(&["auto", "text", "json", "journald"]);

@@ -15,8 +15,9 @@ options! { "notification";
     BATCH_SIZE: Int = integer("batch_size", 1).min(1);
     /// Seconds to wait for a batch to fill. Unset: a batch is what is at hand.
     BATCH_TIMEOUT: OptInt = nullable_integer("batch_timeout");
-    /// Consumers that work side by side.
-    WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")]);
+    /// Processes that consume side by side.
+    WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")])
+        .no_effect("one process serves all queues and processors");
     /// What is made of notifications: `meter` for samples, `event` for events.
     PIPELINES: List = multi("pipelines", &["meter", "event"]);
     /// Exchanges to bind the queue to: the `control_exchange` of each service.

@@ -40,7 +40,7 @@ options! { "oslo_messaging_rabbit";
     /// Seconds up to which a random time is added to that wait.
     KOMBU_RECONNECT_SPLAY: Float = float("kombu_reconnect_splay", 0.0).within(Some(0.0), None);
     /// Compression of messages that are sent: `gzip` or `bz2`. Consumed messages may be compressed anyhow.
-    KOMBU_COMPRESSION: OptStr = nullable_text("kombu_compression");
+    KOMBU_COMPRESSION: OptStr = nullable_text("kombu_compression").later("the notifier publisher");
     /// Seconds to wait for a vanished client before an answer to it is given up.
     KOMBU_MISSING_CONSUMER_RETRY_TIMEOUT: Int = integer("kombu_missing_consumer_retry_timeout", 60)
         .formerly(&[was("kombu_reconnect_timeout")]).no_effect(RPC);

@@ -28,7 +28,7 @@ impl Resolver<'_> {
             );
         }
         match opt.support {
-            Support::NoEffect(why) if !is_default(opt, &effective.value) => {
+            Support::NoEffect(why) if !blank_number && !is_default(opt, &effective.value) => {
                 self.warnings.push(Problem::new(origin, format!("option {} has no effect: {why}", opt.name)));
             }
             _ => {
