@@ -13,7 +13,12 @@ use crate::surroundings::Surroundings;
 use crate::{Ending, role, say, settings};
 
 /// Reads every file and reports. With `strict`, a warning is an error.
-pub(crate) fn check(invocation: &Invocation, surroundings: &Surroundings, strict: bool) -> Ending {
+pub(crate) fn check(
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    roles: Roles,
+    strict: bool,
+) -> Ending {
     let mut errors = 0;
     let mut warnings = 0;
     let mut report = |severity: Severity, text: &str| {
@@ -55,7 +60,7 @@ pub(crate) fn check(invocation: &Invocation, surroundings: &Surroundings, strict
         for file in &definitions.files {
             say(format_args!("read: {file}"));
         }
-        let publishers: Arc<dyn PublisherFactory> = Arc::new(Roles::Notification.publishers(&config));
+        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
         if let Err(error) =
             role::Notification::new(&config, definitions, listeners, &publishers, &Metrics::new())
         {

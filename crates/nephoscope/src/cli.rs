@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::role::Roles;
+
 /// What the user asked for.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -20,7 +22,7 @@ pub(crate) struct Invocation {
 pub(crate) enum Action {
     Run,
     Notification,
-    Check { strict: bool },
+    Check { strict: bool, roles: Roles },
     ConfigShow { all: bool },
     Version,
 }
@@ -111,7 +113,9 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         Some(("notification", matches)) => invocation(Action::Notification, matches, AGENT_NOTIFICATION),
         Some(("check", matches)) => {
             let strict = matches.get_flag("strict");
-            invocation(Action::Check { strict }, matches, AGENT_NOTIFICATION)
+            let is_all = matches.get_one::<String>("role").is_some_and(|role| role == "run");
+            let roles = if is_all { Roles::All } else { Roles::Notification };
+            invocation(Action::Check { strict, roles }, matches, AGENT_NOTIFICATION)
         }
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
@@ -153,6 +157,14 @@ fn own_command() -> Command {
                 Command::new("check").about(
                     "Read every configuration file and say what is wrong: file, line, column, and what to write",
                 ),
+            )
+            .arg(
+                Arg::new("role")
+                    .long("role")
+                    .value_name("ROLE")
+                    .value_parser(["run", "notification"])
+                    .default_value("notification")
+                    .help("The command that the files are meant for"),
             )
             .arg(
                 Arg::new("strict")

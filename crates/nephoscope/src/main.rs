@@ -42,7 +42,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Action::ConfigShow { all } => finish(&invocation, config_show::show(&invocation, &surroundings, all)),
-        Action::Check { strict } => finish(&invocation, check::check(&invocation, &surroundings, strict)),
+        Action::Check { strict, roles } => {
+            finish(&invocation, check::check(&invocation, &surroundings, roles, strict))
+        }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
     }
@@ -82,12 +84,15 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     };
     observability::logs::log_panics();
     for warning in &loaded.warnings {
-        tracing::warn!("{}", warning.to_string().replace('\n', ";"));
+        tracing::warn!("{}", warning.to_string().replace("\n  ", "; "));
     }
     for problem in &problems {
         tracing::warn!("{problem}");
     }
     tracing::info!(files = definitions.files.join(", "), "definitions read");
+    if let Err(error) = roles.prepare(&config) {
+        return Ending::Failed(error);
+    }
     let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
     let notification = match role::Notification::new(&config, definitions, listeners, &publishers, &metrics) {
         Ok(notification) => notification,

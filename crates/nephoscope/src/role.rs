@@ -49,6 +49,20 @@ impl Roles {
         }
     }
 
+    /// Makes what must be there before anything starts: the state directory of `run`.
+    pub(crate) fn prepare(self, config: &Config) -> anyhow::Result<()> {
+        if self == Self::All {
+            let directory = state_dir(config);
+            std::fs::create_dir_all(&directory).with_context(|| {
+                let hint = "make it by hand, or set [nephoscope] state_dir to a directory that this user may write to";
+                format!("cannot make the state directory {}; {hint}", directory.display())
+            })?;
+            let directory = directory.display();
+            tracing::info!(%directory, "records for gnocchi:// and notifier:// go to samples.json and events.json here");
+        }
+        Ok(())
+    }
+
     fn listen_address(self, config: &Config) -> &str {
         match self {
             Self::Notification => config.get(&nephoscope::NOTIFICATION_LISTEN_ADDRESS),

@@ -123,6 +123,23 @@ fn everything_that_is_wrong_is_named_with_file_line_column_and_what_to_write() {
     assert!(out.contains("error: pipeline.yaml:5:18: publisher gnochi:// of sink \"k\""), "{out}");
 }
 
+/// Without any file the built-in pipelines hold; `run` can serve them, the agent alone cannot yet.
+#[test]
+fn a_check_is_for_the_role_that_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    for (role, status) in [("run", 0), ("notification", 78)] {
+        let output = run(directory.path(), &["check", "--role", role]);
+        let out = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(status), "{role}: {out}");
+        let place = "built-in pipeline.yaml:";
+        assert_eq!(
+            out.contains(place) && out.contains("gnocchi is not part of this version"),
+            status != 0,
+            "{out}"
+        );
+    }
+}
+
 #[test]
 fn strict_takes_a_warning_as_an_error() {
     let directory = good();

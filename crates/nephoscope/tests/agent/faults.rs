@@ -150,8 +150,8 @@ fn run_writes_to_the_state_directory_until_there_is_a_store() {
     for name in ["pipeline.yaml", "event_pipeline.yaml"] {
         fs::remove_file(agent.path(name)).unwrap();
     }
-    let state = agent.path("state");
-    fs::create_dir(&state).unwrap();
+    // It makes the directory by itself.
+    let state = agent.path("lib/state");
     agent = agent.with("nephoscope", format!("state_dir = {}", state.display()));
     agent.start();
     agent.wait_ready();
