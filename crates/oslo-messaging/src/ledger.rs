@@ -264,6 +264,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngSeed};
 
     use super::*;
 
@@ -366,6 +367,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() })]
+
         /// Any order of deliveries, resolutions and settlements: exactly the accepted messages are acknowledged.
         #[test]
         fn exactly_the_accepted_are_acknowledged(steps in prop::collection::vec((0_u8..6, any::<u16>()), 1..200)) {
