@@ -43,9 +43,8 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.options = options.clone();
         listener.topics = config.get(&notifications_bus::TOPICS).to_vec();
         listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
-        listener.batch_size =
-            usize::try_from(config.get(&notification::BATCH_SIZE)).unwrap_or(1).max(BATCH_MESSAGES);
         listener.linger = linger(config);
+        listener.batch_size = batch_size(config, listener.linger);
         listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
         listeners.push(listener);
     }
@@ -65,6 +64,12 @@ fn linger(config: &Config) -> Duration {
         _ => 0,
     };
     Duration::from_secs(seconds)
+}
+
+/// A batch that is waited for is as large as the operator says; one that is at hand may be larger.
+fn batch_size(config: &Config, linger: Duration) -> usize {
+    let configured = usize::try_from(config.get(&notification::BATCH_SIZE)).unwrap_or(1);
+    if linger.is_zero() { configured.max(BATCH_MESSAGES) } else { configured }
 }
 
 fn rabbit_options(config: &Config) -> Result<RabbitOptions, OptionsError> {
@@ -104,4 +109,53 @@ fn rabbit_options(config: &Config) -> Result<RabbitOptions, OptionsError> {
     }
     options.validate()?;
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use oslo_config::Loader;
+
+    use super::*;
+
+    fn listeners_of(settings: &[(&str, &str)]) -> Result<Vec<ListenerConfig>, MessagingError> {
+        let mut loader = Loader::new("test");
+        loader.default_sources = false;
+        loader.env = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        listeners(&loader.load().unwrap().config)
+    }
+
+    #[test]
+    fn without_messaging_urls_there_is_one_listener_on_the_notification_transport() {
+        let urls = |settings: &[(&str, &str)]| -> Vec<String> {
+            listeners_of(settings).unwrap().iter().map(|listener| listener.url.vhost().to_owned()).collect()
+        };
+        let default = ("OS_DEFAULT__TRANSPORT_URL", "rabbit://h/default");
+        let notifications = ("OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL", "rabbit://h/notifications");
+        assert_eq!(urls(&[default]), ["default"]);
+        assert_eq!(urls(&[default, notifications]), ["notifications"]);
+        assert_eq!(
+            urls(&[default, notifications, ("OS_NOTIFICATION__MESSAGING_URLS", "rabbit://h/one")]),
+            ["one"]
+        );
+    }
+
+    #[test]
+    fn a_batch_is_waited_for_only_where_size_and_time_say_so() {
+        let batch = |settings: &[(&str, &str)]| {
+            let listener = listeners_of(settings).unwrap().remove(0);
+            (listener.batch_size, listener.linger.as_secs())
+        };
+        let size = ("OS_NOTIFICATION__BATCH_SIZE", "100");
+        let time = ("OS_NOTIFICATION__BATCH_TIMEOUT", "5");
+        assert_eq!(batch(&[]), (BATCH_MESSAGES, 0));
+        assert_eq!(batch(&[time]), (BATCH_MESSAGES, 0));
+        assert_eq!(batch(&[size]), (BATCH_MESSAGES, 0));
+        assert_eq!(batch(&[size, time]), (100, 5));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_names_the_option() {
+        let error = listeners_of(&[("OS_NOTIFICATION__MESSAGING_URLS", "rabbit://h:port/")]).unwrap_err();
+        assert!(error.to_string().starts_with("[notification] messaging_urls: "), "{error}");
+    }
 }
