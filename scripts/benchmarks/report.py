@@ -50,8 +50,8 @@ class Report:
         os.replace(f"{path}.new", path)
 
 
-def surroundings(stage, root):
-    """What figures depend on, as names and values."""
+def surroundings(stage, root, built):
+    """What figures depend on, as names and values; `built` by this run from the sources that are here."""
     with open("/proc/cpuinfo", encoding="utf-8") as cpu:
         model = re.search(r"model name\s*: (.*)", cpu.read())
     version = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True)
@@ -61,8 +61,11 @@ def surroundings(stage, root):
     yield "date", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     yield "machine", f"{os.cpu_count()} cores, {model[1] if model else platform.machine()}, {platform.system()} {platform.release()}"
     yield "load average when the run began", load
-    yield "version", version.stdout.strip() or "unknown"
-    yield "built by", f"{rust.stdout.strip()}, profile release"
+    if built:
+        yield "version", version.stdout.strip() or "unknown"
+        yield "built by", f"{rust.stdout.strip()}, profile release"
+    else:
+        yield "version", "unknown: programs of an earlier release build (--no-build)"
     yield "broker", f"RabbitMQ {stage.evaluate('list_to_binary(rabbit_misc:version()).')}, on the same machine"
     yield "files on", file_system(stage.folder)
 
