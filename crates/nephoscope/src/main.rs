@@ -110,7 +110,11 @@ fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {
         Ending::Configuration(message) => (message, EX_CONFIG),
         Ending::Failed(error) => (format!("{error:#}"), FAILURE),
     };
-    complain(format_args!("{}: {message}", invocation.program));
+    let name = match invocation.exit_codes {
+        ExitCodes::Own => "nephoscope",
+        ExitCodes::Upstream => &invocation.program,
+    };
+    complain(format_args!("{name}: {message}"));
     match invocation.exit_codes {
         ExitCodes::Own => ExitCode::from(own),
         ExitCodes::Upstream => ExitCode::from(FAILURE),

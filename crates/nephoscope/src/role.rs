@@ -29,7 +29,7 @@ const WORKER_THREADS: usize = 2;
 /// How long tasks that have nothing left to deliver may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);
 /// What `graceful_shutdown_timeout = 0` (no limit) comes to.
-const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+const NO_LIMIT: Duration = Duration::from_hours(365 * 24);
 
 /// Which roles a process has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

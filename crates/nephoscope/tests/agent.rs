@@ -1,4 +1,10 @@
 //! The notification agent as a process, against a real broker and real services.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
 
 #[path = "agent/faults.rs"]
 mod faults;

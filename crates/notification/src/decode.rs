@@ -53,10 +53,8 @@ pub(crate) fn decode(
     let Some(priority) = Priority::from_name(name) else {
         return Ok(Decoded::UnknownPriority(shorten(name)));
     };
-    if let Some(event_type) = &header.event_type {
-        if !wants(priority, event_type) {
-            return Ok(Decoded::Unwanted);
-        }
+    if header.event_type.as_deref().is_some_and(|event_type| !wants(priority, event_type)) {
+        return Ok(Decoded::Unwanted);
     }
     let payload = match header.payload {
         Some(raw) => model::json::parse(raw.get())?,

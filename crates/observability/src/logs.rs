@@ -97,8 +97,8 @@ impl LogMetrics {
     /// Registers the metrics under the component's name.
     pub fn register(component: &Component) -> Self {
         Self {
-            lines: component.counter_by_cause("log_lines", "Log lines by level"),
-            lost: component.counter_by_cause("log_lines_lost", "Log lines that were not written"),
+            lines: component.counter_by_cause("lines", "Log lines by level"),
+            lost: component.counter_by_cause("lines_lost", "Log lines that were not written"),
         }
     }
 }

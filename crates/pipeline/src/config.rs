@@ -181,15 +181,14 @@ impl Reader {
             self.problem(empty.span, format!("sink {name:?} has no publisher"), hint);
         }
         for node in nodes {
-            match text(node) {
-                Some(url) => publishers.push(ConfiguredPublisher {
+            if let Some(url) = text(node) {
+                publishers.push(ConfiguredPublisher {
                     url: PublisherUrl::new(&url),
                     place: format!("{}:{}:{}", self.path, node.span.line, node.span.column),
-                }),
-                None => {
-                    let message = format!("a publisher must be a URL, not {}", describe(node));
-                    self.problem(node.span, message, "write, for example, file:///var/log/samples.json?json");
-                }
+                });
+            } else {
+                let message = format!("a publisher must be a URL, not {}", describe(node));
+                self.problem(node.span, message, "write, for example, file:///var/log/samples.json?json");
             }
         }
         config.sinks.insert(name, publishers);
@@ -207,12 +206,11 @@ impl Reader {
         };
         let mut names = Vec::new();
         for node in self.list(entry, key, entry.span) {
-            match text(node) {
-                Some(name) => names.push(name),
-                None => {
-                    let message = format!("an entry of {key} must be a text, not {}", describe(node));
-                    self.problem(node.span, message, "write a name or a pattern such as \"disk.*\"");
-                }
+            if let Some(name) = text(node) {
+                names.push(name);
+            } else {
+                let message = format!("an entry of {key} must be a text, not {}", describe(node));
+                self.problem(node.span, message, "write a name or a pattern such as \"disk.*\"");
             }
         }
         let filter = match Filter::new(names.iter().map(String::as_str)) {

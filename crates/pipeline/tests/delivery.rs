@@ -1,4 +1,10 @@
 //! Records through a router: what is selected, kept, retried and reported.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -42,14 +42,14 @@ pub(crate) enum FileError {
 impl FileError {
     /// The label under which failures are counted.
     fn cause(&self) -> &'static str {
-        let Self::Io { operation, source, .. } = self;
+        let Self::Io { source, .. } = self;
         match source.kind() {
             io::ErrorKind::StorageFull => "no_space",
             io::ErrorKind::QuotaExceeded => "quota",
             io::ErrorKind::PermissionDenied => "permission",
             io::ErrorKind::ReadOnlyFilesystem => "read_only",
             io::ErrorKind::NotFound => "no_directory",
-            _ => operation,
+            _ => "input_output",
         }
     }
 }

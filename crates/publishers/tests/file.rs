@@ -1,4 +1,10 @@
 //! The file publisher on a real file system.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,11 @@
 //! The file publisher on a medium that fails at each operation in turn: short write, full disk, input/output error,
 //! crash. What it accepted must be there after a power cut, whole; what it refused may be there or not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::{House, watch};
 use crate::settings::Definitions;
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
-const BATCH_PROMISE: Duration = Duration::from_secs(60);
+const BATCH_PROMISE: Duration = Duration::from_mins(1);
 
 /// Everything about the role that the configuration decides, checked.
 pub(crate) struct Notification {
@@ -100,7 +100,6 @@ impl Running {
     pub(crate) async fn stop(self, grace: Duration) {
         let mut stopping = tokio::task::JoinSet::new();
         for listener in self.listeners {
-            #[expect(clippy::disallowed_methods, reason = "joined two lines below")]
             stopping.spawn(listener.shutdown(grace));
         }
         while stopping.join_next().await.is_some() {}

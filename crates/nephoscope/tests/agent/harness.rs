@@ -1,6 +1,7 @@
 //! The agent under test: its configuration in a directory of its own, its process, its output.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +18,7 @@ pub(crate) const EXCHANGE: &str = "glance";
 pub(crate) const ROUTING_KEY: &str = "notifications.info";
 /// The most that a text trait holds.
 const TEXT_TRAIT_CHARACTERS: usize = 255;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An agent with file publishers.
 pub(crate) struct Agent {
@@ -83,7 +84,7 @@ impl Agent {
     pub(crate) fn start(&mut self) {
         let mut config = String::new();
         for (group, setting) in &self.settings {
-            config.push_str(&format!("[{group}]\n{setting}\n"));
+            let _ = writeln!(config, "[{group}]\n{setting}");
         }
         fs::write(self.path("ceilometer.conf"), config).unwrap();
         let program = Program::new(&self.program)

@@ -26,7 +26,8 @@ const COUNTERPARTS: [(&str, &[&str]); 16] = [
 
 /// Libraries below us speak at these levels unless an option says otherwise, also with `debug`.
 const LIBRARIES: [(&str, LevelFilter); 9] = [
-    ("lapin", LevelFilter::WARN),
+    // It reports each closed socket as an error; our own lines say what happened, and what is done about it.
+    ("lapin", LevelFilter::OFF),
     ("amq_protocol", LevelFilter::WARN),
     ("hyper", LevelFilter::WARN),
     ("hyper_util", LevelFilter::WARN),
