@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pipeline::medium::{Disk, Medium};
+use buffer::medium::{Disk, Medium};
 use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKind};
 use publishers::file::{FileOptions, FilePublisher};
 

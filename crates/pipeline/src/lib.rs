@@ -7,7 +7,6 @@
 
 pub mod config;
 mod filter;
-pub mod medium;
 mod metrics;
 mod publisher;
 mod router;

@@ -20,7 +20,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pipeline::medium::Medium;
+use buffer::medium::Medium;
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records};
 
 pub use options::{FileOptions, Format, Rotation};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use model::{MeterKind, Sample, Value};
 use nephoscope_publishers::file::FilePublisher;
-use pipeline::medium::Disk;
+use buffer::medium::Disk;
 use pipeline::{Publisher, PublisherUrl, Records};
 
 fn sample(resource: &str, volume: f64) -> Arc<Sample> {

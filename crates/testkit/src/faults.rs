@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pipeline::medium::{Medium, MediumFile};
+use buffer::medium::{Medium, MediumFile};
 
 use state::State;
 

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use pipeline::medium::{Medium, MediumFile};
+use buffer::medium::{Medium, MediumFile};
 use testkit::faults::{Fault, FaultyMedium, Survival};
 
 const PATH: &str = "/d/file";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline::Records;
-use pipeline::medium::{Medium, MediumFile};
+use buffer::medium::{Medium, MediumFile};
 
 use super::FileError;
 use super::options::{FileOptions, Format, Rotation};

@@ -1,4 +1,4 @@
-//! [`Medium`]: the few file operations that publishers need, as a trait.
+//! [`Medium`]: the few file operations that durable queues and publishers need, as a trait.
 //!
 //! The product uses [`Disk`]. Tests put a faulty medium in its place: one that writes short, runs out of
 //! space, fails to sync, or loses everything that was not synced.
