@@ -24,8 +24,8 @@ pub(crate) use self::notification::Notification;
 use crate::publishers_by_url::Publishers;
 use crate::signals::Signals;
 
-/// Threads that convert and speak to the broker; files are written on threads of their own.
-const WORKER_THREADS: usize = 2;
+/// Most threads that convert.
+const MAX_WORKER_THREADS: usize = 64;
 /// How long tasks that have nothing left to deliver may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);
 /// What `graceful_shutdown_timeout = 0` (no limit) comes to.
@@ -103,7 +103,7 @@ pub(crate) fn run(
     logs: LogHandle,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
+        .worker_threads(worker_threads(config))
         .thread_name("nephoscope")
         .enable_all()
         .build()
@@ -114,6 +114,12 @@ pub(crate) fn run(
     runtime.shutdown_timeout(LAST_TASKS);
     drop(logs);
     served
+}
+
+/// Threads that convert: `[notification] workers`, of which one (the default) takes more than a broker gives. What
+/// waits for the disk, and the AMQP library's socket, have threads of their own.
+fn worker_threads(config: &Config) -> usize {
+    usize::try_from(config.get(&notification_options::WORKERS)).unwrap_or(1).clamp(1, MAX_WORKER_THREADS)
 }
 
 /// The log's counters, to be registered before the first line is written.

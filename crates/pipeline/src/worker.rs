@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::PublisherMetrics;
@@ -21,11 +22,22 @@ pub struct WorkerLimits {
     pub queue_bytes: u32,
     /// Batches handed to the publisher in one call at most.
     pub group_batches: usize,
+    /// How long a batch waits for others to be published with it, so that a call that costs the same for one record
+    /// and for a hundred, such as a sync of the disk, is made seldom. Zero: not at all.
+    pub linger: Duration,
+    /// As many records are published without waiting for more. The input must be able to have so many under way.
+    pub enough_records: usize,
 }
 
 impl Default for WorkerLimits {
     fn default() -> Self {
-        Self { queue_batches: 256, queue_bytes: 64 << 20, group_batches: 64 }
+        Self {
+            queue_batches: 256,
+            queue_bytes: 64 << 20,
+            group_batches: 256,
+            linger: Duration::from_millis(5),
+            enough_records: 25,
+        }
     }
 }
 
@@ -149,7 +161,7 @@ impl Worker {
             let received = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
-                received = self.batches.recv_many(&mut gathered, self.limits.group_batches) => received,
+                received = self.gather(&mut gathered) => received,
             };
             if received == 0 {
                 return;
@@ -165,6 +177,26 @@ impl Worker {
                 queued.batch.token.accept();
             }
         }
+    }
+
+    /// Waits for batches until there is enough to publish; returns how many there are, zero at the queue's end.
+    async fn gather(&mut self, gathered: &mut Vec<Queued>) -> usize {
+        let limit = self.limits.group_batches;
+        let mut received = self.batches.recv_many(gathered, limit).await;
+        let until = Instant::now() + self.limits.linger;
+        let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
+        while received > 0 && gathered.len() < limit && records < self.limits.enough_records {
+            let more = self.batches.recv_many(gathered, limit - gathered.len());
+            match tokio::time::timeout_at(until, more).await {
+                Ok(0) | Err(_) => break,
+                Ok(more) => {
+                    received += more;
+                    let newest = gathered.iter().rev().take(more);
+                    records += newest.map(|queued| queued.batch.records.len()).sum::<usize>();
+                }
+            }
+        }
+        received
     }
 
     /// Offers `groups` until they are accepted.

@@ -247,7 +247,8 @@ async fn a_hanging_publisher_delays_no_other_and_its_batch_is_never_accepted() {
 
 #[tokio::test]
 async fn a_full_queue_holds_the_input_back() {
-    let limits = WorkerLimits { queue_batches: 2, queue_bytes: 1 << 20, group_batches: 1 };
+    let limits =
+        WorkerLimits { queue_batches: 2, queue_bytes: 1 << 20, group_batches: 1, ..WorkerLimits::default() };
     let harness = harness("[hang]", "['*']", limits);
     let mut dispatched = 0;
     loop {
@@ -265,7 +266,8 @@ async fn a_full_queue_holds_the_input_back() {
 
 #[tokio::test]
 async fn a_queue_is_bounded_in_bytes_and_a_larger_batch_still_passes() {
-    let limits = WorkerLimits { queue_batches: 1000, queue_bytes: 1, group_batches: 1000 };
+    let limits =
+        WorkerLimits { queue_batches: 1000, queue_bytes: 1, group_batches: 1000, ..WorkerLimits::default() };
     let harness = harness("[one]", "['*']", limits);
     for volume in 0..20 {
         assert_eq!(harness.deliver(vec![sample("a", volume), sample("b", volume)]).await, Outcome::Accepted);

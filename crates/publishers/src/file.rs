@@ -13,6 +13,7 @@
 //! The options and the two formats are Ceilometer's `publisher/file.py`; rotation is that of Python's
 //! `RotatingFileHandler`, which counts characters where this one counts bytes.
 
+mod lines;
 mod options;
 mod writer;
 
@@ -23,13 +24,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use buffer::medium::Medium;
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records};
 
+use lines::Lines;
 pub use options::{FileOptions, Format, Rotation};
-use writer::Writer;
+use writer::{Part, Writer};
+
+/// Text that is printed before it is handed to the disk, in bytes; one record more may stand behind it.
+const PART_BYTES: usize = 1024 * 1024;
+/// Memory that is kept for the next part, in bytes.
+const KEPT_BYTES: usize = 256 * 1024;
 
 /// Appends records to a file. Cheap to make: the file is opened when the first record comes.
 #[derive(Debug)]
 pub struct FilePublisher {
+    format: Format,
     writer: Arc<Mutex<Writer>>,
+    lines: Lines,
 }
 
 /// What went wrong with the file.
@@ -61,28 +70,57 @@ impl FilePublisher {
     /// [`BuildError::Configuration`] when the URL has no path or its numbers are none.
     pub fn new(url: &PublisherUrl, medium: Arc<dyn Medium>) -> Result<Self, BuildError> {
         let options = FileOptions::from_url(url)?;
-        Ok(Self { writer: Arc::new(Mutex::new(Writer::new(options, medium))) })
+        let format = options.format;
+        Ok(Self {
+            format,
+            writer: Arc::new(Mutex::new(Writer::new(options, medium))),
+            lines: Lines::default(),
+        })
+    }
+
+    async fn publish_all(&mut self, groups: &[Records]) -> Result<(), PublishError> {
+        // What an attempt that failed has left.
+        self.lines.clear(KEPT_BYTES);
+        let mut is_first = true;
+        // Printed here, on the thread that made the records: their memory is given back where it was taken, and the
+        // thread that waits for the disk gets plain bytes.
+        for records in groups {
+            if self.lines.text().len() >= PART_BYTES {
+                self.write(Part { is_first, is_last: false }).await?;
+                is_first = false;
+            }
+            self.lines.print(records, self.format);
+        }
+        self.write(Part { is_first, is_last: true }).await
+    }
+
+    /// Writes the lines on a thread that may block.
+    async fn write(&mut self, part: Part) -> Result<(), PublishError> {
+        let writer = Arc::clone(&self.writer);
+        let lines = std::mem::take(&mut self.lines);
+        let written = tokio::task::spawn_blocking(move || {
+            // A panic while the lock was held leaves the position in doubt: `write` starts by opening anew.
+            let mut writer = writer.lock().unwrap_or_else(|poisoned| {
+                let mut writer = PoisonError::into_inner(poisoned);
+                writer.forget();
+                writer
+            });
+            let written = writer.write(&lines, part);
+            (lines, written)
+        });
+        match written.await {
+            Ok((lines, written)) => {
+                self.lines = lines;
+                self.lines.clear(KEPT_BYTES);
+                written.map_err(|error| PublishError { cause: error.cause(), message: error.to_string() })
+            }
+            Err(stopped) => Err(PublishError { cause: "panic", message: stopped.to_string() }),
+        }
     }
 }
 
 impl Publisher for FilePublisher {
     fn publish(&mut self, groups: Arc<[Records]>) -> pipeline::Publishing<'_> {
-        let writer = Arc::clone(&self.writer);
-        Box::pin(async move {
-            let written = tokio::task::spawn_blocking(move || {
-                // A panic while the lock was held leaves the position in doubt: `write` starts by opening anew.
-                let mut writer = writer.lock().unwrap_or_else(|poisoned| {
-                    let mut writer = PoisonError::into_inner(poisoned);
-                    writer.forget();
-                    writer
-                });
-                writer.write(&groups)
-            });
-            match written.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(PublishError { cause: error.cause(), message: error.to_string() }),
-                Err(stopped) => Err(PublishError { cause: "panic", message: stopped.to_string() }),
-            }
-        })
+        Box::pin(async move { self.publish_all(&groups).await })
     }
 }

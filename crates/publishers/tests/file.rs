@@ -10,9 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use buffer::medium::Disk;
 use model::{MeterKind, Sample, Value};
 use nephoscope_publishers::file::FilePublisher;
-use buffer::medium::Disk;
 use pipeline::{Publisher, PublisherUrl, Records};
 
 fn sample(resource: &str, volume: f64) -> Arc<Sample> {

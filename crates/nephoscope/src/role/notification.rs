@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notification::{Agent, AgentMetrics, AgentOptions};
 use oslo_config::Config;
-use oslo_config::options::notification as options;
+use oslo_config::options::{notification as options, rabbit};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
@@ -18,6 +18,9 @@ use crate::settings::Definitions;
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
 const BATCH_PROMISE: Duration = Duration::from_mins(1);
+
+/// What `rabbit_qos_prefetch_count = 0` comes to.
+const DEFAULT_PREFETCH: usize = 100;
 
 /// Everything about the role that the configuration decides, checked.
 pub(crate) struct Notification {
@@ -42,9 +45,9 @@ impl Notification {
         metrics: &observability::metrics::Metrics,
     ) -> Result<Self, RouterError> {
         let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
+        let limits = limits(config);
         let mut workers = Vec::new();
         let mut router = |pipelines: &PipelineConfig, kind: RecordsKind| {
-            let limits = WorkerLimits::default();
             let (router, more) =
                 Router::new(pipelines, kind, publishers, limits, RetryPolicy::default(), &pipeline_metrics)?;
             workers.push(more);
@@ -93,6 +96,16 @@ impl Notification {
         }
         Ok(Running { listeners })
     }
+}
+
+/// A publisher's batches grow to a quarter of what the broker sends unacknowledged: one quarter is being written while
+/// the next is converted, and the broker never has to wait for both.
+fn limits(config: &Config) -> WorkerLimits {
+    let prefetch = match usize::try_from(config.get(&rabbit::RABBIT_QOS_PREFETCH_COUNT)) {
+        Ok(0) | Err(_) => DEFAULT_PREFETCH,
+        Ok(prefetch) => prefetch,
+    };
+    WorkerLimits { enough_records: (prefetch / 4).max(1), ..WorkerLimits::default() }
 }
 
 impl Running {

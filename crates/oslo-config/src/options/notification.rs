@@ -15,9 +15,8 @@ options! { "notification";
     BATCH_SIZE: Int = integer("batch_size", 1).min(1);
     /// Seconds to wait for a batch to fill. Unset: a batch is what is at hand.
     BATCH_TIMEOUT: OptInt = nullable_integer("batch_timeout");
-    /// Processes that consume side by side.
-    WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")])
-        .no_effect("one process serves all queues and processors");
+    /// Threads that convert notifications side by side (upstream: processes). One takes more than a broker gives.
+    WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")]);
     /// What is made of notifications: `meter` for samples, `event` for events.
     PIPELINES: List = multi("pipelines", &["meter", "event"]);
     /// Exchanges to bind the queue to: the `control_exchange` of each service.

@@ -5,14 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pipeline::Records;
 use buffer::medium::{Medium, MediumFile};
 
 use super::FileError;
-use super::options::{FileOptions, Format, Rotation};
+use super::lines::Lines;
+use super::options::{FileOptions, Rotation};
 
-/// How much is formatted before it is handed to the operating system, in bytes.
-const CHUNK_BYTES: usize = 256 * 1024;
 /// How far back from the end a torn line is looked for, in bytes.
 const TORN_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -21,7 +19,15 @@ pub(super) struct Writer {
     options: FileOptions,
     medium: Arc<dyn Medium>,
     open: Option<Open>,
-    buffer: Vec<u8>,
+    /// Parts of a publication were written, and its last one was not.
+    is_amid: bool,
+}
+
+/// Which part of one publication some lines are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
 }
 
 /// An open file. `durable` is where the last sync ended; `written` is where the next byte goes.
@@ -34,80 +40,51 @@ struct Open {
 
 impl Writer {
     pub(super) fn new(options: FileOptions, medium: Arc<dyn Medium>) -> Self {
-        Self { options, medium, open: None, buffer: Vec::new() }
+        Self { options, medium, open: None, is_amid: false }
     }
 
     /// Drops what is known of the open file; the next write opens it again.
     pub(super) fn forget(&mut self) {
         self.open = None;
-        self.buffer.clear();
+        self.is_amid = false;
     }
 
-    /// Appends every record of `groups` and syncs. On an error nothing of `groups` stays in the current
-    /// file; files that a rotation completed meanwhile were synced, so records in them may come twice.
-    pub(super) fn write(&mut self, groups: &[Records]) -> Result<(), FileError> {
-        let written = self.write_all(groups);
+    /// Appends a part of a publication, and syncs behind the last one. On an error nothing of the publication stays in
+    /// the current file; files that a rotation completed meanwhile were synced, so records in them may come twice.
+    pub(super) fn write(&mut self, lines: &Lines, part: Part) -> Result<(), FileError> {
+        if part.is_first {
+            if self.is_amid {
+                // The publication before this one was given up half way.
+                self.take_back();
+            }
+            self.follow_the_name()?;
+        }
+        self.is_amid = true;
+        let written = self.append(lines).and_then(|()| if part.is_last { self.sync() } else { Ok(()) });
         if written.is_err() {
             self.take_back();
         }
+        self.is_amid = written.is_ok() && !part.is_last;
         written
     }
 
-    fn write_all(&mut self, groups: &[Records]) -> Result<(), FileError> {
-        self.buffer.clear();
-        self.follow_the_name()?;
-        for records in groups {
-            match records {
-                Records::Samples(samples) => {
-                    for sample in samples {
-                        self.append_line(|format, line| match format {
-                            Format::Json => sample.write_json(line),
-                            Format::Python => sample.write_pytext(line),
-                        })?;
-                    }
-                }
-                Records::Events(events) => {
-                    for event in events {
-                        self.append_line(|format, line| match format {
-                            Format::Json => event.write_json(line),
-                            Format::Python => event.write_pytext(line),
-                        })?;
-                    }
-                }
-            }
-        }
-        self.flush()?;
-        self.sync()
-    }
-
-    fn append_line(&mut self, format: impl FnOnce(Format, &mut Vec<u8>)) -> Result<(), FileError> {
-        let start = self.buffer.len();
-        format(self.options.format, &mut self.buffer);
-        self.buffer.push(b'\n');
-        if let Some(rotation) = self.options.rotation {
-            let before = self.written()? + start as u64;
-            let line = (self.buffer.len() - start) as u64;
-            if before > 0 && before + line >= rotation.max_bytes {
-                let next_line = self.buffer.split_off(start);
-                self.flush()?;
+    fn append(&mut self, lines: &Lines) -> Result<(), FileError> {
+        let Some(rotation) = self.options.rotation else { return self.write_bytes(lines.text()) };
+        let mut rest = lines.text();
+        // Bytes of `rest` that go to the current file.
+        let mut fitting = 0;
+        for length in lines.lengths() {
+            let before = self.written()? + fitting as u64;
+            if before > 0 && before + length as u64 >= rotation.max_bytes {
+                let (current, next) = rest.split_at(fitting);
+                self.write_bytes(current)?;
                 self.sync()?;
                 self.rotate(rotation)?;
-                self.buffer = next_line;
+                (rest, fitting) = (next, 0);
             }
+            fitting += length;
         }
-        if self.buffer.len() >= CHUNK_BYTES {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Hands the buffer to the operating system.
-    fn flush(&mut self) -> Result<(), FileError> {
-        let mut rest = std::mem::take(&mut self.buffer);
-        let result = self.write_bytes(&rest);
-        rest.clear();
-        self.buffer = rest;
-        result
+        self.write_bytes(rest)
     }
 
     fn write_bytes(&mut self, mut rest: &[u8]) -> Result<(), FileError> {
@@ -143,7 +120,6 @@ impl Writer {
     /// Undoes an attempt: cuts the file back to where the last sync ended. When even that fails the file
     /// is opened anew next time, which removes a torn line; whole lines behind it then come twice.
     fn take_back(&mut self) {
-        self.buffer.clear();
         let Some(mut open) = self.open.take() else { return };
         if let Err(error) = open.file.truncate(open.durable) {
             let path = self.options.path.display();
