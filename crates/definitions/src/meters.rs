@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use expression::Pattern;
-use model::{Notification, Sample, Value};
+use model::{Notification, Sample, Text, Value};
 use yaml::Node;
 
 pub(crate) use convert::{Context, Draft};
@@ -64,12 +64,14 @@ pub struct MeterDefinition {
     /// What the file calls it: a meter's name, or the path to it.
     name: Arc<str>,
     event_types: Vec<Pattern>,
+    /// The same as a value.
+    default_name: Value,
     /// The file's texts of type and unit, which hold where their paths find nothing.
     default_type: Value,
     default_unit: Value,
     /// By [`Attribute`].
     attributes: [Option<Field>; Attribute::ALL.len()],
-    metadata: Vec<(Box<str>, Field)>,
+    metadata: Vec<(Text, Field)>,
     user_metadata: Option<Field>,
     /// Attributes expected to have several values.
     lookup: Vec<Box<str>>,

@@ -6,7 +6,7 @@ use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{Specials, write_float, write_integer, write_repr, write_text_repr};
 use crate::signature::{self, MESSAGE_SIGNATURE};
 use crate::time::Timestamp;
-use crate::{Map, Value};
+use crate::{Map, Text, Value};
 
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Event {
     /// The id of the notification.
     pub message_id: Value,
     /// What happened, such as `image.upload`.
-    pub event_type: String,
+    pub event_type: Text,
     /// When the notification was sent.
     pub generated: Timestamp,
     /// What is known of it, in the order of the definition.
@@ -36,9 +36,9 @@ pub struct Trait {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TraitValue {
     /// Type 0, `none`: a text all the same.
-    Untyped(String),
+    Untyped(Text),
     /// Type 1, `text`, of at most 255 characters.
-    Text(String),
+    Text(Text),
     /// Type 2, `int`.
     Integer(i64),
     /// Type 2 beyond 64 bits, as decimal text.
@@ -66,7 +66,7 @@ impl TraitValue {
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
-            Self::Untyped(text) | Self::Text(text) => text.as_str().into(),
+            Self::Untyped(text) | Self::Text(text) => text.clone().into(),
             Self::Integer(number) => Value::Int(*number),
             Self::BigInteger(digits) => Value::BigInt(digits.clone()),
             Self::Float(number) => Value::Float(*number),
@@ -196,7 +196,7 @@ impl Event {
             .collect();
         Map::from_pairs(vec![
             ("message_id".into(), self.message_id.clone()),
-            ("event_type".into(), self.event_type.as_str().into()),
+            ("event_type".into(), self.event_type.clone().into()),
             ("generated".into(), self.generated.to_iso().into()),
             ("traits".into(), Value::List(traits)),
             ("raw".into(), self.raw.clone()),

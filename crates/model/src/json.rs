@@ -10,9 +10,11 @@
 //! A lone surrogate has no place in a Rust text. It becomes U+FFFD, and [`Document::replaced_surrogates`] counts
 //! it, so that the loss can be reported.
 
+mod entries;
 mod parse;
 mod write;
 
+pub use entries::Entries;
 pub use parse::{Document, ParseError, parse, parse_document};
 pub use write::{to_compact_string, to_string, write, write_compact, write_string};
 

@@ -16,4 +16,4 @@ pub use event::{Event, Trait, TraitValue};
 pub use notification::{Notification, Parts, Priority};
 pub use sample::{MeterKind, Sample, sample_id};
 pub use time::{IsoTime, Timestamp};
-pub use value::{Map, Value};
+pub use value::{Map, Text, Value};

@@ -66,7 +66,7 @@ pub fn write_repr(value: &Value, out: &mut Vec<u8>) {
 #[must_use]
 pub fn to_str(value: &Value) -> String {
     match value {
-        Value::Str(text) => text.clone(),
+        Value::Str(text) => text.to_string(),
         other => to_repr(other),
     }
 }

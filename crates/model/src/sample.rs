@@ -7,7 +7,7 @@ use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{write_repr, write_text_repr};
 use crate::signature::{self, MESSAGE_SIGNATURE};
 use crate::time::IsoTime;
-use crate::{Map, Value};
+use crate::{Map, Text, Value};
 
 /// How a meter's values relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl fmt::Display for MeterKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The meter, such as `image.size`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// How its values relate.
     pub kind: MeterKind,
     /// The unit of the volume, such as `B`; a text unless a lookup found something else.
@@ -180,7 +180,7 @@ impl Sample {
     pub fn to_wire(&self, secret: &str, publisher_id: Option<&str>) -> Map {
         let mut message: Map = [
             ("source", self.source.clone()),
-            ("counter_name", Value::from(&*self.name)),
+            ("counter_name", self.name.clone().into()),
             ("counter_type", self.kind.as_str().into()),
             ("counter_unit", self.unit.clone()),
             ("counter_volume", self.volume.clone()),

@@ -5,6 +5,10 @@
 
 use std::fmt;
 
+/// A text of a notification, sample or event. Up to 23 bytes, which nearly every key has, it lies in place; a longer one
+/// is shared by its copies.
+pub use smol_str::SmolStr as Text;
+
 /// A JSON-like value with Python's number model.
 #[derive(Clone, Default, PartialEq)]
 pub enum Value {
@@ -20,7 +24,7 @@ pub enum Value {
     /// A double; unlike in JSON it may be `NaN` or infinite, which Python reads and writes.
     Float(f64),
     /// A text.
-    Str(String),
+    Str(Text),
     /// A list.
     List(Vec<Value>),
     /// A map that keeps insertion order.
@@ -33,7 +37,7 @@ pub enum Value {
 /// Parsers build with [`Map::from_pairs`], which stays linear for hostile sizes as well.
 #[derive(Clone, Default, PartialEq)]
 pub struct Map {
-    entries: Vec<(Box<str>, Value)>,
+    entries: Vec<(Text, Value)>,
 }
 
 impl Map {
@@ -52,7 +56,7 @@ impl Map {
     /// Builds a map from pairs in order; of equal keys the last value wins, in the place of the first
     /// (Python's `dict(pairs)`).
     #[must_use]
-    pub fn from_pairs(entries: Vec<(Box<str>, Value)>) -> Self {
+    pub fn from_pairs(entries: Vec<(Text, Value)>) -> Self {
         /// From here on a hash table pays, and keeps hostile maps linear.
         const LARGE: usize = 512;
         let mut places = std::collections::HashMap::new();
@@ -60,7 +64,7 @@ impl Map {
         let mut repeated = false;
         for (place, (key, _)) in entries.iter().enumerate() {
             if entries.len() >= LARGE {
-                repeated |= places.insert(&**key, place).is_some();
+                repeated |= places.insert(key.as_str(), place).is_some();
             } else if seen.perhaps(key) {
                 let before = entries.get(..place).unwrap_or_default();
                 repeated |= before.iter().any(|(known, _)| known == key);
@@ -71,9 +75,9 @@ impl Map {
 
     /// The slow way of [`from_pairs`](Self::from_pairs), for maps that do have equal keys.
     #[cold]
-    fn last_wins(entries: Vec<(Box<str>, Value)>) -> Self {
-        let mut places: std::collections::HashMap<Box<str>, usize> = std::collections::HashMap::new();
-        let mut unique: Vec<(Box<str>, Value)> = Vec::with_capacity(entries.len());
+    fn last_wins(entries: Vec<(Text, Value)>) -> Self {
+        let mut places: std::collections::HashMap<Text, usize> = std::collections::HashMap::new();
+        let mut unique: Vec<(Text, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let known = places.get(&key).copied();
             if let Some(entry) = known.and_then(|place| unique.get_mut(place)) {
@@ -89,16 +93,16 @@ impl Map {
     /// The value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|(known, _)| &**known == key).map(|(_, value)| value)
+        self.entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     /// The value under `key`, to change in place.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.entries.iter_mut().find(|(known, _)| &**known == key).map(|(_, value)| value)
+        self.entries.iter_mut().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
     /// Sets `key`; an existing key keeps its place. Returns the value it had.
-    pub fn insert(&mut self, key: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Option<Value> {
         let key = key.into();
         let value = value.into();
         if let Some(known) = self.get_mut(&key) {
@@ -110,7 +114,7 @@ impl Map {
 
     /// Removes `key` and returns its value; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let place = self.entries.iter().position(|(known, _)| &**known == key)?;
+        let place = self.entries.iter().position(|(known, _)| known == key)?;
         Some(self.entries.remove(place).1)
     }
 
@@ -128,7 +132,7 @@ impl Map {
 
     /// The entries in insertion order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
-        self.entries.iter().map(|(key, value)| (&**key, value))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// The values in insertion order.
@@ -164,15 +168,15 @@ impl Seen {
     }
 }
 
-impl<K: Into<Box<str>>, V: Into<Value>> FromIterator<(K, V)> for Map {
+impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Self::from_pairs(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 
 impl IntoIterator for Map {
-    type Item = (Box<str>, Value);
-    type IntoIter = std::vec::IntoIter<(Box<str>, Value)>;
+    type Item = (Text, Value);
+    type IntoIter = std::vec::IntoIter<(Text, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
@@ -242,25 +246,39 @@ impl Value {
         let held = match self {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
             Self::BigInt(digits) => digits.len(),
-            Self::Str(text) => text.len(),
+            Self::Str(text) => heap_bytes(text),
             Self::List(list) => list.iter().map(Self::approximate_bytes).sum(),
             Self::Map(map) => map
                 .iter()
-                .map(|(key, value)| size_of::<Box<str>>() + key.len() + value.approximate_bytes())
+                .map(|(key, value)| size_of::<Text>() + heap_bytes(key) + value.approximate_bytes())
                 .sum(),
         };
         size_of::<Self>() + held
     }
 }
 
+/// The longest [`Text`] that lies in place, in bytes.
+const IN_PLACE: usize = 23;
+
+/// What a [`Text`] takes besides its own place, in bytes; each copy counts in full.
+pub(crate) fn heap_bytes(text: &str) -> usize {
+    if text.len() > IN_PLACE { text.len() } else { 0 }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Str(text.to_owned())
+        Self::Str(text.into())
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
+        Self::Str(text.into())
+    }
+}
+
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
         Self::Str(text)
     }
 }
@@ -329,9 +347,9 @@ mod tests {
     #[test]
     fn of_equal_keys_the_last_value_wins_in_the_first_place() {
         for extra in [0_i64, 100, 1000] {
-            let mut pairs: Vec<(Box<str>, Value)> =
+            let mut pairs: Vec<(Text, Value)> =
                 vec![("a".into(), 1.into()), ("b".into(), 2.into()), ("a".into(), 3.into())];
-            pairs.extend((0..extra).map(|n| (format!("k{n}").into_boxed_str(), n.into())));
+            pairs.extend((0..extra).map(|n| (format!("k{n}").into(), n.into())));
             let map = Map::from_pairs(pairs);
             assert_eq!(map.len(), 2 + usize::try_from(extra).unwrap());
             let first: Vec<_> = map.iter().take(2).collect();

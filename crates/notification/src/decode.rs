@@ -1,11 +1,9 @@
 //! From a delivery to a [`Notification`], whose payload is parsed only when somebody wants it.
 
-use std::borrow::Cow;
-
-use model::json::ParseError;
-use model::{Map, Notification, Parts, Priority, Value};
+use model::json::{Entries, ParseError};
+use model::{Map, Notification, Parts, Priority, Text, Value};
 use oslo_messaging::Delivery;
-use oslo_messaging::envelope::{self, Parsed, Rejection};
+use oslo_messaging::envelope::{self, Rejection};
 
 /// Why a delivery can never become a notification.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +36,8 @@ pub(crate) enum Decoded {
 }
 
 const CONTEXT_PREFIX: &str = "_context_";
+/// As many keys as the contexts of OpenStack's services have, about.
+const CONTEXT_KEYS: usize = 24;
 
 /// Decodes a delivery; `wants` is asked before the payload is parsed.
 pub(crate) fn decode(
@@ -45,66 +45,81 @@ pub(crate) fn decode(
     wants: impl Fn(Priority, &str) -> bool,
 ) -> Result<Decoded, DecodeError> {
     let document = envelope::open(delivery)?;
-    let header = match document.notification()? {
-        Parsed::Notification(header) => header,
-        Parsed::NeedsTolerantParse(text) => return tolerant(text, wants),
+    let is_wanted = |message: &Message| match (message.priority(), message.parts.event_type.as_str()) {
+        (Some(priority), Some(event_type)) => wants(priority, event_type),
+        // Upstream's filters see whatever stands there.
+        (Some(_), None) => true,
+        (None, _) => false,
     };
-    let name = header.priority.as_deref().unwrap_or_default();
-    let Some(priority) = Priority::from_name(name) else {
-        return Ok(Decoded::UnknownPriority(shorten(name)));
+    let mut message = Message::read(document.text(), |message| {
+        !message.priority.is_null() && !message.parts.event_type.is_null() && !is_wanted(message)
+    })?;
+    let Some(priority) = message.priority() else {
+        return Ok(Decoded::UnknownPriority(shorten(&model::pytext::to_str(&message.priority))));
     };
-    if header.event_type.as_deref().is_some_and(|event_type| !wants(priority, event_type)) {
+    if !is_wanted(&message) {
         return Ok(Decoded::Unwanted);
     }
-    let payload = match header.payload {
-        Some(raw) => model::json::parse(raw.get())?,
-        None => Value::Null,
-    };
-    let mut context = Vec::with_capacity(header.context.len());
-    for (key, raw) in header.context {
-        context.push((key.into_owned().into_boxed_str(), model::json::parse(raw.get())?));
+    if message.is_partial {
+        // A key that stands in the text twice has changed its mind.
+        message = Message::read(document.text(), |_| false)?;
     }
-    let text = |field: Option<Cow<'_, str>>| field.map_or(Value::Null, |text| Value::Str(text.into_owned()));
-    let parts = Parts {
-        ctxt: Value::Map(Map::from_pairs(context)),
-        publisher_id: text(header.publisher_id),
-        event_type: text(header.event_type),
-        payload,
-        message_id: text(header.message_id),
-        timestamp: text(header.timestamp),
-    };
-    Ok(Decoded::Wanted(Notification::from_parts(parts, priority)))
+    Ok(Decoded::Wanted(message.into_notification(priority)))
 }
 
-/// The slow way, for what Python's `json` writes and JSON does not know.
-fn tolerant(text: &str, wants: impl Fn(Priority, &str) -> bool) -> Result<Decoded, DecodeError> {
-    let Value::Map(message) = model::json::parse(text)? else { return Err(Rejection::NotAMap.into()) };
-    let mut parts = Parts::default();
-    let mut context = Vec::new();
-    let mut name = String::new();
-    for (key, value) in message {
-        match &*key {
-            "message_id" => parts.message_id = value,
-            "publisher_id" => parts.publisher_id = value,
-            "event_type" => parts.event_type = value,
-            "payload" => parts.payload = value,
-            "timestamp" => parts.timestamp = value,
-            "priority" => name = model::pytext::to_str(&value),
-            other => {
-                if let Some(key) = other.strip_prefix(CONTEXT_PREFIX) {
-                    context.push((key.into(), value));
+/// What a notification's text holds.
+#[derive(Default)]
+struct Message {
+    parts: Parts,
+    priority: Value,
+    context: Vec<(Text, Value)>,
+    /// A payload was passed over.
+    is_partial: bool,
+}
+
+impl Message {
+    /// Reads a text, passing over the payload if `skips_payload` says so of what stands before it.
+    fn read(text: &str, skips_payload: impl Fn(&Self) -> bool) -> Result<Self, DecodeError> {
+        let Some(mut entries) = Entries::of(text) else {
+            model::json::parse(text)?;
+            return Err(Rejection::NotAMap.into());
+        };
+        let mut message = Self { context: Vec::with_capacity(CONTEXT_KEYS), ..Self::default() };
+        while let Some(key) = entries.next_key()? {
+            match &*key {
+                "message_id" => message.parts.message_id = entries.value()?,
+                "publisher_id" => message.parts.publisher_id = entries.value()?,
+                "event_type" => message.parts.event_type = entries.value()?,
+                "priority" => message.priority = entries.value()?,
+                "timestamp" => message.parts.timestamp = entries.value()?,
+                "payload" => {
+                    message.is_partial = skips_payload(&message);
+                    if message.is_partial {
+                        entries.skip()?;
+                    } else {
+                        message.parts.payload = entries.value()?;
+                    }
                 }
+                other => match other.strip_prefix(CONTEXT_PREFIX) {
+                    Some(key) => message.context.push((key.into(), entries.value()?)),
+                    None => entries.skip()?,
+                },
             }
         }
+        Ok(message)
     }
-    let Some(priority) = Priority::from_name(&name) else {
-        return Ok(Decoded::UnknownPriority(shorten(&name)));
-    };
-    if parts.event_type.as_str().is_some_and(|event_type| !wants(priority, event_type)) {
-        return Ok(Decoded::Unwanted);
+
+    fn priority(&self) -> Option<Priority> {
+        match &self.priority {
+            Value::Str(name) => Priority::from_name(name),
+            other => Priority::from_name(&model::pytext::to_str(other)),
+        }
     }
-    parts.ctxt = Value::Map(Map::from_pairs(context));
-    Ok(Decoded::Wanted(Notification::from_parts(parts, priority)))
+
+    fn into_notification(mut self, priority: Priority) -> Notification {
+        self.parts.ctxt = Value::Map(Map::from_pairs(self.context));
+        Notification::from_parts(self.parts, priority)
+    }
 }
 
 fn shorten(text: &str) -> String {
@@ -159,14 +174,25 @@ mod tests {
     #[test]
     fn a_payload_that_nobody_wants_is_not_parsed() {
         let body = INNER.replace(r#"{"n": 1}"#, r#"{"n": 123456789012345678901234567890}"#);
-        let asked = std::cell::Cell::new(0);
+        let asked = std::cell::Cell::new(false);
         let decoded = decode(&delivery(&body), |priority, event_type| {
             assert_eq!((priority, event_type), (Priority::Info, "a.b"));
-            asked.set(asked.get() + 1);
+            asked.set(true);
             false
         });
         assert!(matches!(decoded, Ok(Decoded::Unwanted)));
-        assert_eq!(asked.get(), 1);
+        assert!(asked.get());
+    }
+
+    #[test]
+    fn of_repeated_keys_the_last_one_decides_also_behind_the_payload() {
+        let twice = INNER.replace(r#""timestamp": "t""#, r#""timestamp": "t", "event_type": "c.d""#);
+        let only =
+            |wished: &'static str| decode(&delivery(&twice), move |_, event_type| event_type == wished);
+        assert!(matches!(only("a.b"), Ok(Decoded::Unwanted)));
+        let Ok(Decoded::Wanted(notification)) = only("c.d") else { panic!("not wanted") };
+        assert_eq!(notification.event_type(), Some("c.d"));
+        assert_eq!(notification.payload().get("n"), Some(&1.into()));
     }
 
     #[test]

@@ -18,6 +18,7 @@
 mod decompress;
 mod header;
 mod recent;
+mod usual;
 
 use std::borrow::Cow;
 

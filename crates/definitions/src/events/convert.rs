@@ -1,10 +1,9 @@
 //! From a notification to an event.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::pytext::{crop, float_of, integer_of, to_str};
-use model::{Event, Map, Notification, Timestamp, Trait, TraitValue, Value};
+use model::{Event, Map, Notification, Text, Timestamp, Trait, TraitValue, Value};
 
 use super::{EventDefinition, TraitDefinition, TraitType};
 use crate::Cause;
@@ -30,7 +29,7 @@ impl EventDefinition {
         }
         Ok(Event {
             message_id: notification.message_id().clone(),
-            event_type: event_type.to_owned(),
+            event_type: event_type.into(),
             generated,
             traits,
             raw: if raw { notification.root().clone() } else { Map::new().into() },
@@ -42,14 +41,11 @@ fn time_of(value: &Value) -> Option<Timestamp> {
     Timestamp::parse(value.as_str()?).ok()
 }
 
-fn text_of(value: Cow<'_, Value>) -> String {
+fn text_of(value: &Value) -> Text {
     match value {
-        Cow::Borrowed(Value::Str(text)) => crop(text, TEXT_CHARACTERS).to_owned(),
-        other => {
-            let mut text = to_str(&other);
-            text.truncate(crop(&text, TEXT_CHARACTERS).len());
-            text
-        }
+        Value::Str(text) if text.len() <= TEXT_CHARACTERS => text.clone(),
+        Value::Str(text) => crop(text, TEXT_CHARACTERS).into(),
+        other => crop(&to_str(other), TEXT_CHARACTERS).into(),
     }
 }
 
@@ -66,8 +62,8 @@ impl TraitDefinition {
             value: shown(value),
         };
         let converted = match self.kind {
-            TraitType::Untyped => TraitValue::Untyped(text_of(value)),
-            TraitType::Text => TraitValue::Text(text_of(value)),
+            TraitType::Untyped => TraitValue::Untyped(text_of(&value)),
+            TraitType::Text => TraitValue::Text(text_of(&value)),
             TraitType::Integer => match integer_of(&value) {
                 Ok(Value::Int(number)) => TraitValue::Integer(number),
                 Ok(Value::BigInt(digits)) => TraitValue::BigInteger(digits),

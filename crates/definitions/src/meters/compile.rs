@@ -69,6 +69,7 @@ pub(super) fn compile(node: &Node) -> Result<(MeterDefinition, Vec<Fault>), Faul
     let definition = MeterDefinition {
         name: Arc::from(name_text),
         event_types: event_types(event_type)?,
+        default_name: name_text.into(),
         default_type: to_value(kind),
         default_unit: to_value(unit),
         attributes,
@@ -119,7 +120,7 @@ fn lookup(node: &Node) -> Result<Vec<Box<str>>, Fault> {
     }
 }
 
-fn metadata(node: &Node, warnings: &mut Vec<Fault>) -> Result<Vec<(Box<str>, Field)>, Fault> {
+fn metadata(node: &Node, warnings: &mut Vec<Fault>) -> Result<Vec<(model::Text, Field)>, Fault> {
     let Some(node) = node.get("metadata").filter(|metadata| metadata.is_truthy()) else {
         return Ok(Vec::new());
     };
@@ -133,7 +134,7 @@ fn metadata(node: &Node, warnings: &mut Vec<Fault>) -> Result<Vec<(Box<str>, Fie
             let key = key_text(key);
             let field = Field::compile(&key, value, Literal::Refused)?;
             warn(&key, value, &field, warnings);
-            Ok((key.into_boxed_str(), field))
+            Ok((key.into(), field))
         })
         .collect()
 }

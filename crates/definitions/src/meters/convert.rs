@@ -86,7 +86,7 @@ impl<'n> Context<'n> {
         let Value::Str(name) = &*draft.name else { return Err(Cause::Name { value: shown(&draft.name) }) };
         let kind = kind_of(&draft.kind).ok_or_else(|| Cause::Kind { value: shown(&draft.kind) })?;
         Ok(Sample {
-            name: name.as_str().into(),
+            name: name.clone(),
             kind,
             unit: draft.unit.into_owned(),
             volume: draft.volume.into_owned(),
@@ -163,7 +163,7 @@ impl MeterDefinition {
     /// The attributes' values before the notification is looked into.
     fn default<'v>(&'v self, attribute: Attribute, context: &Context<'v>) -> Cow<'v, Value> {
         match attribute {
-            Attribute::Name => Cow::Owned(Value::from(&*self.name)),
+            Attribute::Name => Cow::Borrowed(&self.default_name),
             Attribute::Type => Cow::Borrowed(&self.default_type),
             Attribute::Unit => Cow::Borrowed(&self.default_unit),
             Attribute::UserId => context.fallback("user_id", "user"),

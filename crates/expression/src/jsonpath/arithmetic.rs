@@ -15,7 +15,8 @@ pub(super) fn apply<'v>(operator: Operator, left: &View<'v>, right: &View<'v>) -
         Operator::Add => {
             if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
                 let size = left.len() + right.len();
-                return bounded(size).map(|size| (View::scalar(Value::Str([left, right].concat())), size));
+                return bounded(size)
+                    .map(|size| (View::scalar(Value::Str([left, right].concat().into())), size));
             }
             if let (Some(left), Some(right)) = (left.items(), right.items()) {
                 let size = bounded(left.len() + right.len())?;
@@ -33,7 +34,7 @@ pub(super) fn apply<'v>(operator: Operator, left: &View<'v>, right: &View<'v>) -
                 if let Some(count) = factor.value().and_then(number::repetitions) {
                     if let Some(text) = sequence.as_str() {
                         let size = bounded(text.len().checked_mul(count)?)?;
-                        return Some((View::scalar(Value::Str(text.repeat(count))), size));
+                        return Some((View::scalar(Value::Str(text.repeat(count).into())), size));
                     }
                     if let Some(items) = sequence.items() {
                         let size = bounded(items.len().checked_mul(count)?)?;

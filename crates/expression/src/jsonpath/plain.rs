@@ -64,7 +64,7 @@ impl Plain {
                             _ => return None,
                         }
                     }
-                    return Some(Cow::Owned(Value::Str(letter)));
+                    return Some(Cow::Owned(Value::Str(letter.into())));
                 }
                 _ => return None,
             };

@@ -1,7 +1,9 @@
 //! The parser: one pass over the bytes, no recursion deeper than [`MAX_DEPTH`].
 
+use std::borrow::Cow;
+
 use super::{MAX_DEPTH, MAX_INTEGER_DIGITS};
-use crate::{Map, Value};
+use crate::{Map, Text, Value};
 
 /// Why a text is not JSON; offsets count bytes from the start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,16 +66,13 @@ pub fn parse(text: impl AsRef<[u8]>) -> Result<Value, ParseError> {
 pub fn parse_document(bytes: &[u8]) -> Result<Document, ParseError> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| ParseError::Encoding { offset: error.valid_up_to() })?;
-    let mut parser = Parser { text, bytes, place: 0, replaced: 0, pairs: Vec::new(), items: Vec::new() };
+    let mut parser = Parser::new(text);
     let value = parser.value(0)?;
-    parser.skip_blanks();
-    if parser.place < bytes.len() {
-        return Err(parser.unexpected("the end of the text"));
-    }
+    parser.end()?;
     Ok(Document { value, replaced_surrogates: parser.replaced })
 }
 
-struct Parser<'t> {
+pub(super) struct Parser<'t> {
     text: &'t str,
     bytes: &'t [u8],
     /// The next byte to read; always on a character boundary.
@@ -81,23 +80,32 @@ struct Parser<'t> {
     replaced: usize,
     /// What is in the maps and lists that are open; a closed one takes its part off the end, in one allocation of the
     /// right size.
-    pairs: Vec<(Box<str>, Value)>,
+    pairs: Vec<(Text, Value)>,
     items: Vec<Value>,
 }
 
 impl<'t> Parser<'t> {
-    fn peek(&self) -> Option<u8> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text, bytes: text.as_bytes(), place: 0, replaced: 0, pairs: Vec::new(), items: Vec::new() }
+    }
+
+    pub(super) fn end(&mut self) -> Result<(), ParseError> {
+        self.skip_blanks();
+        if self.place < self.bytes.len() { Err(self.unexpected("the end of the text")) } else { Ok(()) }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.place).copied()
     }
 
-    fn skip_blanks(&mut self) {
+    pub(super) fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.place += 1;
         }
     }
 
     #[cold]
-    fn unexpected(&self, expected: &'static str) -> ParseError {
+    pub(super) fn unexpected(&self, expected: &'static str) -> ParseError {
         match self.text.get(self.place..).and_then(|rest| rest.chars().next()) {
             Some(found) => ParseError::Unexpected { offset: self.place, found, expected },
             None => ParseError::End { offset: self.place, expected },
@@ -117,10 +125,18 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
+    /// Moves over `byte` if it comes next, blanks before it included.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        self.skip_blanks();
+        let comes = self.peek() == Some(byte);
+        self.place += usize::from(comes);
+        comes
+    }
+
+    pub(super) fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
         self.skip_blanks();
         match self.peek() {
-            Some(b'"') => self.string().map(Value::Str),
+            Some(b'"') => self.string().map(|text| Value::Str(text.into())),
             Some(b'{') => self.map(depth),
             Some(b'[') => self.list(depth),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -171,16 +187,7 @@ impl<'t> Parser<'t> {
         }
         let first = self.pairs.len();
         loop {
-            self.skip_blanks();
-            if self.peek() != Some(b'"') {
-                return Err(self.unexpected("a key in double quotes"));
-            }
-            let key = self.string()?.into_boxed_str();
-            self.skip_blanks();
-            if self.peek() != Some(b':') {
-                return Err(self.unexpected("':'"));
-            }
-            self.place += 1;
+            let key = self.key()?.into();
             let value = self.value(depth)?;
             self.pairs.push((key, value));
             self.skip_blanks();
@@ -193,6 +200,44 @@ impl<'t> Parser<'t> {
                 _ => return Err(self.unexpected("',' or '}'")),
             }
         }
+    }
+
+    /// Moves over a value.
+    pub(super) fn skip(&mut self, depth: usize) -> Result<(), ParseError> {
+        self.skip_blanks();
+        let (end, expected) = match self.peek() {
+            Some(b'"') => return self.string().map(drop),
+            Some(b'{') => (b'}', "',' or '}'"),
+            Some(b'[') => (b']', "',' or ']'"),
+            _ => return self.value(depth).map(drop),
+        };
+        let depth = self.deeper(depth)?;
+        self.place += 1;
+        if self.take(end) {
+            return Ok(());
+        }
+        loop {
+            if end == b'}' {
+                self.key()?;
+            }
+            self.skip(depth)?;
+            if self.take(end) {
+                return Ok(());
+            }
+            if !self.take(b',') {
+                return Err(self.unexpected(expected));
+            }
+        }
+    }
+
+    /// A key and the colon behind it.
+    pub(super) fn key(&mut self) -> Result<Cow<'t, str>, ParseError> {
+        self.skip_blanks();
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key in double quotes"));
+        }
+        let key = self.string()?;
+        if self.take(b':') { Ok(key) } else { Err(self.unexpected("':'")) }
     }
 
     /// Moves over ordinary text up to a quote, a backslash or a control character.
@@ -218,14 +263,14 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn string(&mut self) -> Result<String, ParseError> {
+    fn string(&mut self) -> Result<Cow<'t, str>, ParseError> {
         self.place += 1;
         let start = self.place;
         self.skip_plain();
         if self.peek() == Some(b'"') {
-            let text = self.slice(start, self.place).to_owned();
+            let text = self.slice(start, self.place);
             self.place += 1;
-            return Ok(text);
+            return Ok(Cow::Borrowed(text));
         }
         let mut text = String::with_capacity(self.place - start + 16);
         text.push_str(self.slice(start, self.place));
@@ -233,7 +278,7 @@ impl<'t> Parser<'t> {
             match self.peek() {
                 Some(b'"') => {
                     self.place += 1;
-                    return Ok(text);
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => {
                     self.place += 1;

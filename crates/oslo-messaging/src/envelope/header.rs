@@ -7,12 +7,15 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor}
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::{Notification, Parsed, Rejection, shorten};
+use super::{Notification, Parsed, Rejection, shorten, usual};
 
 const CONTEXT_PREFIX: &str = "_context_";
 
 /// The text of `oslo.message` if this is an envelope, `None` if it is a message of version 1.
 pub(super) fn inner_text(text: &str) -> Result<Option<Cow<'_, str>>, Rejection> {
+    if let Some(message) = usual::inner_text(text) {
+        return Ok(Some(Cow::Owned(message)));
+    }
     let outer: Outer<'_> = match serde_json::from_str(text) {
         Ok(outer) => outer,
         Err(error) if error.classify() == Category::Data && !text.trim_start().starts_with('{') => {

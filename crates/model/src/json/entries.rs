@@ -1,0 +1,125 @@
+//! [`Entries`]: a map read entry by entry, without building it.
+
+use std::borrow::Cow;
+
+use super::ParseError;
+use super::parse::Parser;
+use crate::Value;
+
+/// The entries of a map, in the order of the text. For each key, either [`value`](Self::value) or [`skip`](Self::skip)
+/// is called once.
+///
+/// Unlike a built map, it shows equal keys as often as they occur.
+pub struct Entries<'t> {
+    parser: Parser<'t>,
+    is_first: bool,
+}
+
+impl<'t> Entries<'t> {
+    /// The entries of the map that `text` is; `None` when it is something else.
+    pub fn of(text: &'t str) -> Option<Self> {
+        let mut parser = Parser::new(text);
+        parser.take(b'{').then_some(Self { parser, is_first: true })
+    }
+
+    /// The next key; `None` at the end of the map, which must be the end of the text as well.
+    ///
+    /// # Errors
+    /// [`ParseError`] when something else stands there.
+    pub fn next_key(&mut self) -> Result<Option<Cow<'t, str>>, ParseError> {
+        if self.parser.take(b'}') {
+            return self.parser.end().map(|()| None);
+        }
+        if !std::mem::take(&mut self.is_first) && !self.parser.take(b',') {
+            return Err(self.parser.unexpected("',' or '}'"));
+        }
+        self.parser.key().map(Some)
+    }
+
+    /// The value of the key.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it is none.
+    pub fn value(&mut self) -> Result<Value, ParseError> {
+        self.parser.value(0)
+    }
+
+    /// Passes over the value of the key, which must be one all the same.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it is none.
+    pub fn skip(&mut self) -> Result<(), ParseError> {
+        self.parser.skip(0)
+    }
+}
+
+impl std::fmt::Debug for Entries<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entries").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys with their values, or with nothing where they were skipped; skips those that begin with `s`.
+    fn read(text: &str) -> Result<Vec<(String, Option<Value>)>, ParseError> {
+        let mut entries = Entries::of(text).expect("a map");
+        let mut read = Vec::new();
+        while let Some(key) = entries.next_key()? {
+            let value =
+                if key.starts_with('s') { entries.skip().map(|()| None) } else { entries.value().map(Some) };
+            read.push((key.into_owned(), value?));
+        }
+        Ok(read)
+    }
+
+    #[test]
+    fn entries_are_those_of_the_map() {
+        let text =
+            r#" {"a": 1, "s": {"x": [1, {}, [], "\"]}", NaN]}, "b\n" : "c", "a": null, "s2": -1.5e3} "#;
+        let entries = [
+            ("a", Some(1.into())),
+            ("s", None),
+            ("b\n", Some("c".into())),
+            ("a", Some(Value::Null)),
+            ("s2", None),
+        ];
+        let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        assert_eq!(read(text), Ok(entries));
+        assert_eq!(read("{}"), Ok(Vec::new()));
+        for other in ["", "[1]", "\"{}\"", "1"] {
+            assert!(Entries::of(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_must_be_right_as_well() {
+        for wrong in [
+            "{",
+            "{,}",
+            "{\"s\"}",
+            "{\"s\": }",
+            "{\"s\": 1,}",
+            "{\"s\": 1 \"a\": 2}",
+            "{\"s\": {\"a\" 1}}",
+            "{\"s\": [1 2]}",
+            "{\"s\": [1,]}",
+            "{\"s\": \"\\x\"}",
+            "{\"s\": 01}",
+            "{\"s\": 1} 2",
+            "{\"s\": nul}",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+            // The same place as where a parser that builds the map finds it.
+            assert_eq!(read(wrong).unwrap_err(), super::super::parse(wrong).unwrap_err(), "{wrong}");
+        }
+        let deep = format!(
+            "{{\"s\": {}{}}}",
+            "[".repeat(super::super::MAX_DEPTH + 1),
+            "]".repeat(super::super::MAX_DEPTH + 1)
+        );
+        assert!(matches!(read(&deep), Err(ParseError::Depth { .. })));
+    }
+}
