@@ -98,10 +98,22 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         Ok(notification) => notification,
         Err(error) => return Ending::Configuration(check::with_sources(&error)),
     };
-    match role::run(roles, &config, notification, metrics, &surroundings.service_manager, logs) {
+    let read_again = || read_again(invocation, surroundings);
+    match role::run(roles, &config, notification, metrics, &surroundings.service_manager, logs, &read_again) {
         Ok(()) => Ending::Done,
         Err(error) => Ending::Failed(error),
     }
+}
+
+/// The configuration as the files say it now; the text names everything that prevents its use.
+fn read_again(invocation: &Invocation, surroundings: &Surroundings) -> Result<role::Reread, String> {
+    let loaded = settings::load(invocation, surroundings).map_err(|error| error.to_string())?;
+    let (definitions, problems) = settings::load_definitions(&loaded.config);
+    let definitions = definitions.ok_or_else(|| check::describe_fatal(&problems))?;
+    let mut warnings: Vec<String> =
+        loaded.warnings.iter().map(|warning| warning.to_string().replace("\n  ", "; ")).collect();
+    warnings.extend(problems.iter().map(ToString::to_string));
+    Ok(role::Reread { config: loaded.config, definitions, warnings })
 }
 
 fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {

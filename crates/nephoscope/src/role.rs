@@ -1,6 +1,7 @@
 //! The roles: what each starts, watches and stops.
 
 mod notification;
+mod reload;
 mod watch;
 
 use std::convert::Infallible;
@@ -21,8 +22,10 @@ use oslo_config::options::{
 };
 
 pub(crate) use self::notification::Notification;
+use self::reload::Reloader;
+pub(crate) use self::reload::{ReadAgain, Reread};
 use crate::publishers_by_url::Publishers;
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 
 /// Most threads that convert.
 const MAX_WORKER_THREADS: usize = 64;
@@ -101,6 +104,7 @@ pub(crate) fn run(
     metrics: Metrics,
     manager_settings: &NotifySettings,
     logs: LogHandle,
+    read_again: ReadAgain<'_>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads(config))
@@ -108,8 +112,9 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .context("cannot start the threads")?;
+    let reloader = Reloader::new(config, &metrics, &logs, read_again);
     let served =
-        runtime.block_on(Box::pin(serve(roles, config, notification, metrics, manager_settings, &logs)));
+        runtime.block_on(Box::pin(serve(roles, config, notification, metrics, manager_settings, reloader)));
     // Threads that still write are not waited for without end: what they hold was not acknowledged.
     runtime.shutdown_timeout(LAST_TASKS);
     drop(logs);
@@ -133,7 +138,7 @@ async fn serve(
     notification: Notification,
     metrics: Metrics,
     manager_settings: &NotifySettings,
-    logs: &LogHandle,
+    mut reloader: Reloader<'_>,
 ) -> anyhow::Result<()> {
     let clock = Clock::machine();
     let mut signals = Signals::install().context("cannot install signal handlers")?;
@@ -172,7 +177,16 @@ async fn serve(
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), health, "started");
     house.manager.ready("started");
-    let reason = signals.wait_for_stop(logs).await;
+    let reason = loop {
+        match signals.next().await {
+            Asked::Stop(reason) => break reason,
+            Asked::Reload => {
+                house.manager.reloading(house.supervisor.clock());
+                let status = reloader.reload(&house, running.as_ref());
+                house.manager.ready(&status);
+            }
+        }
+    };
     tracing::info!(reason, "stopping: messages in hand are finished, the rest stays with the broker");
     house.manager.stopping("finishing messages in hand");
     house.health.set_stopping();

@@ -1,7 +1,15 @@
 //! Signals: which stop the process, and which do not.
 
-use observability::logs::LogHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To finish what is in hand and end; the signal's name.
+    Stop(&'static str),
+    /// To read the configuration anew (SIGHUP).
+    Reload,
+}
 
 /// The signals that the process answers.
 pub(crate) struct Signals {
@@ -20,17 +28,12 @@ impl Signals {
         })
     }
 
-    /// Waits until the process shall stop and returns why. SIGHUP opens the log file anew.
-    pub(crate) async fn wait_for_stop(&mut self, logs: &LogHandle) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => match logs.reopen() {
-                    Ok(()) => tracing::warn!("SIGHUP: log file opened anew; changed configuration needs a restart"),
-                    Err(error) => tracing::error!("SIGHUP: cannot open the log file anew: {error}"),
-                },
-            }
+    /// Waits for the next signal. Several of a kind that came meanwhile are one.
+    pub(crate) async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Asked::Reload,
         }
     }
 

@@ -10,5 +10,7 @@
 mod faults;
 #[path = "agent/harness.rs"]
 mod harness;
+#[path = "agent/reload.rs"]
+mod reload;
 #[path = "agent/services.rs"]
 mod services;

@@ -7,7 +7,7 @@ use model::{Notification, Priority, Sample, Value};
 use observability::service_manager::Progress;
 use oslo_messaging::{Batch, Delivery};
 use pipeline::{DeliveryToken, Outcome, Records, Router};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::decode::{Decoded, decode};
 use crate::metrics::{AgentMetrics, Ignored};
@@ -77,19 +77,30 @@ impl Agent {
         self
     }
 
-    /// The routers, for their publishers' states.
-    pub fn routers(&self) -> impl Iterator<Item = &Router> {
-        let samples = self.samples.as_ref().map(|samples| &samples.router);
-        samples.into_iter().chain(self.events.as_ref().map(|events| &events.router))
+    /// The router of the samples' pipelines, if there are any.
+    #[must_use]
+    pub fn sample_router(&self) -> Option<&Router> {
+        self.samples.as_ref().map(|samples| &samples.router)
     }
 
-    /// Takes batches in order until the listener ends. `progress` ticks with each; while there is nothing to do, or a
-    /// publisher holds the pipeline back, nothing is promised.
-    pub async fn run(&self, batches: &mut mpsc::Receiver<Batch>, progress: Progress) {
+    /// The router of the events' pipelines, if there are any.
+    #[must_use]
+    pub fn event_router(&self) -> Option<&Router> {
+        self.events.as_ref().map(|events| &events.router)
+    }
+
+    /// Takes batches in order until the listener ends, each by the newest of `agents`. `progress` ticks with each; while
+    /// there is nothing to do, or a publisher holds the pipeline back, nothing is promised.
+    pub async fn run(
+        agents: watch::Receiver<Arc<Self>>,
+        batches: &mut mpsc::Receiver<Batch>,
+        progress: Progress,
+    ) {
         progress.rest();
         while let Some(batch) = batches.recv().await {
             progress.tick();
-            self.take(batch, &progress).await;
+            let agent = Arc::clone(&agents.borrow());
+            agent.take(batch, &progress).await;
         }
     }
 

@@ -182,6 +182,14 @@ fn build(
 }
 
 impl LogHandle {
+    /// Whether [`set_levels`](Self::set_levels) would take them.
+    ///
+    /// # Errors
+    /// [`LogError`] when a level or its form is wrong.
+    pub fn check_levels(&self, debug: bool, default_levels: &[String]) -> Result<(), LogError> {
+        levels::targets(debug, default_levels).map(|_| ()).map_err(LogError::from)
+    }
+
     /// Changes the levels of the running process, after a reload of the configuration.
     pub fn set_levels(&self, debug: bool, default_levels: &[String]) -> Result<(), LogError> {
         let targets = levels::targets(debug, default_levels)?;

@@ -54,30 +54,43 @@ pub enum RouterError {
 pub struct Router {
     kind: RecordsKind,
     routes: Vec<Route>,
-    queues: Vec<Queue>,
-    names: Vec<String>,
+    publishers: Vec<Attached>,
+    /// Publishers of former configurations that had something left to deliver.
+    retired: Vec<Attached>,
     metrics: PipelineMetrics,
 }
 
 #[derive(Debug)]
 struct Route {
     filter: Filter,
-    /// Indices into `queues`.
+    /// Indices into the router's publishers.
     publishers: Vec<usize>,
+}
+
+/// A publisher with its queue; the worker behind it ends when the last copy is gone.
+#[derive(Debug, Clone)]
+struct Attached {
+    url: PublisherUrl,
+    queue: Queue,
 }
 
 /// The workers of a [`Router`], to be run by the caller's supervisor.
 #[derive(Debug)]
-pub struct Workers(Vec<Worker>);
+pub struct Workers(Vec<(Worker, watch::Receiver<SinkState>)>);
 
 impl Workers {
+    /// How each publisher that comes with a worker fares, by name.
+    pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<SinkState>)> {
+        self.0.iter().map(|(worker, state)| (worker.name.as_str(), state.clone()))
+    }
+
     /// The workers with their names, each a future that ends when its queue is closed and empty, or when
     /// `cancelled`.
     pub fn into_tasks(
         self,
         cancelled: &CancellationToken,
     ) -> impl Iterator<Item = (String, impl Future<Output = ()> + Send + 'static)> {
-        self.0.into_iter().map(|worker| (worker.name.clone(), worker.run(cancelled.clone())))
+        self.0.into_iter().map(|(worker, _)| (worker.name.clone(), worker.run(cancelled.clone())))
     }
 }
 
@@ -95,14 +108,38 @@ impl Router {
         retry: RetryPolicy,
         metrics: &PipelineMetrics,
     ) -> Result<(Self, Workers), RouterError> {
+        Self::build(config, kind, factory, limits, retry, metrics, Vec::new())
+    }
+
+    /// The router of a changed configuration. A publisher whose URL stays keeps its queue and its worker, so that
+    /// nothing which waits there is lost, overtaken or written by two. One that is no longer named delivers what it
+    /// has. The workers are those of new publishers.
+    ///
+    /// # Errors
+    /// [`RouterError::Publisher`] for a URL that can never work; `self` goes on as before.
+    pub fn renew(
+        &self,
+        config: &PipelineConfig,
+        factory: &Arc<dyn PublisherFactory>,
+        limits: WorkerLimits,
+        retry: RetryPolicy,
+    ) -> Result<(Self, Workers), RouterError> {
+        let known = self.publishers.iter().chain(&self.retired).cloned().collect();
+        Self::build(config, self.kind, factory, limits, retry, &self.metrics, known)
+    }
+
+    fn build(
+        config: &PipelineConfig,
+        kind: RecordsKind,
+        factory: &Arc<dyn PublisherFactory>,
+        limits: WorkerLimits,
+        retry: RetryPolicy,
+        metrics: &PipelineMetrics,
+        mut known: Vec<Attached>,
+    ) -> Result<(Self, Workers), RouterError> {
         let mut places: HashMap<PublisherUrl, usize> = HashMap::new();
-        let mut router = Self {
-            kind,
-            routes: Vec::new(),
-            queues: Vec::new(),
-            names: Vec::new(),
-            metrics: metrics.clone(),
-        };
+        let mut attached: Vec<Attached> = Vec::new();
+        let mut routes = Vec::new();
         let mut workers = Vec::new();
         for pipeline in config.pipelines() {
             let mut publishers = Vec::new();
@@ -117,23 +154,28 @@ impl Router {
                     sink: pipeline.sink.to_owned(),
                     source,
                 })?;
+                places.insert(url.clone(), attached.len());
+                publishers.push(attached.len());
+                if let Some(place) = known.iter().position(|known| known.url == *url) {
+                    attached.push(known.swap_remove(place));
+                    continue;
+                }
                 let name = format!("{kind}:{}", url.redacted());
                 let (build_url, build_factory) = (url.clone(), Arc::clone(factory));
-                let (sender, worker) = queue(
-                    name.clone(),
+                let (queue, worker) = queue(
+                    name,
                     Box::new(move || build_factory.build(&build_url, kind)),
                     limits,
                     retry,
                     metrics.of_publisher(&url.redacted(), kind),
                 );
-                places.insert(url.clone(), router.queues.len());
-                publishers.push(router.queues.len());
-                router.queues.push(sender);
-                router.names.push(name);
-                workers.push(worker);
+                workers.push((worker, queue.state.clone()));
+                attached.push(Attached { url: url.clone(), queue });
             }
-            router.routes.push(Route { filter: pipeline.filter.clone(), publishers });
+            routes.push(Route { filter: pipeline.filter.clone(), publishers });
         }
+        known.retain(|former| !former.queue.is_idle());
+        let router = Self { kind, routes, publishers: attached, retired: known, metrics: metrics.clone() };
         Ok((router, Workers(workers)))
     }
 
@@ -159,17 +201,12 @@ impl Router {
                 continue;
             }
             for &publisher in &route.publishers {
-                if let Some(queue) = self.queues.get(publisher) {
-                    queue.send(Batch { records: selected.clone(), token: token.share() }).await;
+                if let Some(publisher) = self.publishers.get(publisher) {
+                    publisher.queue.send(Batch { records: selected.clone(), token: token.share() }).await;
                 }
             }
         }
         token.accept();
-    }
-
-    /// How each publisher fares, by name.
-    pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<SinkState>)> {
-        self.names.iter().map(String::as_str).zip(self.queues.iter().map(|queue| queue.state.clone()))
     }
 
     /// Drops samples that carry no number, as Ceilometer's sample pipeline does, and counts them.

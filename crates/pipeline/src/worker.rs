@@ -101,6 +101,11 @@ struct Queued {
 }
 
 impl Queue {
+    /// Whether nothing waits or is being published.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.room.available_permits() == self.capacity_bytes as usize
+    }
+
     /// Waits for room and queues the batch. When the worker is gone the batch's token is dropped, which
     /// says "not delivered".
     pub(crate) async fn send(&self, batch: Batch) {

@@ -14,7 +14,7 @@ use model::{MeterKind, Sample, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
-    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, SinkState, WorkerLimits,
+    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, SinkState, WorkerLimits, Workers,
 };
 use observability::metrics::Metrics;
 use tokio::sync::oneshot;
@@ -108,29 +108,40 @@ struct Harness {
     cancelled: CancellationToken,
     workers: Vec<tokio::task::JoinHandle<()>>,
     metrics: Metrics,
+    states: Vec<tokio::sync::watch::Receiver<SinkState>>,
+    factory: Arc<dyn PublisherFactory>,
 }
 
-fn harness(publishers: &str, meters: &str, limits: WorkerLimits) -> Harness {
+const RETRY: RetryPolicy =
+    RetryPolicy { initial: Duration::from_millis(1), maximum: Duration::from_millis(5) };
+
+fn pipelines(publishers: &str, meters: &str) -> PipelineConfig {
     let text = format!(
         "sources: [{{name: s, meters: {meters}, sinks: [k]}}]\nsinks: [{{name: k, publishers: {publishers}}}]"
     );
-    let config = PipelineConfig::parse(Source { path: "p.yaml", text: &text }, RecordsKind::Samples).unwrap();
+    PipelineConfig::parse(Source { path: "p.yaml", text: &text }, RecordsKind::Samples).unwrap()
+}
+
+fn harness(publishers: &str, meters: &str, limits: WorkerLimits) -> Harness {
+    let config = pipelines(publishers, meters);
     let world = Arc::new(World::default());
     let factory: Arc<dyn PublisherFactory> = Arc::new(Factory(Arc::clone(&world)));
-    let retry = RetryPolicy { initial: Duration::from_millis(1), maximum: Duration::from_millis(5) };
     let metrics = Metrics::new();
     let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
     let (router, workers) =
-        Router::new(&config, RecordsKind::Samples, &factory, limits, retry, &pipeline_metrics).unwrap();
+        Router::new(&config, RecordsKind::Samples, &factory, limits, RETRY, &pipeline_metrics).unwrap();
     let cancelled = CancellationToken::new();
-    let workers = workers
-        .into_tasks(&cancelled)
-        .map(|(_, task)| {
-            #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
-            tokio::spawn(task)
-        })
-        .collect();
-    Harness { router, world, cancelled, workers, metrics }
+    let states = workers.states().map(|(_, state)| state).collect();
+    let workers = start(workers, &cancelled);
+    Harness { router, world, cancelled, workers, metrics, states, factory }
+}
+
+fn start(workers: Workers, cancelled: &CancellationToken) -> Vec<tokio::task::JoinHandle<()>> {
+    let tasks = workers.into_tasks(cancelled).map(|(_, task)| {
+        #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+        tokio::spawn(task)
+    });
+    tasks.collect()
 }
 
 fn sample(name: &str, volume: impl Into<Value>) -> Arc<Sample> {
@@ -206,7 +217,7 @@ async fn a_failing_publisher_gets_the_same_records_until_it_accepts_them() {
     assert_eq!(harness.deliver(vec![sample("a", 1)]).await, Outcome::Accepted);
     assert_eq!(harness.accepted(), [("fail".to_owned(), "a".to_owned(), 1)]);
     assert_eq!(harness.world.calls.lock().unwrap()["fail"], 4);
-    let (_, state) = harness.router.states().next().unwrap();
+    let state = harness.states[0].clone();
     assert_eq!(*state.borrow(), SinkState::Working);
 }
 
@@ -325,4 +336,63 @@ async fn a_url_that_can_never_work_is_an_error_at_the_start() {
     );
     let error = made.map(|_| ()).unwrap_err().to_string();
     assert_eq!(error, "p.yaml:2:32: publisher wrong://***@h of sink \"k\": no such publisher; x");
+}
+
+/// A publisher that stays named must keep its queue: a second worker would write beside the first, and overtake it.
+#[tokio::test]
+async fn a_changed_configuration_keeps_the_publishers_that_stay() {
+    let mut harness = harness("[one, two]", "['disk.*']", WorkerLimits::default());
+    assert_eq!(harness.deliver(vec![sample("disk.a", 1)]).await, Outcome::Accepted);
+    let changed = pipelines("[two, three]", "['cpu']");
+    let (router, workers) =
+        harness.router.renew(&changed, &harness.factory, WorkerLimits::default(), RETRY).unwrap();
+    let names: Vec<String> = workers.states().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(names, ["samples:three://"]);
+    harness.workers.extend(start(workers, &harness.cancelled));
+    harness.router = router;
+    assert_eq!(harness.deliver(vec![sample("disk.a", 2), sample("cpu", 3)]).await, Outcome::Accepted);
+    let mut accepted = harness.accepted();
+    accepted.sort();
+    let entry = |publisher: &str, meter: &str, volume| (publisher.to_owned(), meter.to_owned(), volume);
+    assert_eq!(
+        accepted,
+        [
+            entry("one", "disk.a", 1),
+            entry("three", "cpu", 3),
+            entry("two", "cpu", 3),
+            entry("two", "disk.a", 1)
+        ]
+    );
+    assert_eq!(*harness.world.builds.lock().unwrap(), 3);
+    // The worker of the one that is gone ended with its queue.
+    drop(harness.router);
+    for worker in harness.workers {
+        tokio::time::timeout(DEADLINE, worker).await.expect("a worker without a queue goes on").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_no_longer_named_delivers_what_it_has() {
+    let mut harness = harness("['fail:///3']", "['*']", WorkerLimits::default());
+    let (token, outcome) = token();
+    harness.router.dispatch(Records::Samples(vec![sample("cpu", 1)]), token).await;
+    for publishers in ["[one]", "['fail:///3']", "[one]"] {
+        let changed = pipelines(publishers, "['*']");
+        let (router, workers) =
+            harness.router.renew(&changed, &harness.factory, WorkerLimits::default(), RETRY).unwrap();
+        harness.workers.extend(start(workers, &harness.cancelled));
+        harness.router = router;
+    }
+    assert_eq!(tokio::time::timeout(DEADLINE, outcome).await.unwrap().unwrap(), Outcome::Accepted);
+    assert_eq!(harness.accepted(), [("fail".to_owned(), "cpu".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_configuration_that_can_never_work_changes_nothing() {
+    let harness = harness("[one]", "['*']", WorkerLimits::default());
+    let wrong = pipelines("[two, wrong]", "['*']");
+    let error = harness.router.renew(&wrong, &harness.factory, WorkerLimits::default(), RETRY).unwrap_err();
+    assert!(error.to_string().contains("p.yaml:2:"), "{error}");
+    assert_eq!(harness.deliver(vec![sample("cpu", 1)]).await, Outcome::Accepted);
+    assert_eq!(harness.accepted(), [("one".to_owned(), "cpu".to_owned(), 1)]);
 }

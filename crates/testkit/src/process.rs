@@ -217,6 +217,11 @@ impl Process {
         self.wait(PATIENCE)
     }
 
+    /// Asks it to read its configuration again (SIGHUP).
+    pub fn hang_up(&mut self) -> Result<(), Error> {
+        self.signal(Signal::HUP)
+    }
+
     /// Kills it with -9 and waits until it is gone.
     pub fn kill(&mut self) -> Result<ExitStatus, Error> {
         self.child.kill().map_err(|error| Error::io(format!("{}: kill", self.name), error))?;

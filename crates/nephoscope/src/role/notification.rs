@@ -12,8 +12,9 @@ use pipeline::config::PipelineConfig;
 use pipeline::{
     PipelineMetrics, PublisherFactory, RecordsKind, RetryPolicy, Router, RouterError, WorkerLimits, Workers,
 };
+use tokio::sync::watch;
 
-use super::{House, watch};
+use super::{House, watch as watching};
 use crate::settings::Definitions;
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
@@ -25,14 +26,59 @@ const DEFAULT_PREFETCH: usize = 100;
 /// Everything about the role that the configuration decides, checked.
 pub(crate) struct Notification {
     listeners: Vec<ListenerConfig>,
+    maker: Maker,
     agent: Agent,
     workers: Vec<Workers>,
     amqp_metrics: AmqpMetrics,
 }
 
+/// What agents are made with, one after another.
+struct Maker {
+    publishers: Arc<dyn PublisherFactory>,
+    pipeline_metrics: PipelineMetrics,
+    agent_metrics: AgentMetrics,
+}
+
 /// The role at work.
 pub(crate) struct Running {
     listeners: Vec<Listener>,
+    maker: Maker,
+    agents: watch::Sender<Arc<Agent>>,
+}
+
+impl Maker {
+    /// An agent for `definitions`, with the workers of publishers that `former` does not have.
+    fn agent(
+        &self,
+        config: &Config,
+        definitions: Definitions,
+        former: Option<&Agent>,
+    ) -> Result<(Agent, Vec<Workers>), RouterError> {
+        let limits = limits(config);
+        let mut workers = Vec::new();
+        let mut router = |pipelines: &PipelineConfig, kind: RecordsKind, former: Option<&Router>| {
+            let retry = RetryPolicy::default();
+            let (router, more) = match former {
+                Some(former) => former.renew(pipelines, &self.publishers, limits, retry)?,
+                None => {
+                    Router::new(pipelines, kind, &self.publishers, limits, retry, &self.pipeline_metrics)?
+                }
+            };
+            workers.push(more);
+            Ok::<_, RouterError>(router)
+        };
+        let options = AgentOptions { ack_on_event_error: config.get(&options::ACK_ON_EVENT_ERROR) };
+        let mut agent = Agent::new(options, self.agent_metrics.clone());
+        if let Some((endpoints, settings, pipelines)) = definitions.samples {
+            let router = router(&pipelines, RecordsKind::Samples, former.and_then(Agent::sample_router))?;
+            agent = agent.with_samples(endpoints, settings, router);
+        }
+        if let Some((events, pipelines)) = definitions.events {
+            let router = router(&pipelines, RecordsKind::Events, former.and_then(Agent::event_router))?;
+            agent = agent.with_events(events, router);
+        }
+        Ok((agent, workers))
+    }
 }
 
 impl Notification {
@@ -44,57 +90,47 @@ impl Notification {
         publishers: &Arc<dyn PublisherFactory>,
         metrics: &observability::metrics::Metrics,
     ) -> Result<Self, RouterError> {
-        let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
-        let limits = limits(config);
-        let mut workers = Vec::new();
-        let mut router = |pipelines: &PipelineConfig, kind: RecordsKind| {
-            let (router, more) =
-                Router::new(pipelines, kind, publishers, limits, RetryPolicy::default(), &pipeline_metrics)?;
-            workers.push(more);
-            Ok::<_, RouterError>(router)
+        let maker = Maker {
+            publishers: Arc::clone(publishers),
+            pipeline_metrics: PipelineMetrics::register(&metrics.component("pipeline")),
+            agent_metrics: AgentMetrics::register(&metrics.component("notification")),
         };
-        let agent_options = AgentOptions { ack_on_event_error: config.get(&options::ACK_ON_EVENT_ERROR) };
-        let mut agent = Agent::new(agent_options, AgentMetrics::register(&metrics.component("notification")));
-        if let Some((endpoints, settings, pipelines)) = definitions.samples {
-            agent = agent.with_samples(endpoints, settings, router(&pipelines, RecordsKind::Samples)?);
-        }
-        if let Some((events, pipelines)) = definitions.events {
-            agent = agent.with_events(events, router(&pipelines, RecordsKind::Events)?);
-        }
+        let (agent, workers) = maker.agent(config, definitions, None)?;
         let amqp_metrics = metrics.with_registry(AmqpMetrics::register);
-        Ok(Self { listeners, agent, workers, amqp_metrics })
+        Ok(Self { listeners, maker, agent, workers, amqp_metrics })
     }
 
     /// Starts publishers first and listeners last.
     pub(crate) fn start(self, house: &House) -> anyhow::Result<Running> {
-        for (name, task) in
-            self.workers.into_iter().flat_map(|workers| workers.into_tasks(house.supervisor.token()))
-        {
+        start_publishers(house, self.workers);
+        let (agents, newest) = watch::channel(Arc::new(self.agent));
+        let mut listeners = Vec::new();
+        for config in self.listeners {
+            let name = config.name.clone();
+            let (listener, mut batches) = Listener::start(config, &self.amqp_metrics)?;
+            watching::listener(house, &name, listener.state());
+            let (newest, progress) = (newest.clone(), house.progress.register(name.clone(), BATCH_PROMISE));
+            house.supervisor.spawn_once(format!("agent:{name}"), async move {
+                Agent::run(newest, &mut batches, progress).await;
+                Ok::<(), Infallible>(())
+            });
+            listeners.push(listener);
+        }
+        Ok(Running { listeners, maker: self.maker, agents })
+    }
+}
+
+fn start_publishers(house: &House, workers: Vec<Workers>) {
+    for workers in workers {
+        for (name, state) in workers.states() {
+            watching::publisher(house, name, state);
+        }
+        for (name, task) in workers.into_tasks(house.supervisor.token()) {
             house.supervisor.spawn_once(name, async move {
                 task.await;
                 Ok::<(), Infallible>(())
             });
         }
-        for router in self.agent.routers() {
-            for (name, state) in router.states() {
-                watch::publisher(house, name, state);
-            }
-        }
-        let agent = Arc::new(self.agent);
-        let mut listeners = Vec::new();
-        for config in self.listeners {
-            let name = config.name.clone();
-            let (listener, mut batches) = Listener::start(config, &self.amqp_metrics)?;
-            watch::listener(house, &name, listener.state());
-            let (agent, progress) =
-                (Arc::clone(&agent), house.progress.register(name.clone(), BATCH_PROMISE));
-            house.supervisor.spawn_once(format!("agent:{name}"), async move {
-                agent.run(&mut batches, progress).await;
-                Ok::<(), Infallible>(())
-            });
-            listeners.push(listener);
-        }
-        Ok(Running { listeners })
     }
 }
 
@@ -109,6 +145,23 @@ fn limits(config: &Config) -> WorkerLimits {
 }
 
 impl Running {
+    /// Goes on with other definitions and pipelines, from the next batch on. Publishers that stay keep what they have.
+    ///
+    /// # Errors
+    /// [`RouterError`] when a publisher's URL can never work; everything stays as it was.
+    pub(crate) fn reload(
+        &self,
+        house: &House,
+        config: &Config,
+        definitions: Definitions,
+    ) -> Result<(), RouterError> {
+        let former = Arc::clone(&self.agents.borrow());
+        let (agent, workers) = self.maker.agent(config, definitions, Some(&former))?;
+        start_publishers(house, workers);
+        self.agents.send_replace(Arc::new(agent));
+        Ok(())
+    }
+
     /// Takes no more messages, finishes those in hand within `grace`, and lets go of the broker.
     pub(crate) async fn stop(self, grace: Duration) {
         let mut stopping = tokio::task::JoinSet::new();
