@@ -10,5 +10,9 @@
 mod faults;
 #[path = "agent/harness.rs"]
 mod harness;
+#[path = "agent/listeners.rs"]
+mod listeners;
+#[path = "agent/metrics.rs"]
+mod metrics;
 #[path = "agent/services.rs"]
 mod services;

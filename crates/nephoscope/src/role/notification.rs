@@ -58,7 +58,7 @@ impl Notification {
         if let Some((events, pipelines)) = definitions.events {
             agent = agent.with_events(events, router(&pipelines, RecordsKind::Events)?);
         }
-        let amqp_metrics = metrics.with_registry(AmqpMetrics::register);
+        let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));
         Ok(Self { listeners, agent, workers, amqp_metrics })
     }
 
