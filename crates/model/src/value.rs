@@ -239,18 +239,38 @@ impl Value {
     /// About how many bytes of memory the value takes, its own place included.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        let held = match self {
-            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
-            Self::BigInt(digits) => digits.len(),
-            Self::Str(text) => text.len(),
-            Self::List(list) => list.iter().map(Self::approximate_bytes).sum(),
-            Self::Map(map) => map
-                .iter()
-                .map(|(key, value)| size_of::<Box<str>>() + key.len() + value.approximate_bytes())
-                .sum(),
-        };
-        size_of::<Self>() + held
+        size_of::<Self>() + self.outside_bytes()
     }
+
+    /// What it holds outside of its own place.
+    fn outside_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            Self::BigInt(digits) => allocation(digits.len()),
+            Self::Str(text) => allocation(text.capacity()),
+            Self::List(list) => {
+                let held: usize = list.iter().map(Self::outside_bytes).sum();
+                allocation(list.capacity() * size_of::<Self>()) + held
+            }
+            Self::Map(Map { entries }) => {
+                let held: usize =
+                    entries.iter().map(|(key, value)| allocation(key.len()) + value.outside_bytes()).sum();
+                allocation(entries.capacity() * size_of::<(Box<str>, Self)>()) + held
+            }
+        }
+    }
+}
+
+/// What an allocator takes for so many bytes: a header, and the rounding of glibc's. A payload is made of thousands of
+/// small pieces, so that leaving this out would count half.
+const fn allocation(bytes: usize) -> usize {
+    const HEADER: usize = 8;
+    const LEAST: usize = 32;
+    if bytes == 0 {
+        return 0;
+    }
+    let rounded = (bytes + HEADER).next_multiple_of(16);
+    if rounded < LEAST { LEAST } else { rounded }
 }
 
 impl From<&str> for Value {
@@ -337,6 +357,21 @@ mod tests {
             let first: Vec<_> = map.iter().take(2).collect();
             assert_eq!(first, [("a", &Value::Int(3)), ("b", &Value::Int(2))]);
         }
+    }
+
+    /// A payload of many small pieces takes a multiple of its text, and the estimate says so.
+    #[test]
+    fn the_estimate_counts_the_allocators_share() {
+        assert_eq!(Value::Int(1).approximate_bytes(), size_of::<Value>());
+        assert_eq!(Value::from("").approximate_bytes(), size_of::<Value>());
+        assert_eq!(Value::from("a".repeat(1000)).approximate_bytes(), size_of::<Value>() + 1008);
+        let pairs: Vec<(Box<str>, Value)> =
+            (0..1000).map(|n| (format!("k{n:03}").into_boxed_str(), Value::from("v"))).collect();
+        let map = Value::Map(Map::from_pairs(pairs));
+        // Key and value have an allocation each, of 32 bytes; the places are one large allocation.
+        let places = 1000 * size_of::<(Box<str>, Value)>();
+        let bytes = map.approximate_bytes();
+        assert!((places + 64_000..places + 64_100).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod faults;
 mod harness;
 #[path = "agent/listeners.rs"]
 mod listeners;
+#[path = "agent/memory.rs"]
+mod memory;
 #[path = "agent/metrics.rs"]
 mod metrics;
 #[path = "agent/services.rs"]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notification::{Agent, AgentMetrics, AgentOptions};
 use oslo_config::Config;
-use oslo_config::options::notification as options;
+use oslo_config::options::{nephoscope, notification as options};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
@@ -18,6 +18,11 @@ use crate::settings::Definitions;
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
 const BATCH_PROMISE: Duration = Duration::from_mins(1);
+
+/// Which part of `in_flight_bytes` one publisher's queue may take, in records ready to be published. Records take a
+/// multiple of their message's bytes, and there is a queue for samples and one for events in most configurations:
+/// with a quarter each, what is converted stays below what is not.
+const QUEUE_SHARE: i64 = 4;
 
 /// Everything about the role that the configuration decides, checked.
 pub(crate) struct Notification {
@@ -44,7 +49,7 @@ impl Notification {
         let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
         let mut workers = Vec::new();
         let mut router = |pipelines: &PipelineConfig, kind: RecordsKind| {
-            let limits = WorkerLimits::default();
+            let limits = worker_limits(config);
             let (router, more) =
                 Router::new(pipelines, kind, publishers, limits, RetryPolicy::default(), &pipeline_metrics)?;
             workers.push(more);
@@ -93,6 +98,12 @@ impl Notification {
         }
         Ok(Running { listeners })
     }
+}
+
+fn worker_limits(config: &Config) -> WorkerLimits {
+    let queue_bytes =
+        u32::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES) / QUEUE_SHARE).unwrap_or(u32::MAX);
+    WorkerLimits { queue_bytes, ..WorkerLimits::default() }
 }
 
 impl Running {

@@ -18,6 +18,9 @@ pub(crate) enum MessagingError {
 /// Most messages that are converted and acknowledged together. A batch holds what is at hand, so this bounds
 /// work per step, not latency.
 const BATCH_MESSAGES: usize = 256;
+/// Most bytes of bodies that are converted together: what comes of them takes a multiple of it, and waits for room in
+/// the publishers' queues. A larger message is a batch of its own.
+const BATCH_BYTES: u64 = 1 << 20;
 
 /// One listener for each of `[notification] messaging_urls`, or one for the notification transport.
 pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, MessagingError> {
@@ -45,6 +48,7 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
         listener.linger = linger(config);
         listener.batch_size = batch_size(config, listener.linger);
+        listener.batch_bytes = BATCH_BYTES;
         listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
         listeners.push(listener);
     }
