@@ -182,6 +182,27 @@ fn a_check_is_for_the_role_that_is_named() {
     }
 }
 
+/// What only a start would find out is found by a check as well, with the same status.
+#[test]
+fn a_check_refuses_what_no_listener_can_be_started_with() {
+    let directory = good();
+    for (settings, words) in [
+        ("[oslo_messaging_notifications]\ntopics =\n", "topic"),
+        ("[DEFAULT]\ntransport_url = rabbit://h/?rabbit_quorum_queue=perhaps\n", "rabbit_quorum_queue"),
+    ] {
+        fs::write(directory.path().join("ceilometer.conf"), settings).unwrap();
+        let arguments = ["--config-file", "ceilometer.conf"];
+        let checked = run(directory.path(), &[&["check"][..], &arguments].concat());
+        let out = text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(78), "{out}");
+        assert!(out.contains("error: ") && out.contains(words), "{out}");
+        let started = run(directory.path(), &[&["notification"][..], &arguments].concat());
+        let message = text(&started.stderr);
+        assert_eq!(started.status.code(), Some(78), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
 #[test]
 fn strict_takes_a_warning_as_an_error() {
     let directory = good();

@@ -16,8 +16,8 @@ const MESSAGE_BYTES: usize = 1_000_000;
 const RESIDENT_BYTES_MAX: u64 = 200 * 1000 * 1000;
 /// Queues that they are spread over.
 const QUEUES: [&str; 4] = ["info", "error", "sample", "audit"];
-/// As much as one message takes, however slow the machine.
-const PER_MESSAGE: Duration = Duration::from_millis(300);
+/// More than one message takes, however slow the machine and unoptimised the program.
+const PER_MESSAGE: Duration = Duration::from_secs(1);
 
 /// Nothing more is taken for so long: the agent is full.
 const STANDSTILL: Duration = Duration::from_secs(3);
