@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "in a test, a failed step is a failed test"
+    clippy::disallowed_methods,
+    reason = "in a test, a failed step is a failed test; and tests live in real time"
 )]
 
 #[path = "agent/faults.rs"]

@@ -119,7 +119,7 @@ fn messages_of_a_megabyte_keep_the_whole_agent_under_two_hundred() {
             "nephoscope_pipeline_records_accepted_total{{publisher=\"file://{}/{kind}\",kind=\"{kind}\"}}",
             output.display()
         );
-        assert_eq!(agent.metric(&series), Some(count as f64), "{kind}");
+        assert_eq!(agent.metric(&series), Some(f64::from(u32::try_from(count).unwrap())), "{kind}");
     }
     let line = fs::read_to_string(output.join("events")).unwrap();
     assert!(line.len() > MESSAGE_BYTES && line.contains("hw_property_000042"), "raw was not kept");
