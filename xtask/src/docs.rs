@@ -4,6 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use notification::AgentMetrics;
+use observability::logs::LogMetrics;
+use observability::metrics::Metrics;
+use observability::supervisor::SupervisorMetrics;
+use oslo_messaging::AmqpMetrics;
+use pipeline::PipelineMetrics;
 
 use crate::Finding;
 
@@ -13,8 +19,25 @@ struct Reference {
     generate: fn() -> String,
 }
 
-const REFERENCES: [Reference; 1] =
-    [Reference { path: "docs/reference/configuration.md", generate: oslo_config::reference }];
+const REFERENCES: [Reference; 2] = [
+    Reference { path: "docs/reference/configuration.md", generate: oslo_config::reference },
+    Reference { path: "docs/reference/metrics.md", generate: metrics },
+];
+
+/// Every metric under the component names that the binary gives; a test of the binary compares the page with what a
+/// running agent exposes.
+fn metrics() -> String {
+    let metrics = Metrics::new();
+    metrics.register_process();
+    metrics.register_build_info(&[("version", String::new())]);
+    let _ = LogMetrics::register(&metrics.component("log"));
+    let _ = SupervisorMetrics::register(&metrics.component("supervisor"));
+    let _ = SupervisorMetrics::register(&metrics.component("watch"));
+    let _ = PipelineMetrics::register(&metrics.component("pipeline"));
+    let _ = AgentMetrics::register(&metrics.component("notification"));
+    let _ = AmqpMetrics::register(&metrics.component("amqp"));
+    observability::metrics::reference(&metrics.inventory())
+}
 
 /// Writes every reference.
 pub(crate) fn write(root: &Path) -> Result<()> {

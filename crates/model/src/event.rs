@@ -6,6 +6,7 @@ use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{Specials, write_float, write_integer, write_repr, write_text_repr};
 use crate::signature::{self, MESSAGE_SIGNATURE};
 use crate::time::Timestamp;
+use crate::value::text_bytes;
 use crate::{Map, Text, Value};
 
 /// An event.
@@ -226,7 +227,7 @@ impl Event {
             .iter()
             .map(|entry| {
                 let held = match &entry.value {
-                    TraitValue::Untyped(text) | TraitValue::Text(text) => text.len(),
+                    TraitValue::Untyped(text) | TraitValue::Text(text) => text_bytes(text),
                     TraitValue::BigInteger(digits) => digits.len(),
                     TraitValue::Integer(_) | TraitValue::Float(_) | TraitValue::Datetime(_) => 0,
                 };
@@ -234,7 +235,7 @@ impl Event {
             })
             .sum();
         size_of::<Self>()
-            + self.event_type.len()
+            + text_bytes(&self.event_type)
             + traits
             + self.message_id.approximate_bytes()
             + self.raw.approximate_bytes()

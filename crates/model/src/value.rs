@@ -243,26 +243,48 @@ impl Value {
     /// About how many bytes of memory the value takes, its own place included.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        let held = match self {
-            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
-            Self::BigInt(digits) => digits.len(),
-            Self::Str(text) => heap_bytes(text),
-            Self::List(list) => list.iter().map(Self::approximate_bytes).sum(),
-            Self::Map(map) => map
-                .iter()
-                .map(|(key, value)| size_of::<Text>() + heap_bytes(key) + value.approximate_bytes())
-                .sum(),
-        };
-        size_of::<Self>() + held
+        size_of::<Self>() + self.outside_bytes()
     }
+
+    /// What it holds outside of its own place.
+    fn outside_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            Self::BigInt(digits) => allocation(digits.len()),
+            Self::Str(text) => text_bytes(text),
+            Self::List(list) => {
+                let held: usize = list.iter().map(Self::outside_bytes).sum();
+                allocation(list.capacity() * size_of::<Self>()) + held
+            }
+            Self::Map(Map { entries }) => {
+                let held: usize =
+                    entries.iter().map(|(key, value)| text_bytes(key) + value.outside_bytes()).sum();
+                allocation(entries.capacity() * size_of::<(Text, Self)>()) + held
+            }
+        }
+    }
+}
+
+/// What an allocator takes for so many bytes: a header, and the rounding of glibc's. A payload is made of thousands of
+/// small pieces, so that leaving this out would count half.
+const fn allocation(bytes: usize) -> usize {
+    const HEADER: usize = 8;
+    const LEAST: usize = 32;
+    if bytes == 0 {
+        return 0;
+    }
+    let rounded = (bytes + HEADER).next_multiple_of(16);
+    if rounded < LEAST { LEAST } else { rounded }
 }
 
 /// The longest [`Text`] that lies in place, in bytes.
 const IN_PLACE: usize = 23;
 
-/// What a [`Text`] takes besides its own place, in bytes; each copy counts in full.
-pub(crate) fn heap_bytes(text: &str) -> usize {
-    if text.len() > IN_PLACE { text.len() } else { 0 }
+/// What a [`Text`] takes besides its own place, in bytes: a longer one lies behind two counters. Each copy counts in
+/// full.
+pub(crate) const fn text_bytes(text: &str) -> usize {
+    const COUNTERS: usize = 2 * size_of::<usize>();
+    if text.len() > IN_PLACE { allocation(COUNTERS + text.len()) } else { 0 }
 }
 
 impl From<&str> for Value {
@@ -355,6 +377,23 @@ mod tests {
             let first: Vec<_> = map.iter().take(2).collect();
             assert_eq!(first, [("a", &Value::Int(3)), ("b", &Value::Int(2))]);
         }
+    }
+
+    /// A payload of many small pieces takes a multiple of its text, and the estimate says so.
+    #[test]
+    fn the_estimate_counts_the_allocators_share() {
+        assert_eq!(Value::Int(1).approximate_bytes(), size_of::<Value>());
+        assert_eq!(Value::from("").approximate_bytes(), size_of::<Value>());
+        assert_eq!(Value::from("a".repeat(23)).approximate_bytes(), size_of::<Value>());
+        // Sixteen bytes of counters, eight of the allocator's.
+        assert_eq!(Value::from("a".repeat(1000)).approximate_bytes(), size_of::<Value>() + 1024);
+        let pairs: Vec<(Text, Value)> =
+            (0..1000).map(|n| (format!("k{n:03}").into(), Value::from("v".repeat(24)))).collect();
+        let map = Value::Map(Map::from_pairs(pairs));
+        // Each value has an allocation of 48 bytes, the keys have none; the places are one large allocation.
+        let places = 1000 * size_of::<(Text, Value)>();
+        let bytes = map.approximate_bytes();
+        assert!((places + 48_000..places + 48_100).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -29,22 +29,21 @@ pub(crate) fn check(
         *count += 1;
         say(format_args!("{word}: {text}"));
     };
-    let loaded = match settings::load(invocation, surroundings) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            for problem in &error.warnings {
-                report(Severity::Warning, &problem.to_string());
-            }
-            for problem in &error.problems {
-                report(Severity::Error, &problem.to_string());
-            }
-            return ending(errors + error.omitted, warnings, strict);
-        }
-    };
-    for problem in &loaded.warnings {
+    // What is in error has its default from here on, so that one run names the problems of every file.
+    let inspection = settings::inspect(invocation, surroundings);
+    for problem in &inspection.warnings {
         report(Severity::Warning, &problem.to_string());
     }
-    let config = loaded.config;
+    for problem in &inspection.errors {
+        report(Severity::Error, &problem.to_string());
+    }
+    for (omitted, word) in [(inspection.omitted_warnings, "warnings"), (inspection.omitted_errors, "errors")]
+    {
+        if omitted > 0 {
+            say(format_args!("and {omitted} more {word}"));
+        }
+    }
+    let config = inspection.config;
     let (definitions, problems) = settings::load_definitions(&config);
     for problem in &problems {
         report(problem.severity, &problem.to_string());
@@ -67,7 +66,7 @@ pub(crate) fn check(
             report(Severity::Error, &with_sources(&error));
         }
     }
-    ending(errors, warnings, strict)
+    ending(errors + inspection.omitted_errors, warnings + inspection.omitted_warnings, strict)
 }
 
 fn ending(errors: usize, warnings: usize, strict: bool) -> Ending {

@@ -231,7 +231,31 @@ async fn start_health_server(
 
 fn grace(config: &Config) -> Duration {
     match u64::try_from(config.get(&library::GRACEFUL_SHUTDOWN_TIMEOUT)) {
-        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        // No clock can be moved by as much as an operator can write.
+        Ok(seconds) if seconds > 0 => Duration::from_secs(seconds).min(NO_LIMIT),
         _ => NO_LIMIT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oslo_config::Loader;
+
+    use super::*;
+
+    #[test]
+    fn a_grace_without_limit_is_one_that_a_clock_can_bear() {
+        for (written, expected) in [
+            ("60", Duration::from_mins(1)),
+            ("0", NO_LIMIT),
+            ("-1", NO_LIMIT),
+            ("9223372036854775807", NO_LIMIT),
+        ] {
+            let mut loader = Loader::new("test");
+            loader.default_sources = false;
+            loader.env.insert("OS_DEFAULT__GRACEFUL_SHUTDOWN_TIMEOUT".into(), written.into());
+            let grace = grace(&loader.load().unwrap().config);
+            assert_eq!(grace, expected, "{written}");
+        }
     }
 }

@@ -4,7 +4,7 @@ mod definitions;
 mod logs;
 mod messaging;
 
-use oslo_config::{Given, LoadError, Loaded, Loader, Override, Source};
+use oslo_config::{Given, Inspection, LoadError, Loaded, Loader, Override, Source};
 
 use crate::cli::{ConfigSource, Invocation};
 use crate::surroundings::Surroundings;
@@ -15,6 +15,15 @@ pub(crate) use self::messaging::listeners;
 
 /// Reads the configuration that the command line and the surroundings name.
 pub(crate) fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Loaded, LoadError> {
+    loader(invocation, surroundings).load()
+}
+
+/// As [`load`], and goes on past errors: an option in error has its default.
+pub(crate) fn inspect(invocation: &Invocation, surroundings: &Surroundings) -> Inspection {
+    loader(invocation, surroundings).inspect()
+}
+
+fn loader(invocation: &Invocation, surroundings: &Surroundings) -> Loader {
     let mut loader = Loader::new(invocation.program.clone());
     loader.sources = invocation
         .common
@@ -41,5 +50,5 @@ pub(crate) fn load(invocation: &Invocation, surroundings: &Surroundings) -> Resu
             flag: flag.clone(),
         })
         .collect();
-    loader.load()
+    loader
 }

@@ -3,13 +3,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "in a test, a failed step is a failed test"
+    clippy::disallowed_methods,
+    reason = "in a test, a failed step is a failed test; and tests live in real time"
 )]
 
 #[path = "agent/faults.rs"]
 mod faults;
 #[path = "agent/harness.rs"]
 mod harness;
+#[path = "agent/listeners.rs"]
+mod listeners;
+#[path = "agent/memory.rs"]
+mod memory;
+#[path = "agent/metrics.rs"]
+mod metrics;
 #[path = "agent/reload.rs"]
 mod reload;
 #[path = "agent/services.rs"]

@@ -129,6 +129,42 @@ fn everything_that_is_wrong_is_named_with_file_line_column_and_what_to_write() {
     assert!(out.contains("error: pipeline.yaml:5:18: publisher gnochi:// of sink \"k\""), "{out}");
 }
 
+/// One run names what is wrong in every file, although `ceilometer.conf` itself could not be used.
+#[test]
+fn mistakes_in_the_main_file_do_not_hide_those_in_the_others() {
+    let directory = good();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    // A value in error, a line that is none, and what counts all the same: where the events' definitions lie.
+    write(
+        "ceilometer.conf",
+        "[notification]\nbatch_size = many\n[event]\ndefinitions_cfg_file = events.yaml\nno assignment\n\
+         [DEFAULT]\ntransport_url = kafka://h:9092\npipeline_cfg_file = ${absent}\n",
+    );
+    write("events.yaml", "- event_type: a\n  traits:\n    x: {fields: [}\n");
+    // The option that names it is in error: it is found by the default name.
+    write("pipeline.yaml", "sources: []\nsinks:\n  - name: k\n    publisher: [gnochi]\n");
+    let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{out}");
+    for place in [
+        "ceilometer.conf:2:1: value `many` of option batch_size",
+        "ceilometer.conf:5:1: no = or :",
+        "ceilometer.conf:7:1: ",
+        "ceilometer.conf:8:1: `$absent`",
+        "error: events.yaml:3:18: ",
+        "error: pipeline.yaml:",
+    ] {
+        assert!(out.contains(place), "{place} is missing in\n{out}");
+    }
+    let errors = out.lines().filter(|line| line.starts_with("error: ")).count();
+    let summary = text(&output.stderr);
+    assert!(summary.contains(&format!("{errors} errors, 0 warnings")), "{out}{summary}");
+    // A start is refused for the main file alone, as before.
+    let start = run(directory.path(), &["notification", "--config-file", "ceilometer.conf"]);
+    assert_eq!(start.status.code(), Some(78));
+    assert!(!text(&start.stderr).contains("events.yaml"), "{}", text(&start.stderr));
+}
+
 /// Without any file the built-in pipelines hold; `run` can serve them, the agent alone cannot yet.
 #[test]
 fn a_check_is_for_the_role_that_is_named() {
@@ -143,6 +179,27 @@ fn a_check_is_for_the_role_that_is_named() {
             status != 0,
             "{out}"
         );
+    }
+}
+
+/// What only a start would find out is found by a check as well, with the same status.
+#[test]
+fn a_check_refuses_what_no_listener_can_be_started_with() {
+    let directory = good();
+    for (settings, words) in [
+        ("[oslo_messaging_notifications]\ntopics =\n", "topic"),
+        ("[DEFAULT]\ntransport_url = rabbit://h/?rabbit_quorum_queue=perhaps\n", "rabbit_quorum_queue"),
+    ] {
+        fs::write(directory.path().join("ceilometer.conf"), settings).unwrap();
+        let arguments = ["--config-file", "ceilometer.conf"];
+        let checked = run(directory.path(), &[&["check"][..], &arguments].concat());
+        let out = text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(78), "{out}");
+        assert!(out.contains("error: ") && out.contains(words), "{out}");
+        let started = run(directory.path(), &[&["notification"][..], &arguments].concat());
+        let message = text(&started.stderr);
+        assert_eq!(started.status.code(), Some(78), "{message}");
+        assert!(message.contains(words), "{message}");
     }
 }
 

@@ -46,6 +46,7 @@
 mod by_label;
 mod cause;
 mod process;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,6 +59,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use by_label::{CounterFamily, GaugeFamily, HistogramFamily, MAX_SERIES_PER_FAMILY, OVERFLOW_LABEL};
 pub use cause::{Cause, CauseCounter};
+pub use reference::reference;
 
 /// A count that only grows.
 pub type Counter = prometheus_client::metrics::counter::Counter;
@@ -118,11 +120,6 @@ impl Metrics {
     /// The namespace of one component: `name` becomes the second word of its metrics.
     pub fn component(&self, name: &'static str) -> Component {
         Component { metrics: self.clone(), name }
-    }
-
-    /// Lets a crate that declares its metrics on the registry itself add them.
-    pub fn with_registry<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.lock().registry)
     }
 
     /// Adds `nephoscope_build_info`, whose labels say what is running, with the value 1.
@@ -253,6 +250,19 @@ impl Component {
         )
     }
 
+    /// A counter of a quantity with labels: `nephoscope_<component>_<what>_<unit>_total`; see [`CounterFamily`] for
+    /// its bound.
+    pub fn counter_family_in<const N: usize>(
+        &self,
+        what: &str,
+        unit: Unit,
+        labels: [&'static str; N],
+        help: &'static str,
+    ) -> CounterFamily<N> {
+        let family = CounterFamily::new(labels, Counter::default);
+        self.add(what, help, Some(unit), Kind::Counter, labels.to_vec(), family)
+    }
+
     /// A gauge `nephoscope_<component>_<what>`.
     pub fn gauge(&self, what: &str, help: &'static str) -> Gauge {
         self.add(what, help, None, Kind::Gauge, Vec::new(), Gauge::default())
@@ -276,6 +286,18 @@ impl Component {
         help: &'static str,
     ) -> GaugeFamily<N> {
         self.add(what, help, None, Kind::Gauge, labels.to_vec(), GaugeFamily::new(labels, Gauge::default))
+    }
+
+    /// A gauge of a quantity with labels: `nephoscope_<component>_<what>_<unit>`; see [`GaugeFamily`] for its bound.
+    pub fn gauge_family_in<const N: usize>(
+        &self,
+        what: &str,
+        unit: Unit,
+        labels: [&'static str; N],
+        help: &'static str,
+    ) -> GaugeFamily<N> {
+        let family = GaugeFamily::new(labels, Gauge::default);
+        self.add(what, help, Some(unit), Kind::Gauge, labels.to_vec(), family)
     }
 
     /// A histogram of durations in seconds over [`DURATION_BUCKETS_SECONDS`].

@@ -24,7 +24,7 @@ fn tls_of_the_exporter(config: &Config, errors: &mut Problems) {
         return;
     }
     for handle in [&polling::PROMETHEUS_TLS_CERTFILE, &polling::PROMETHEUS_TLS_KEYFILE] {
-        if config.get(handle).is_none_or(str::is_empty) {
+        if config.get(handle).is_none_or(str::is_empty) && !config.is_refused(handle) {
             errors.push(
                 Problem::new(
                     origin(config, &polling::PROMETHEUS_TLS_ENABLE),

@@ -98,6 +98,11 @@ impl Config {
         Some(&self.effective(handle.opt.group, handle.opt.name)?.origin)
     }
 
+    /// Whether what was written for the option is in error, so that its value is only the default.
+    pub(crate) fn is_refused<T>(&self, handle: &Handle<T>) -> bool {
+        self.effective(handle.opt.group, handle.opt.name).is_some_and(|effective| effective.refused)
+    }
+
     /// Whether somebody set the option, so that its value is not just the default.
     pub fn is_set<T>(&self, handle: &Handle<T>) -> bool {
         self.origin(handle)

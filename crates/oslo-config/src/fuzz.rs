@@ -16,19 +16,13 @@ pub fn fuzz_ini(data: &[u8]) {
     let path = Path::new("/fuzz.conf");
     let mut errors = Problems::default();
     let mut warnings = Problems::default();
-    match parse_bytes(path, data) {
-        Ok(ini) => {
-            let files = [ParsedFile { path: path.to_owned(), ini }];
-            let loader = Loader::new("fuzz");
-            let config = resolve::resolve(&loader, &files, Vec::new(), &mut errors, &mut warnings);
-            crate::check::options_together(&config, &mut errors);
-            assert!(config.show().count() > 0, "options are shown");
-        }
-        Err(problems) => {
-            assert!(!problems.is_empty(), "a failure names its reason");
-            errors.list = problems;
-        }
-    }
+    let (ini, problems) = parse_bytes(path, data);
+    errors.list = problems;
+    let files = [ParsedFile { path: path.to_owned(), ini }];
+    let loader = Loader::new("fuzz");
+    let config = resolve::resolve(&loader, &files, Vec::new(), &mut errors, &mut warnings);
+    crate::check::options_together(&config, &mut errors);
+    assert!(config.show().count() > 0, "options are shown");
     // A newline, a carriage return or the end of data ends a line; no position lies beyond.
     let lines = data.iter().filter(|byte| b"\n\r".contains(byte)).count() + 1;
     for problem in errors.list.iter().chain(&warnings.list) {

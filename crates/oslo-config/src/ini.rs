@@ -96,6 +96,8 @@ struct Parser {
     faults: Vec<Fault>,
     state: State,
     orphan_reported: bool,
+    /// The last section line was faulty: nobody knows where the assignments below it belong.
+    section_lost: bool,
 }
 
 /// Parses the text of one file.
@@ -104,8 +106,19 @@ struct Parser {
 ///
 /// The faults of the file, at most 100; oslo.config stops at the first.
 pub fn parse(text: &str) -> Result<IniFile, Vec<Fault>> {
-    let mut parser =
-        Parser { out: IniFile::default(), faults: Vec::new(), state: State::Idle, orphan_reported: false };
+    let (file, faults) = parse_sound(text);
+    if faults.is_empty() { Ok(file) } else { Err(faults) }
+}
+
+/// Parses what is sound of a file, and reports the rest: at most [`MAX_FAULTS`] faults, after which reading ends.
+pub(crate) fn parse_sound(text: &str) -> (IniFile, Vec<Fault>) {
+    let mut parser = Parser {
+        out: IniFile::default(),
+        faults: Vec::new(),
+        state: State::Idle,
+        orphan_reported: false,
+        section_lost: false,
+    };
     for (index, line) in python::lines(text).enumerate() {
         if parser.faults.len() >= MAX_FAULTS {
             break;
@@ -114,7 +127,7 @@ pub fn parse(text: &str) -> Result<IniFile, Vec<Fault>> {
         parser.line(number, line.trim_end_matches(python::is_space));
     }
     parser.close();
-    if parser.faults.is_empty() { Ok(parser.out) } else { Err(parser.faults) }
+    (parser.out, parser.faults)
 }
 
 /// Faults reported of one file at most.
@@ -151,7 +164,9 @@ impl Parser {
 
     fn section(&mut self, start: Position, rest: &str) {
         // A section line also ends the complaint about assignments before any section.
-        match rest.strip_suffix(']') {
+        let name = rest.strip_suffix(']');
+        self.section_lost = name.is_none_or(str::is_empty);
+        match name {
             None => self.fault(
                 start,
                 format!("section line {} does not end with ]", quoted(&format!("[{rest}"))),
@@ -191,6 +206,10 @@ impl Parser {
                     "write [DEFAULT], or another section, above it",
                 );
             }
+            self.state = State::Skipping;
+            return;
+        }
+        if self.section_lost {
             self.state = State::Skipping;
             return;
         }

@@ -42,7 +42,7 @@ mod write;
 
 pub use config::{Change, Config, Credentials, CredentialsOf, Shown};
 pub use ini::{Entry, Fault, IniFile, MAX_FILE_BYTES, Position, Section, parse};
-pub use loader::{Given, LoadError, Loaded, Loader, Override, Source};
+pub use loader::{Given, Inspection, LoadError, Loaded, Loader, Override, Source};
 pub use option::{
     Bool, Default, Deprecated, Float, Handle, Int, Kind, List, Opt, OptFloat, OptInt, OptStr, Read,
     RefusedValue, Str, Support, Type,

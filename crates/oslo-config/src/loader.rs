@@ -98,6 +98,22 @@ pub struct Loaded {
     pub omitted_warnings: usize,
 }
 
+/// What the sources say, whether or not it can be used: for tools that go on to what else may be wrong.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The configuration. Where an option's value is in error it has its default; of a file that breaks the
+    /// grammar, what is sound of it counts.
+    pub config: Config,
+    /// The errors, at most 200. With none, this is what [`Loader::load`] gives.
+    pub errors: Vec<Problem>,
+    /// Errors beyond those.
+    pub omitted_errors: usize,
+    /// Warnings, at most 200.
+    pub warnings: Vec<Problem>,
+    /// Warnings beyond those.
+    pub omitted_warnings: usize,
+}
+
 /// A configuration that cannot be used: every error that was found, not only the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct LoadError {
@@ -184,6 +200,16 @@ impl Loader {
     /// Files that cannot be read or parsed, values that are invalid or refused, references to
     /// options that do not exist: all of them together.
     pub fn load(&self) -> Result<Loaded, LoadError> {
+        let Inspection { config, errors, omitted_errors, warnings, omitted_warnings } = self.inspect();
+        if errors.is_empty() {
+            Ok(Loaded { config, warnings, omitted_warnings })
+        } else {
+            Err(LoadError { problems: errors, omitted: omitted_errors, warnings })
+        }
+    }
+
+    /// Reads and checks everything, and goes on past errors.
+    pub fn inspect(&self) -> Inspection {
         let plan = find::plan(self);
         let mut errors = Problems::default();
         let mut warnings = Problems::default();
@@ -193,23 +219,23 @@ impl Loader {
         let mut files = Vec::new();
         let mut total_bytes = 0;
         for path in plan.files {
-            match read(&path, &mut total_bytes) {
-                Ok(ini) => files.push(ParsedFile { path, ini }),
-                Err(problems) => {
-                    for problem in problems {
-                        errors.push(problem);
-                    }
-                }
+            let (ini, problems) = match read(&path, &mut total_bytes) {
+                Ok(bytes) => parse_bytes(&path, &bytes),
+                Err(problem) => (IniFile::default(), vec![problem]),
+            };
+            for problem in problems {
+                errors.push(problem);
             }
+            files.push(ParsedFile { path, ini });
         }
         let config = resolve::resolve(self, &files, plan.search, &mut errors, &mut warnings);
-        if errors.list.is_empty() {
-            crate::check::options_together(&config, &mut errors);
-        }
-        if errors.list.is_empty() {
-            Ok(Loaded { config, warnings: warnings.list, omitted_warnings: warnings.omitted })
-        } else {
-            Err(LoadError { problems: errors.list, omitted: errors.omitted, warnings: warnings.list })
+        crate::check::options_together(&config, &mut errors);
+        Inspection {
+            config,
+            errors: errors.list,
+            omitted_errors: errors.omitted,
+            warnings: warnings.list,
+            omitted_warnings: warnings.omitted,
         }
     }
 }
@@ -217,10 +243,9 @@ impl Loader {
 /// Bytes of all files together that are read at most.
 pub(crate) const MAX_TOTAL_BYTES: u64 = 8 << 20;
 
-/// Reads and parses one file.
-fn read(path: &Path, total_bytes: &mut u64) -> Result<IniFile, Vec<Problem>> {
-    let whole =
-        |message: String, hint: &str| vec![Problem::new(Origin::Path(path.to_owned()), message).hint(hint)];
+/// Reads one file.
+fn read(path: &Path, total_bytes: &mut u64) -> Result<Vec<u8>, Problem> {
+    let whole = |message: String, hint: &str| Problem::new(Origin::Path(path.to_owned()), message).hint(hint);
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
@@ -243,39 +268,35 @@ fn read(path: &Path, total_bytes: &mut u64) -> Result<IniFile, Vec<Problem>> {
             "remove what is no configuration",
         ));
     }
-    parse_bytes(path, &bytes)
+    Ok(bytes)
 }
 
-/// Parses the bytes of one file.
-pub(crate) fn parse_bytes(path: &Path, bytes: &[u8]) -> Result<IniFile, Vec<Problem>> {
+/// Parses the bytes of one file: what is sound of it, and what is wrong with the rest.
+pub(crate) fn parse_bytes(path: &Path, bytes: &[u8]) -> (IniFile, Vec<Problem>) {
     let at = |line, column| Origin::File { path: path.to_owned(), line, column };
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let line = crate::python::lines(&good).count().max(1);
-        let last = good.rsplit(['\n', '\r']).next().unwrap_or_default();
-        let line = if last.is_empty() && !good.is_empty() { line + 1 } else { line };
-        vec![
-            Problem::new(
-                at(
-                    u32::try_from(line).unwrap_or(u32::MAX),
-                    u32::try_from(last.chars().count() + 1).unwrap_or(u32::MAX),
-                ),
-                "byte that is not UTF-8",
-            )
-            .hint("save the file as UTF-8"),
-        ]
-    })?;
-    ini::parse(text).map_err(|faults| {
-        faults
-            .into_iter()
-            .map(|fault| {
-                let hint = if text.starts_with('\u{feff}') && fault.at.line == 1 {
-                    "remove the byte order mark: save the file as UTF-8 without it"
-                } else {
-                    fault.hint
-                };
-                Problem::new(at(fault.at.line, fault.at.column), fault.message).hint(hint)
-            })
-            .collect()
-    })
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = crate::python::lines(&good).count().max(1);
+            let last = good.rsplit(['\n', '\r']).next().unwrap_or_default();
+            let line = if last.is_empty() && !good.is_empty() { line + 1 } else { line };
+            let at = at(
+                u32::try_from(line).unwrap_or(u32::MAX),
+                u32::try_from(last.chars().count() + 1).unwrap_or(u32::MAX),
+            );
+            let problem = Problem::new(at, "byte that is not UTF-8").hint("save the file as UTF-8");
+            return (IniFile::default(), vec![problem]);
+        }
+    };
+    let (ini, faults) = ini::parse_sound(text);
+    let problems = faults.into_iter().map(|fault| {
+        let hint = if text.starts_with('\u{feff}') && fault.at.line == 1 {
+            "remove the byte order mark: save the file as UTF-8 without it"
+        } else {
+            fault.hint
+        };
+        Problem::new(at(fault.at.line, fault.at.column), fault.message).hint(hint)
+    });
+    (ini, problems.collect())
 }

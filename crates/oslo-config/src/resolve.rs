@@ -39,6 +39,8 @@ pub(crate) struct Effective {
     pub(crate) origin: Origin,
     /// The option is secret, or a reference in it led to one that is.
     pub(crate) secret: bool,
+    /// What was written is in error; the value is the default.
+    pub(crate) refused: bool,
 }
 
 /// Text as found, before interpolation and conversion.
@@ -93,14 +95,17 @@ pub(crate) fn resolve(
             ));
         }
     }
+    let fallbacks: Vec<Option<Effective>> =
+        (0..slots.len()).map(|number| resolver.fallback(number)).collect();
     let states = std::mem::take(&mut resolver.states);
     let index = std::mem::take(&mut resolver.index);
     unknown::report(loader, files, &slots, &index, warnings);
     let values = states
         .into_iter()
-        .map(|state| match state {
-            State::Ready(effective) => effective,
-            _ => Effective { value: Value::Null, origin: Origin::Default, secret: true },
+        .zip(fallbacks)
+        .map(|(state, fallback)| match (state, fallback) {
+            (State::Ready(effective), _) | (_, Some(effective)) => effective,
+            _ => Effective { value: Value::Null, origin: Origin::Default, secret: true, refused: true },
         })
         .collect();
     Config::new(slots, index, values, search)
@@ -153,7 +158,7 @@ impl Resolver<'_> {
         let (raw, origin) = self.find(slot);
         self.states[number] = match self.evaluate(slot, raw, &origin) {
             Ok((value, tainted)) => {
-                State::Ready(Effective { value, origin, secret: tainted || slot.opt.secret })
+                State::Ready(Effective { value, origin, secret: tainted || slot.opt.secret, refused: false })
             }
             Err(problem) => {
                 if let Some(mut problem) = problem {
@@ -166,6 +171,19 @@ impl Resolver<'_> {
             }
         };
         self.remark(slot, number);
+    }
+
+    /// The default of an option whose value is in error, so that what depends on it can be looked at all the same.
+    fn fallback(&mut self, number: usize) -> Option<Effective> {
+        if matches!(self.states[number], State::Ready(_)) {
+            return None;
+        }
+        let slots = self.slots;
+        let mut tainted = false;
+        // A default that refers to another option in error has been reported with that one.
+        let value = self.default(&slots[number], &mut tainted).unwrap_or(Value::Null);
+        let secret = tainted || slots[number].opt.secret;
+        Some(Effective { value, origin: Origin::Default, secret, refused: true })
     }
 
     /// The former name under which the option stands at `origin`, if it does.

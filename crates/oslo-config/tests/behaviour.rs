@@ -78,6 +78,40 @@ fn all_errors_are_reported_together() {
 }
 
 #[test]
+fn an_inspection_goes_on_with_defaults_and_with_what_is_sound() {
+    let bench = Bench::new();
+    let text = "\
+[notification]
+batch_size = many
+batch_timeout = 7
+no assignment
+[DEFAULT
+debug = true
+[event]
+drop_unmatched_notifications = true
+[polling]
+enable_prometheus_exporter = true
+prometheus_tls_enable = true
+prometheus_tls_certfile = ${nowhere}
+[publisher]
+telemetry_secret = ${nowhere}
+";
+    let found = bench.loader(text).inspect();
+    assert_eq!(found.config.get(&options::notification::BATCH_SIZE), 1);
+    assert_eq!(found.config.get(&options::notification::BATCH_TIMEOUT), Some(7));
+    assert!(found.config.get(&options::event::DROP_UNMATCHED_NOTIFICATIONS));
+    // Nobody knows which section it stands in.
+    assert!(!found.config.get(&options::logging::DEBUG));
+    // What depends on a value in error is not complained of; what was not given at all is.
+    let lines: Vec<_> = found.errors.iter().map(|problem| problem.line().expect("line")).collect();
+    assert_eq!(lines, [4, 5, 12, 2, 14, 11], "{:?}", messages(&found.errors));
+    assert!(found.errors[5].message.contains("prometheus_tls_keyfile"), "{}", found.errors[5]);
+    assert!(found.warnings.is_empty(), "{:?}", messages(&found.warnings));
+    let secret = found.config.show().find(|shown| shown.name == "telemetry_secret").expect("shown");
+    assert_eq!((secret.value.as_deref(), secret.origin), (Some("****"), &Origin::Default));
+}
+
+#[test]
 fn unknown_names_are_warnings_with_the_nearest_name() {
     let bench = Bench::new();
     let text = "\

@@ -99,7 +99,7 @@ impl Receipt {
     pub fn reject_one(&mut self, index: usize, cause: &'static str) {
         if index < self.count && !self.rejected.contains(&index) {
             self.rejected.push(index);
-            self.source.metrics.rejected.get_or_create(&AmqpMetrics::cause(&self.source.peer, cause)).inc();
+            self.source.metrics.rejected.with([&self.source.peer, cause]).inc();
         }
     }
 
@@ -138,9 +138,9 @@ impl Receipt {
         };
         let ReceiptSource { metrics, peer } = &*self.source;
         if !self.ledger.resolve(self.first, self.count, outcome) {
-            metrics.stale.get_or_create(&AmqpMetrics::peer(peer)).inc_by(self.count as u64);
+            metrics.stale.with([peer]).inc_by(self.count as u64);
         } else if requeued > 0 {
-            metrics.requeued.get_or_create(&AmqpMetrics::cause(peer, cause)).inc_by(requeued as u64);
+            metrics.requeued.with([peer, cause]).inc_by(requeued as u64);
         }
     }
 }

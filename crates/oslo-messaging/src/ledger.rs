@@ -366,8 +366,17 @@ mod tests {
         }
     }
 
+    /// The same cases in every run, unless `PROPTEST_RNG_SEED` asks for others; `PROPTEST_CASES` asks for more.
+    fn config() -> Config {
+        let mut config = Config { failure_persistence: None, ..Config::default() };
+        if config.rng_seed == RngSeed::Random {
+            config.rng_seed = RngSeed::Fixed(1);
+        }
+        config
+    }
+
     proptest! {
-        #![proptest_config(Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default() })]
+        #![proptest_config(config())]
 
         /// Any order of deliveries, resolutions and settlements: exactly the accepted messages are acknowledged.
         #[test]

@@ -32,7 +32,7 @@ pub use self::listener::{
     ConfigError, DEFAULT_BATCH_BYTES, DEFAULT_BUDGET_BYTES, Listener, ListenerConfig, OUTPUT_BATCHES,
     PRIORITIES,
 };
-pub use self::metrics::{AmqpMetrics, CauseLabels, PeerLabels, QueueLabels};
+pub use self::metrics::AmqpMetrics;
 pub use self::notifier::{
     IN_FLIGHT, MESSAGE_BYTES_MAX, Notifier, NotifierConfig, NotifierState, NotifyError, Outgoing, Retry,
 };

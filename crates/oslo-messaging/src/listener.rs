@@ -87,6 +87,18 @@ impl ListenerConfig {
             budget_bytes: DEFAULT_BUDGET_BYTES,
         }
     }
+
+    /// Checks everything that [`Listener::start`] would refuse, without starting anything.
+    ///
+    /// # Errors
+    ///
+    /// What no retry could mend: a list that is empty, a name that AMQP cannot carry, a query of the URL that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.options.clone().with_overrides(&self.url.query)?;
+        queues(self)?;
+        checked("virtual host", self.url.vhost())?;
+        Ok(())
+    }
 }
 
 /// Why a listener or notifier cannot be started as configured.

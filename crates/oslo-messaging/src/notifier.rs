@@ -246,7 +246,7 @@ impl Notifier {
         if let Err(error) = &sent {
             let text = chain(error);
             let failures = &self.shared.metrics.publish_failures;
-            failures.get_or_create(&AmqpMetrics::cause(&self.shared.name, error.cause())).inc();
+            failures.with([&self.shared.name, error.cause()]).inc();
             self.shared.state.send_modify(|state| state.last_error = Some(text));
         }
         sent
@@ -285,7 +285,7 @@ impl Notifier {
                 return Err(NotifyError::TooLarge { bytes: message.body.len() });
             }
             self.send_with_retries(&key, &message).await?;
-            self.shared.metrics.published.get_or_create(&AmqpMetrics::peer(&self.shared.name)).inc();
+            self.shared.metrics.published.with([&self.shared.name]).inc();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notification::{Agent, AgentMetrics, AgentOptions};
 use oslo_config::Config;
-use oslo_config::options::{notification as options, rabbit};
+use oslo_config::options::{nephoscope, notification as options, rabbit};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
@@ -22,6 +22,10 @@ const BATCH_PROMISE: Duration = Duration::from_mins(1);
 
 /// What `rabbit_qos_prefetch_count = 0` comes to.
 const DEFAULT_PREFETCH: usize = 100;
+/// Which part of `in_flight_bytes` one publisher's queue may take, in records ready to be published. Records take a
+/// multiple of their message's bytes, and there is a queue for samples and one for events in most configurations:
+/// with a quarter each, what is converted stays below what is not.
+const QUEUE_SHARE: i64 = 4;
 
 /// Everything about the role that the configuration decides, checked.
 pub(crate) struct Notification {
@@ -96,7 +100,7 @@ impl Notification {
             agent_metrics: AgentMetrics::register(&metrics.component("notification")),
         };
         let (agent, workers) = maker.agent(config, definitions, None)?;
-        let amqp_metrics = metrics.with_registry(AmqpMetrics::register);
+        let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));
         Ok(Self { listeners, maker, agent, workers, amqp_metrics })
     }
 
@@ -134,14 +138,16 @@ fn start_publishers(house: &House, workers: Vec<Workers>) {
     }
 }
 
-/// A publisher's batches grow to a quarter of what the broker sends unacknowledged: one quarter is being written while
-/// the next is converted, and the broker never has to wait for both.
+/// A publisher's queue holds its share of the bytes in flight. Its batches grow to a quarter of what the broker sends
+/// unacknowledged: one quarter is being written while the next is converted, and the broker never has to wait for both.
 fn limits(config: &Config) -> WorkerLimits {
+    let queue_bytes =
+        u32::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES) / QUEUE_SHARE).unwrap_or(u32::MAX);
     let prefetch = match usize::try_from(config.get(&rabbit::RABBIT_QOS_PREFETCH_COUNT)) {
         Ok(0) | Err(_) => DEFAULT_PREFETCH,
         Ok(prefetch) => prefetch,
     };
-    WorkerLimits { enough_records: (prefetch / 4).max(1), ..WorkerLimits::default() }
+    WorkerLimits { queue_bytes, enough_records: (prefetch / 4).max(1), ..WorkerLimits::default() }
 }
 
 impl Running {

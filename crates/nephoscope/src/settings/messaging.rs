@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oslo_config::Config;
 use oslo_config::options::{messaging, nephoscope, notification, notifications_bus, rabbit};
-use oslo_messaging::{ListenerConfig, OptionsError, RabbitOptions, TransportUrl, UrlError};
+use oslo_messaging::{ConfigError, ListenerConfig, OptionsError, RabbitOptions, TransportUrl, UrlError};
 
 /// Why the options do not describe a listener. `option` names the one at fault.
 #[derive(Debug, thiserror::Error)]
@@ -13,11 +13,20 @@ pub(crate) enum MessagingError {
     Url { option: &'static str, source: UrlError },
     #[error("[oslo_messaging_rabbit]: {0}")]
     Options(#[from] OptionsError),
+    #[error("listener on {option}: {source}")]
+    Listener { option: &'static str, source: ConfigError },
 }
 
 /// Most messages that are converted and acknowledged together. A batch holds what is at hand, so this bounds
 /// work per step, not latency.
 const BATCH_MESSAGES: usize = 256;
+/// Most bytes of bodies that are converted together: what comes of them takes a multiple of it, and waits for room in
+/// the publishers' queues. A larger message is a batch of its own.
+const BATCH_BYTES: u64 = 1 << 20;
+
+/// The longest that a message may wait for a fuller batch: well within the 30 minutes (`consumer_timeout`) after which
+/// the broker closes the channel of whoever has not acknowledged.
+const LONGEST_LINGER: Duration = Duration::from_mins(10);
 
 /// One listener for each of `[notification] messaging_urls`, or one for the notification transport.
 pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, MessagingError> {
@@ -45,7 +54,9 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
         listener.linger = linger(config);
         listener.batch_size = batch_size(config, listener.linger);
+        listener.batch_bytes = BATCH_BYTES;
         listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
+        listener.check().map_err(|source| MessagingError::Listener { option, source })?;
         listeners.push(listener);
     }
     // The byte budget is the process's, not the listener's.
@@ -63,7 +74,7 @@ fn linger(config: &Config) -> Duration {
         Some(seconds) if config.get(&notification::BATCH_SIZE) > 1 => u64::try_from(seconds).unwrap_or(0),
         _ => 0,
     };
-    Duration::from_secs(seconds)
+    Duration::from_secs(seconds).min(LONGEST_LINGER)
 }
 
 /// A batch that is waited for is as large as the operator says; one that is at hand may be larger.
@@ -151,11 +162,34 @@ mod tests {
         assert_eq!(batch(&[time]), (BATCH_MESSAGES, 0));
         assert_eq!(batch(&[size]), (BATCH_MESSAGES, 0));
         assert_eq!(batch(&[size, time]), (100, 5));
+        // Far beyond what a clock can be moved by.
+        let for_ever = ("OS_NOTIFICATION__BATCH_TIMEOUT", "9223372036854775807");
+        assert_eq!(batch(&[size, for_ever]), (100, LONGEST_LINGER.as_secs()));
     }
 
     #[test]
     fn what_is_wrong_with_a_url_names_the_option() {
         let error = listeners_of(&[("OS_NOTIFICATION__MESSAGING_URLS", "rabbit://h:port/")]).unwrap_err();
         assert!(error.to_string().starts_with("[notification] messaging_urls: "), "{error}");
+    }
+
+    /// What would otherwise be found only when the listener is started.
+    #[test]
+    fn what_no_listener_could_be_started_with_is_refused() {
+        for (name, value, words) in [
+            ("OS_OSLO_MESSAGING_NOTIFICATIONS__TOPICS", "", "topic"),
+            ("OS_DEFAULT__TRANSPORT_URL", "rabbit://h/?ssl=perhaps", "ssl"),
+            (
+                "OS_OSLO_MESSAGING_NOTIFICATIONS__TRANSPORT_URL",
+                "rabbit://h/?rabbit_qos_prefetch_count=x",
+                "prefetch",
+            ),
+        ] {
+            let error = listeners_of(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with("listener on [") && error.contains(words), "{error}");
+        }
+        let long = format!("rabbit://h/{}", "v".repeat(256));
+        let error = listeners_of(&[("OS_DEFAULT__TRANSPORT_URL", &long)]).unwrap_err().to_string();
+        assert!(error.contains("virtual host"), "{error}");
     }
 }

@@ -19,6 +19,8 @@ fn every_kind_of_metric_has_the_house_name() {
     sink.float_gauge_in("lag", Unit::Seconds, "Age of the oldest sample").set(0.5);
     sink.duration_histogram("write", "Time of one write").observe(0.002);
     sink.counter_family("events", ["event_type"], "Events").with(["image.create"]).inc();
+    sink.counter_family_in("read", Unit::Bytes, ["file"], "Size of what was read").with(["a"]).inc_by(4);
+    sink.gauge_family_in("queue", Unit::Bytes, ["file"], "Size of the queue").with(["a"]).set(5);
     sink.counter_by_cause::<Lost>("lost_samples", "Samples lost").add(Lost::SinkGone, 2);
     metrics.register_build_info(&[("version", "1.2.3".to_owned())]);
     let text = metrics.prometheus_text();
@@ -32,6 +34,8 @@ fn every_kind_of_metric_has_the_house_name() {
         "nephoscope_sink_write_seconds_bucket{le=\"0.0025\"} 1",
         "nephoscope_sink_write_seconds_count 1",
         "nephoscope_sink_events_total{event_type=\"image.create\"} 1",
+        "nephoscope_sink_read_bytes_total{file=\"a\"} 4",
+        "nephoscope_sink_queue_bytes{file=\"a\"} 5",
         "nephoscope_sink_lost_samples_total{cause=\"expired\"} 0",
         "nephoscope_sink_lost_samples_total{cause=\"sink_gone\"} 2",
         "nephoscope_build_info{version=\"1.2.3\"} 1",

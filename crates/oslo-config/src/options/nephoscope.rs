@@ -9,7 +9,8 @@ options! { "nephoscope";
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
     /// Where the notification agent answers health and metrics.
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");
-    /// Bytes of messages in process at most: received, and not yet accepted by every sink.
+    /// Bytes of messages in process at most: received, and not yet accepted by every sink. What came of them and
+    /// waits for a publisher takes at most a quarter of it for each publisher.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Form of log lines. `auto`: that of the journal where it is the reader, else text (or JSON, with
     /// `use_json`).

@@ -15,7 +15,6 @@ use crate::backoff::jitter;
 use crate::batch::Batch;
 use crate::budget::Meter;
 use crate::connection::{self, Link};
-use crate::metrics::AmqpMetrics;
 use crate::options::FailoverStrategy;
 use crate::state::{Phase, chain};
 use crate::topology::{Exchanges, QueueSpec, cause};
@@ -34,7 +33,7 @@ pub(super) async fn run(
     output: mpsc::Sender<Batch>,
 ) {
     fastrand::shuffle(&mut endpoints);
-    let connected = shared.metrics.connected.get_or_create_owned(&AmqpMetrics::peer(&shared.name));
+    let connected = shared.metrics.connected.with([&shared.name]);
     connected.set(0);
     let mut next = 0;
     let mut rounds = 0;
@@ -117,7 +116,7 @@ async fn connect_round(
                     listener = shared.name, %endpoint, vhost = shared.profile.vhost, tls = shared.profile.options.ssl,
                     "connected"
                 );
-                shared.metrics.connections.get_or_create(&AmqpMetrics::peer(&shared.name)).inc();
+                shared.metrics.connections.with([&shared.name]).inc();
                 shared.update(|state| state.connections += 1);
                 shared.enter(Phase::Connected);
                 // The next attempt, should this connection fail, goes to another host.
@@ -126,7 +125,7 @@ async fn connect_round(
             Err(error) => error,
         };
         let failures = &shared.metrics.connect_failures;
-        failures.get_or_create(&AmqpMetrics::cause(&shared.name, error.cause())).inc();
+        failures.with([&shared.name, error.cause()]).inc();
         let text = chain(&error);
         tracing::warn!(listener = shared.name, error = text, "cannot connect");
         shared.update(|state| state.last_error = Some(text));
@@ -195,8 +194,7 @@ async fn serve(
         }
     };
     if let Some((cause, error)) = reason {
-        let counter =
-            shared.metrics.disconnects.get_or_create_owned(&AmqpMetrics::cause(&shared.name, cause));
+        let counter = shared.metrics.disconnects.with([&shared.name, cause]);
         counter.inc();
         tracing::warn!(listener = shared.name, cause, error, "connection lost");
         shared.update(|state| state.last_error = Some(error));
@@ -217,7 +215,7 @@ async fn serve(
 
 fn blocked(shared: &Shared, reason: Option<String>) {
     if let Some(reason) = &reason {
-        shared.metrics.blocked.get_or_create(&AmqpMetrics::peer(&shared.name)).inc();
+        shared.metrics.blocked.with([&shared.name]).inc();
         tracing::warn!(listener = shared.name, reason, "the broker blocks the connection");
     } else {
         tracing::info!(listener = shared.name, "the broker has unblocked the connection");

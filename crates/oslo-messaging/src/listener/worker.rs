@@ -17,7 +17,6 @@ use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::budget::Meter;
 use crate::connection::Link;
-use crate::metrics::AmqpMetrics;
 use crate::state::chain;
 use crate::topology::{Exchanges, QueueSpec, cause, declare};
 
@@ -57,10 +56,10 @@ impl From<lapin::Error> for End {
 
 /// Updates the gauges that are looked at from time to time.
 pub(super) fn report(shared: &Shared) {
-    let peer = AmqpMetrics::peer(&shared.name);
+    let peer = shared.name.as_str();
     let held = i64::try_from(shared.budget.held_bytes()).unwrap_or(i64::MAX);
-    shared.metrics.held_bytes.get_or_create(&peer).set(held);
-    let pauses = shared.metrics.read_pauses.get_or_create_owned(&peer);
+    shared.metrics.held_bytes.with([peer]).set(held);
+    let pauses = shared.metrics.read_pauses.with([peer]);
     pauses.inc_by(shared.budget.pauses().saturating_sub(pauses.get()));
 }
 
@@ -82,14 +81,14 @@ pub(super) async fn run(session: Arc<Session>, queue: QueueSpec, output: mpsc::S
             // The supervisor sees to a lost connection.
             _ if !session.link.connection.status().connected() => return,
             End::Cancelled => {
-                shared.metrics.cancelled.get_or_create(&AmqpMetrics::peer(&shared.name)).inc();
+                shared.metrics.cancelled.with([&shared.name]).inc();
                 // Whoever deleted the queue may have deleted exchanges as well.
                 session.exchanges.forget().await;
                 (cancels.next(), "the broker cancelled the consumer; was the queue deleted?".to_owned())
             }
             End::Channel { cause, error } => {
                 let counter = &shared.metrics.channel_errors;
-                counter.get_or_create(&AmqpMetrics::cause(&shared.name, cause)).inc();
+                counter.with([&shared.name, cause]).inc();
                 session.exchanges.forget().await;
                 (errors.next(), error)
             }

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use crate::connection::{self, ConnectError, Link};
-use crate::metrics::AmqpMetrics;
 use crate::options::FailoverStrategy;
 use crate::state::chain;
 use crate::topology::{Exchanges, QueueSpec, declare};
@@ -32,7 +31,7 @@ pub(super) struct Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.shared.metrics.connected.get_or_create(&AmqpMetrics::peer(&self.shared.name)).set(0);
+        self.shared.metrics.connected.with([&self.shared.name]).set(0);
         self.shared.state.send_modify(|state| {
             state.endpoint = None;
             state.blocked = None;
@@ -54,7 +53,7 @@ pub(super) async fn connect(shared: &Arc<Shared>, next: &AtomicUsize) -> Result<
             Ok(live) => return Ok(live),
             Err(error) => {
                 let failures = &shared.metrics.connect_failures;
-                failures.get_or_create(&AmqpMetrics::cause(&shared.name, error.cause())).inc();
+                failures.with([&shared.name, error.cause()]).inc();
                 tracing::warn!(notifier = shared.name, error = chain(&error), "cannot connect");
                 if attempts == 0 {
                     return Err(error);
@@ -72,8 +71,8 @@ async fn open(shared: &Arc<Shared>, index: usize) -> Result<Live, ConnectError> 
     let channel = link.connection.create_channel().await.map_err(failed)?;
     channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(failed)?;
     tracing::info!(notifier = shared.name, %endpoint, vhost = shared.profile.vhost, "connected");
-    shared.metrics.connections.get_or_create(&AmqpMetrics::peer(&shared.name)).inc();
-    shared.metrics.connected.get_or_create(&AmqpMetrics::peer(&shared.name)).set(1);
+    shared.metrics.connections.with([&shared.name]).inc();
+    shared.metrics.connected.with([&shared.name]).set(1);
     shared.state.send_modify(|state| state.endpoint = Some(endpoint.to_string()));
     let blocked = Arc::new(AtomicBool::new(false));
     let mut watch = JoinSet::new();
@@ -83,7 +82,7 @@ async fn open(shared: &Arc<Shared>, index: usize) -> Result<Live, ConnectError> 
         while let Some(event) = events.next().await {
             let reason = match event {
                 Event::ConnectionBlocked(reason) => {
-                    watcher.metrics.blocked.get_or_create(&AmqpMetrics::peer(&watcher.name)).inc();
+                    watcher.metrics.blocked.with([&watcher.name]).inc();
                     tracing::warn!(notifier = watcher.name, reason, "the broker blocks the connection");
                     Some(reason)
                 }

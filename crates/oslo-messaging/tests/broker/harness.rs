@@ -6,7 +6,7 @@ use nephoscope_oslo_messaging::envelope::{Parsed, open};
 use nephoscope_oslo_messaging::{
     AmqpMetrics, Batch, Delivery, Listener, ListenerConfig, ListenerState, Notifier, NotifierConfig,
 };
-use prometheus_client::registry::Registry;
+use observability::metrics::Metrics;
 use testkit::oracle::{Judge, Oracle};
 use testkit::{Vhost, shared_rabbitmq};
 use tokio::sync::mpsc;
@@ -28,7 +28,7 @@ pub(crate) fn vhost(hint: &str) -> Vhost<'static> {
 pub(crate) struct Listening {
     pub(crate) listener: Listener,
     pub(crate) batches: mpsc::Receiver<Batch>,
-    registry: Registry,
+    metrics: Metrics,
 }
 
 /// Starts a listener on [`EXCHANGE`].
@@ -38,10 +38,10 @@ pub(crate) fn listen(url: &str, change: impl FnOnce(&mut ListenerConfig)) -> Lis
     // Tests reconnect often; the waits are tested by themselves.
     config.options.kombu_reconnect_delay = 0.05;
     change(&mut config);
-    let mut registry = Registry::default();
-    let metrics = AmqpMetrics::register(&mut registry);
-    let (listener, batches) = Listener::start(config, &metrics).unwrap();
-    Listening { listener, batches, registry }
+    let metrics = Metrics::new();
+    let amqp = AmqpMetrics::register(&metrics.component("amqp"));
+    let (listener, batches) = Listener::start(config, &amqp).unwrap();
+    Listening { listener, batches, metrics }
 }
 
 /// Starts a listener and waits until it consumes.
@@ -83,8 +83,7 @@ impl Listening {
 
     /// A metric's value, by the beginning of its line.
     pub(crate) fn metric(&self, begins: &str) -> u64 {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let text = self.metrics.prometheus_text();
         let line = text.lines().find(|line| line.starts_with(begins));
         line.and_then(|line| line.rsplit(' ').next()).map_or(0, |value| value.parse().unwrap())
     }

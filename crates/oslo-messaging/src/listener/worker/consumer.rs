@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use lapin::{Channel, Consumer};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
+use observability::metrics::{Counter, Gauge};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::PollSender;
@@ -21,7 +20,6 @@ use crate::batch::Batch;
 use crate::budget::Meter;
 use crate::ledger::Ledger;
 use crate::listener::Shared;
-use crate::metrics::AmqpMetrics;
 use crate::prefetch::Prefetch;
 use crate::topology::QueueSpec;
 
@@ -94,8 +92,7 @@ impl<'a> Worker<'a> {
         output: mpsc::Sender<Batch>,
     ) -> Self {
         let shared = &*session.shared;
-        let (peer, metrics) = (AmqpMetrics::peer(&shared.name), &shared.metrics);
-        let labels = AmqpMetrics::queue(&shared.name, &queue.name);
+        let (peer, metrics) = (shared.name.as_str(), &shared.metrics);
         Self {
             shared,
             meter: &session.meter,
@@ -104,11 +101,11 @@ impl<'a> Worker<'a> {
             output: PollSender::new(output),
             ledger: Arc::new(Ledger::new()),
             counters: Counters {
-                received: metrics.received.get_or_create_owned(&labels),
-                received_bytes: metrics.received_bytes.get_or_create_owned(&peer),
-                redelivered: metrics.redelivered.get_or_create_owned(&peer),
-                acknowledged: metrics.acknowledged.get_or_create_owned(&peer),
-                prefetch: metrics.prefetch.get_or_create_owned(&labels),
+                received: metrics.received.with([peer, &queue.name]),
+                received_bytes: metrics.received_bytes.with([peer]),
+                redelivered: metrics.redelivered.with([peer]),
+                acknowledged: metrics.acknowledged.with([peer]),
+                prefetch: metrics.prefetch.with([peer, &queue.name]),
             },
             stop: shared.stop.clone(),
             consumer: None,

@@ -29,14 +29,21 @@ fn seeds_only_return() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 512,
-        // Always the same inputs: a run that finds something new is for the soak, not for everyone's build.
-        rng_seed: RngSeed::Fixed(20_010_515),
+/// The same cases in every run, unless `PROPTEST_RNG_SEED` asks for others; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
-    })]
+    };
+    config.cases = config.cases.max(512);
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(20_010_515);
+    }
+    config
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn any_bytes_only_return(data in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -1,0 +1,33 @@
+//! The generated reference of metrics against a running agent.
+
+use std::collections::BTreeSet;
+
+use testkit::shared_rabbitmq;
+
+use crate::harness::Agent;
+
+const REFERENCE: &str = include_str!("../../../../docs/reference/metrics.md");
+
+#[test]
+fn the_reference_names_what_a_running_agent_exposes_and_nothing_else() {
+    let vhost = shared_rabbitmq().vhost("metrics").unwrap();
+    let mut agent = Agent::new(&vhost.transport_url());
+    agent.start();
+    agent.wait_ready();
+    let (_, page) = agent.get("/metrics");
+    let exposed: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| format!("| `{name}` | {kind} |"))
+        .collect();
+    // The text format has no type for information: it is a gauge there.
+    let documented: BTreeSet<String> = REFERENCE
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.splitn(4, '|').take(3).collect::<Vec<_>>().join("|") + "|")
+        .map(|line| line.replace(" info |", " gauge |"))
+        .collect();
+    assert!(exposed.len() > 40, "{exposed:?}");
+    assert_eq!(exposed, documented);
+    assert!(agent.terminate().success());
+}
