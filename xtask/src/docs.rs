@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use notification::AgentMetrics;
 use observability::logs::LogMetrics;
 use observability::metrics::Metrics;
+use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
@@ -33,6 +34,7 @@ fn metrics() -> String {
     let _ = LogMetrics::register(&metrics.component("log"));
     let _ = SupervisorMetrics::register(&metrics.component("supervisor"));
     let _ = SupervisorMetrics::register(&metrics.component("watch"));
+    let _ = ReloadMetrics::register(&metrics.component("configuration"));
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));

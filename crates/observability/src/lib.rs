@@ -8,6 +8,7 @@
 //! - [`service_manager`]: systemd's notification protocol, and a watchdog tied to real progress.
 //! - [`supervisor`]: the one place that spawns tasks; it restarts, counts, and drains them.
 //! - [`clock`]: the one place that reads the time; a test clock stands in for it.
+//! - [`reload`]: counts how often the configuration was read again, and what became of it.
 //! - [`secret`]: values that never show themselves in a log.
 //!
 //! This crate reads no environment variable and installs no signal handler: the binary passes in what it found.
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod health;
 pub mod logs;
 pub mod metrics;
+pub mod reload;
 pub mod secret;
 pub mod service_manager;
 pub mod supervisor;

@@ -1,8 +1,8 @@
 //! SIGHUP: the log file is opened anew, and changed definitions and pipelines are taken, or everything stays as it is.
 
-use observability::causes;
 use observability::logs::LogHandle;
-use observability::metrics::{CauseCounter, Metrics};
+use observability::metrics::Metrics;
+use observability::reload::{Reload, ReloadMetrics};
 use oslo_config::Config;
 use oslo_config::options::{logging, notification as options};
 
@@ -20,16 +20,6 @@ pub(crate) struct Reread {
     pub(crate) definitions: Definitions,
     /// What is odd, but does not prevent its use.
     pub(crate) warnings: Vec<String>,
-}
-
-causes! {
-    /// How a reload ended.
-    enum Ended {
-        /// The new definitions and pipelines are in force.
-        Taken => "taken",
-        /// Something is wrong with them; the old ones are.
-        Refused => "refused",
-    }
 }
 
 /// Options that a reload takes; a `*` stands for every option of the group. What the definition files and pipelines say
@@ -54,7 +44,7 @@ pub(crate) struct Reloader<'r> {
     started: Config,
     logs: &'r LogHandle,
     read_again: ReadAgain<'r>,
-    reloads: CauseCounter<Ended>,
+    metrics: ReloadMetrics,
 }
 
 impl<'r> Reloader<'r> {
@@ -64,10 +54,8 @@ impl<'r> Reloader<'r> {
         logs: &'r LogHandle,
         read_again: ReadAgain<'r>,
     ) -> Self {
-        let reloads = metrics
-            .component("configuration")
-            .counter_by_cause("reloads", "Times that the configuration was read again, by what became of it");
-        Self { started: config.clone(), logs, read_again, reloads }
+        let metrics = ReloadMetrics::register(&metrics.component("configuration"));
+        Self { started: config.clone(), logs, read_again, metrics }
     }
 
     /// Reads the files again and takes what they say, all or nothing; returns a line for the service manager.
@@ -77,11 +65,11 @@ impl<'r> Reloader<'r> {
         }
         match self.take(house, running) {
             Ok(()) => {
-                self.reloads.increment(Ended::Taken);
+                self.metrics.reloads.increment(Reload::Taken);
                 "configuration read again".to_owned()
             }
             Err(reason) => {
-                self.reloads.increment(Ended::Refused);
+                self.metrics.reloads.increment(Reload::Refused);
                 for line in reason.lines() {
                     tracing::error!("SIGHUP: {line}");
                 }
