@@ -11,3 +11,9 @@ pub const EVENTS: Source<'static> = Source {
     path: "built-in event_definitions.yaml",
     text: include_str!("../../../data/event_definitions.yaml"),
 };
+
+/// The built-in resource definitions; used when the operator has none.
+pub const RESOURCES: Source<'static> = Source {
+    path: "built-in gnocchi_resources.yaml",
+    text: include_str!("../../../data/gnocchi_resources.yaml"),
+};

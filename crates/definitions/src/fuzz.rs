@@ -3,7 +3,10 @@
 
 use model::{Notification, Parts, Priority, Value, json};
 
-use crate::{EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoints, SampleSettings, Source};
+use crate::{
+    EventDefinitions, EventSettings, MeterDefinitions, ResourceDefinitions, ResourceSettings,
+    SampleEndpoints, SampleSettings, Source,
+};
 
 /// Loads any text as meter definitions and converts a small notification with what loads.
 pub fn meters(text: &[u8]) {
@@ -22,6 +25,31 @@ pub fn events(text: &[u8]) {
     let payload = json::parse(r#"{"a": [1, {"b": null}], "name": "n", "size": 1.5}"#).unwrap_or_default();
     // What matters is that it returns.
     drop(definitions.convert(&notification("a.b".into(), payload)));
+}
+
+/// Loads any text as resource definitions and asks what loads about a sample of each metric and an event.
+pub fn resources(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    let (definitions, _) =
+        ResourceDefinitions::load(Source { path: "fuzz", text: &text }, &ResourceSettings::default());
+    let payload = json::parse(r#"{"a": [1, {"b": null}], "name": "n", "size": 1.5}"#).unwrap_or_default();
+    let notification = notification("a.b".into(), payload);
+    let mut samples = Vec::new();
+    let meters =
+        "metric: [{name: m, event_type: a, type: gauge, unit: u, volume: 1, resource_id: $.payload.name}]";
+    let (meters, _) = MeterDefinitions::load(&[Source { path: "fuzz", text: meters }]);
+    meters.convert(&notification, &SampleSettings::default(), &mut samples);
+    for name in definitions.iter().flat_map(crate::ResourceDefinition::metrics) {
+        for sample in &mut samples {
+            sample.name = std::sync::Arc::clone(name);
+            // What matters is that it returns.
+            drop(definitions.sample(sample));
+        }
+    }
+    let events = EventDefinitions::load(Source { path: "fuzz", text: "[]" }, &EventSettings::default()).0;
+    if let Ok(Some(event)) = events.convert(&notification) {
+        drop(definitions.event(&event));
+    }
 }
 
 /// Converts any JSON text, taken as the root of a notification, with the built-in definitions.

@@ -1,9 +1,9 @@
-//! Meter and event definitions: parsed, compiled and applied to notifications.
+//! Meter, event and resource definitions: parsed, compiled and applied.
 //!
-//! The languages are Ceilometer's `meters.d/*.yaml` ([`MeterDefinitions`]) and `event_definitions.yaml`
-//! ([`EventDefinitions`]). Both are compiled when they are loaded; for a notification its event type is looked up
-//! first, in a bounded cache, and only the definitions that want it are evaluated. [`SampleEndpoints`] adds the
-//! converters that upstream has in code.
+//! The languages are Ceilometer's `meters.d/*.yaml` ([`MeterDefinitions`]), `event_definitions.yaml`
+//! ([`EventDefinitions`]) and `gnocchi_resources.yaml` ([`ResourceDefinitions`]). All are compiled when they are
+//! loaded. For a notification its event type is looked up first, in a bounded cache, and only the definitions that
+//! want it are evaluated. [`SampleEndpoints`] adds the converters that upstream has in code.
 //!
 //! Floor 0: no I/O. Callers pass the texts of files, and get back [`Problem`]s with line and column.
 
@@ -17,6 +17,7 @@ pub mod fuzz;
 mod meters;
 mod plugin;
 mod problem;
+pub mod resources;
 mod settings;
 
 pub use endpoints::{HttpEndpoint, SampleEndpoint, SampleEndpoints, TelemetryEndpoint};
@@ -24,5 +25,6 @@ pub use error::{Cause, ConversionError};
 pub use events::{EventDefinition, EventDefinitions, EventSettings};
 pub use field::Field;
 pub use meters::{MAX_LOOKUP_SAMPLES, MeterDefinition, MeterDefinitions};
-pub use problem::{Problem, Severity, Source};
+pub use problem::{Place, Problem, Severity, Source};
+pub use resources::{ResourceDefinition, ResourceDefinitions, ResourceSettings, Unmapped};
 pub use settings::SampleSettings;

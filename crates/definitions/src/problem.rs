@@ -1,6 +1,7 @@
 //! [`Problem`]: something in a definition file that its author should know.
 
 use std::fmt;
+use std::sync::Arc;
 
 use yaml::{Node, Span};
 
@@ -11,6 +12,30 @@ pub struct Source<'s> {
     pub path: &'s str,
     /// What it holds.
     pub text: &'s str,
+}
+
+/// Where a definition is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as messages name it.
+    pub path: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl Place {
+    /// The place of `node` in the file `path`.
+    pub(crate) fn of(node: &Node, path: &Arc<str>) -> Self {
+        Self { path: Arc::clone(path), line: node.span.line, column: node.span.column }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
 }
 
 /// What a problem means for the program.
@@ -69,6 +94,12 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn new(at: &Node, message: impl Into<String>) -> Self {
         Self { span: at.span, message: message.into(), hint: None }
+    }
+
+    /// At a definition that was compiled before.
+    pub(crate) fn at(place: &Place, message: impl Into<String>) -> Self {
+        let span = Span { line: place.line, column: place.column };
+        Self { span, message: message.into(), hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use nephoscope_definitions::{
-    EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoints, SampleSettings, Severity, builtin,
+    EventDefinitions, EventSettings, MeterDefinitions, ResourceDefinitions, ResourceSettings,
+    SampleEndpoints, SampleSettings, Severity, builtin,
 };
 
 #[path = "support/corpus.rs"]
@@ -18,6 +19,9 @@ fn built_in_files_have_no_problems() {
     assert_eq!(problems, []);
     // The catch-all is the one that no file has.
     assert_eq!(events.iter().len(), 47 + 1);
+    let (resources, problems) = ResourceDefinitions::load(builtin::RESOURCES, &ResourceSettings::default());
+    assert_eq!(problems, []);
+    assert_eq!((resources.iter().len(), resources.archive_policies().len()), (19, 4));
     assert!(Severity::Warning < Severity::Error && Severity::Error < Severity::Fatal);
 }
 

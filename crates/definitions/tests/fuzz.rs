@@ -60,6 +60,10 @@ const VALUES: &[&str] = &[
     "'(a'",
     "*",
     "\"*\"",
+    "{id: service, x: request_id}",
+    "{a: resource_metadata.(a|name), b: name}",
+    "{b: '{\"=\": {\"c\": \"%s\"}}'}",
+    "[m, {n: {}}]",
 ];
 
 const KEYS: &[&str] = &[
@@ -77,6 +81,12 @@ const KEYS: &[&str] = &[
     "lookup",
     "traits",
     "odd",
+    "metrics",
+    "attributes",
+    "event_delete",
+    "event_attributes",
+    "event_associated_resources",
+    "archive_policy",
 ];
 
 /// Definitions of random keys and values below a plausible head.
@@ -188,6 +198,11 @@ proptest! {
     #[test]
     fn event_files_return(text in definitions("", "  - event_type: 'a*'\n    traits:\n      t: payload.name\n")) {
         fuzz::events(&text);
+    }
+
+    #[test]
+    fn resource_files_return(text in definitions("resources:\n", "  - resource_type: n\n    metrics: {m: , n: {archive_policy_name: x}}\n    event_create: 'a*'\n    event_attributes: {id: service}\n")) {
+        fuzz::resources(&text);
     }
 
     #[test]

@@ -349,4 +349,5 @@ def main(corpus_path, cases_path, our_meters, our_events):
     emit(kind="end")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

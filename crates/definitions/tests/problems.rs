@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use model::{Map, Notification, Parts, Priority, Value};
 use nephoscope_definitions::{
-    Cause, EventDefinitions, EventSettings, MAX_LOOKUP_SAMPLES, MeterDefinitions, SampleSettings, Severity,
-    Source,
+    Cause, EventDefinitions, EventSettings, MAX_LOOKUP_SAMPLES, MeterDefinitions, ResourceDefinitions,
+    ResourceSettings, SampleSettings, Severity, Source,
 };
 
 fn meters(text: &str) -> Vec<(Severity, String)> {
@@ -18,6 +18,101 @@ fn meters(text: &str) -> Vec<(Severity, String)> {
 fn events(text: &str) -> Vec<(Severity, String)> {
     let (_, problems) = EventDefinitions::load(Source { path: "e.yaml", text }, &EventSettings::default());
     problems.iter().map(|problem| (problem.severity, problem.to_string())).collect()
+}
+
+fn resources(text: &str) -> Vec<(Severity, String)> {
+    let (_, problems) =
+        ResourceDefinitions::load(Source { path: "r.yaml", text }, &ResourceSettings::default());
+    problems.iter().map(|problem| (problem.severity, problem.to_string())).collect()
+}
+
+#[test]
+fn resource_problems_name_place_value_and_remedy() {
+    const LIST: &str = "resources:\n";
+    for (body, severity, expected) in [
+        (
+            "- {resource_type: a}\n",
+            Severity::Error,
+            "r.yaml:2:3: the resource definition lacks metrics; write a map with resource_type and metrics",
+        ),
+        (
+            "- resource_type: a\n  metrics: {m: low}\n",
+            Severity::Error,
+            "r.yaml:3:16: the metric \"m\" has \"low\"; write nothing, or a map with `archive_policy_name`",
+        ),
+        (
+            "- resource_type: a\n  metrics: [on]\n",
+            Severity::Warning,
+            "r.yaml:3:13: the name of a metric is a boolean; write it in quotes",
+        ),
+        (
+            "- resource_type: a\n  metrics: [m]\n  attributes: {a: 'x['}\n",
+            Severity::Error,
+            "r.yaml:4:19: a: expected an index, a slice, a name, a filter or a sort direction, found the end, \
+             column 3 of the path \"x[\"; see the \
+             definition languages in the documentation; quote names that have special characters",
+        ),
+        (
+            "- resource_type: a\n  metrics: [m]\n  event_delete: [5]\n  event_attributes: {id: x}\n",
+            Severity::Error,
+            "r.yaml:4:18: event_delete is an integer; write an event type such as `image.delete`, or a list of them; \
+             `*` stands for anything",
+        ),
+        (
+            "- resource_type: a\n  metrics: [m]\n  event_delete: e\n  event_attributes: {name: x}\n",
+            Severity::Error,
+            "r.yaml:5:21: the resource definition has events but no event attribute id; write below event_attributes \
+             `id:` and the trait that has the resource's id",
+        ),
+        (
+            "- resource_type: a\n  metrics: [m]\n  event_associated_resources: {b: '{}'}\n",
+            Severity::Error,
+            "r.yaml:4:35: the search for resources of type b is \"{}\"; write a text in JSON with one %s for the id, \
+             such as '{\"=\": {\"instance_id\": \"%s\"}}'",
+        ),
+        (
+            "- resource_type: a\n  metrics: [m]\n  event_associated_resources: {b: '{%s'}\n",
+            Severity::Warning,
+            "r.yaml:4:35: the search is not JSON, so it will find nothing; write, for example, '{\"=\": \
+             {\"instance_id\": \"%s\"}}'",
+        ),
+        (
+            "- {resource_type: a, metrics: [m]}\n- {resource_type: b, metrics: [m]}\n",
+            Severity::Warning,
+            "r.yaml:2:3: the metric m belongs to b in line 3; of several types the last one has a metric",
+        ),
+        (
+            "- {resource_type: a, archive_policy: low, metrics: [m]}\n",
+            Severity::Warning,
+            "r.yaml:2:38: archive_policy of a resource type is deprecated; write `archive_policy_name` below each \
+             metric instead",
+        ),
+    ] {
+        assert_eq!(resources(&format!("{LIST}{body}")), [(severity, expected.to_owned())]);
+    }
+    for (text, expected) in [
+        (
+            "",
+            "r.yaml:1:1: the file holds null; write a map with `resources`, and perhaps `archive_policies` and \
+             `archive_policy_default`",
+        ),
+        ("resources: {}", "r.yaml:1:12: resources is a map; write a list, each entry behind a dash"),
+        (
+            "archive_policy_default: 5",
+            "r.yaml:1:25: the archive policy is an integer; write the name of an archive policy, in quotes if need be",
+        ),
+    ] {
+        assert_eq!(resources(text), [(Severity::Fatal, expected.to_owned())]);
+    }
+    assert_eq!(
+        resources("archive_policies: [{back_window: 0}]"),
+        [(
+            Severity::Error,
+            "r.yaml:1:20: an archive policy has no name; write a map with name, aggregation_methods, back_window and \
+             definition"
+                .to_owned()
+        )]
+    );
 }
 
 #[test]
