@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json, pytext};
 use nephoscope_definitions::resources::{Operation, ResourceEffect, ResourceMeasure};
-use nephoscope_definitions::{ResourceDefinitions, ResourceSettings, Severity, Source, Unmapped, builtin};
+use nephoscope_definitions::{
+    ResourceDefinition, ResourceDefinitions, ResourceSettings, Severity, Source, Unmapped, builtin,
+};
 
 #[path = "support/judge.rs"]
 mod judge;
@@ -140,7 +142,7 @@ fn compare(
     case: &str,
     asked: &Value,
     id: &str,
-    ours: Result<Map, Unmapped>,
+    ours: &Result<Map, Unmapped>,
     theirs: &Value,
 ) -> bool {
     judge.compared += 1;
@@ -156,7 +158,7 @@ fn compare(
         judge.differ(subject, case, &format!("failed: {failed}"), outcome, detail);
         return false;
     }
-    let same = match &ours {
+    let same = match ours {
         // As texts, because a NaN equals nothing.
         Ok(ours) => json::to_string(&sorted(&ours.clone().into())) == json::to_string(&sorted(theirs)),
         Err(Unmapped::Metric { .. } | Unmapped::EventType { .. }) => silent,
@@ -196,7 +198,7 @@ fn load(cases: &yaml::Node, name: &str) -> (ResourceDefinitions, &'static str) {
 fn described(source: Source<'_>, settings: &ResourceSettings) -> (Vec<Vec<String>>, Vec<Value>) {
     let (definitions, problems) = ResourceDefinitions::load(source, settings);
     assert_eq!(problems, []);
-    let mut lines: Vec<_> = definitions.iter().map(|definition| definition.describe()).collect();
+    let mut lines: Vec<_> = definitions.iter().map(ResourceDefinition::describe).collect();
     lines.sort();
     (lines, definitions.archive_policies().to_vec())
 }
@@ -257,7 +259,7 @@ fn ceilometers_publisher_says_the_same_to_gnocchi() {
                 let asked = json::parse(text(&record, "sample").unwrap()).unwrap();
                 let sample = sample(&asked);
                 let ours = definitions().sample(&sample).map(|found| requests(&found));
-                if compare(&mut judge, "sample", case, &asked, "", ours, record.get("answer").unwrap()) {
+                if compare(&mut judge, "sample", case, &asked, "", &ours, record.get("answer").unwrap()) {
                     judge.agreed.insert(format!("metric {}", sample.name));
                 }
             }
@@ -268,7 +270,7 @@ fn ceilometers_publisher_says_the_same_to_gnocchi() {
                 let id =
                     found.as_ref().map_or_else(|_| String::new(), |found| pytext::to_str(&found.original_id));
                 let ours = found.map(|found| effects(&found));
-                if compare(&mut judge, "event", case, &asked, &id, ours, record.get("answer").unwrap()) {
+                if compare(&mut judge, "event", case, &asked, &id, &ours, record.get("answer").unwrap()) {
                     judge.agreed.insert(format!("event {}", event.event_type));
                 }
             }
