@@ -1,10 +1,12 @@
 //! What makes samples of notifications: the endpoints of Ceilometer's namespace `ceilometer.sample.endpoint`.
 
+mod explain;
 mod http;
 mod telemetry;
 
 use model::{Notification, Priority, Sample};
 
+pub use explain::{Conversion, Converter};
 pub use http::HttpEndpoint;
 pub use telemetry::TelemetryEndpoint;
 
@@ -17,6 +19,11 @@ pub trait SampleEndpoint: std::fmt::Debug + Send + Sync {
 
     /// Whether it wants notifications of that type.
     fn wants(&self, event_type: &str) -> bool;
+
+    /// The meter definitions, if it is made of them; for explanations.
+    fn definitions(&self) -> Option<&MeterDefinitions> {
+        None
+    }
 
     /// Appends the samples of a notification that it wants, and returns what failed.
     fn convert(
@@ -34,6 +41,10 @@ impl SampleEndpoint for MeterDefinitions {
 
     fn wants(&self, event_type: &str) -> bool {
         MeterDefinitions::wants(self, event_type)
+    }
+
+    fn definitions(&self) -> Option<&MeterDefinitions> {
+        Some(self)
     }
 
     fn convert(

@@ -2,6 +2,7 @@
 
 mod compile;
 mod convert;
+mod explain;
 
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use model::{Event, Notification, Priority};
 
 use crate::cache::Cache;
 use crate::problem::{Fault, parse_yaml};
-use crate::{Cause, ConversionError, Field, Problem, Severity, Source};
+use crate::{Cause, ConversionError, Field, Place, Problem, Severity, Source};
+
+pub use explain::{EventExplanation, TraitExplanation, TraitOutcome};
 
 /// The options of `[event]` that shape events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +67,7 @@ struct TraitDefinition {
 pub struct EventDefinition {
     /// Its event types as the file has them, for messages.
     name: Arc<str>,
+    place: Place,
     included: Vec<Glob>,
     excluded: Vec<Glob>,
     traits: Vec<TraitDefinition>,
@@ -74,6 +78,12 @@ impl EventDefinition {
     #[must_use]
     pub const fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Where it is written; in line 0 if in no file, as the one that takes what no other wants.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Whether it wants notifications of that type.
@@ -117,6 +127,7 @@ impl EventDefinitions {
     pub fn load(source: Source<'_>, settings: &EventSettings) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut definitions = Vec::new();
+        let path: Arc<str> = source.path.into();
         match parse_yaml(source) {
             Err(problem) => problems.push(problem),
             Ok(root) => match root.as_seq() {
@@ -128,7 +139,7 @@ impl EventDefinitions {
                 Some(items) => {
                     // The last definition that matches wins, so the last one is asked first.
                     for item in items.iter().rev() {
-                        match compile::definition(item) {
+                        match compile::definition(item, &path) {
                             Ok((definition, warnings)) => {
                                 definitions.push(definition);
                                 problems.extend(

@@ -1,11 +1,15 @@
 //! [`Field`]: one value of a definition, as a constant or as paths into the notification, with an optional plugin.
 
+mod trace;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use expression::JsonPath;
 use model::Value;
 use yaml::{Kind, Node};
+
+pub use trace::FieldTrace;
 
 use crate::plugin::Plugin;
 use crate::problem::Fault;

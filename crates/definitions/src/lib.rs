@@ -20,10 +20,14 @@ mod problem;
 pub mod resources;
 mod settings;
 
-pub use endpoints::{HttpEndpoint, SampleEndpoint, SampleEndpoints, TelemetryEndpoint};
+pub use endpoints::{
+    Conversion, Converter, HttpEndpoint, SampleEndpoint, SampleEndpoints, TelemetryEndpoint,
+};
 pub use error::{Cause, ConversionError};
-pub use events::{EventDefinition, EventDefinitions, EventSettings};
-pub use field::Field;
+pub use events::{
+    EventDefinition, EventDefinitions, EventExplanation, EventSettings, TraitExplanation, TraitOutcome,
+};
+pub use field::{Field, FieldTrace};
 pub use meters::{MAX_LOOKUP_SAMPLES, MeterDefinition, MeterDefinitions};
 pub use problem::{Place, Problem, Severity, Source};
 pub use resources::{ResourceDefinition, ResourceDefinitions, ResourceSettings, Unmapped};

@@ -2,6 +2,7 @@
 
 mod compile;
 mod convert;
+mod explain;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(crate) use convert::{Context, Draft};
 
 use crate::cache::Cache;
 use crate::problem::{Fault, parse_yaml};
-use crate::{Cause, ConversionError, Field, Problem, SampleSettings, Severity, Source};
+use crate::{Cause, ConversionError, Field, Place, Problem, SampleSettings, Severity, Source};
 
 /// How many samples a lookup may make of one notification. The payloads of real services list some dozens of values.
 pub const MAX_LOOKUP_SAMPLES: usize = 1000;
@@ -63,6 +64,7 @@ impl Attribute {
 pub struct MeterDefinition {
     /// What the file calls it: a meter's name, or the path to it.
     name: Arc<str>,
+    place: Place,
     event_types: Vec<Pattern>,
     /// The same as a value.
     default_name: Value,
@@ -82,6 +84,17 @@ impl MeterDefinition {
     #[must_use]
     pub const fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Where it is written.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The event types that it wants, as regular expressions for their beginning.
+    pub fn event_types(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.event_types.iter().map(Pattern::as_str)
     }
 
     /// Whether it wants notifications of that type.
@@ -151,6 +164,7 @@ impl MeterDefinitions {
         let mut names: HashSet<Arc<str>> = HashSet::new();
         for source in sources {
             let before = problems.len();
+            let path: Arc<str> = source.path.into();
             let root = match parse_yaml(*source) {
                 Ok(root) => root,
                 Err(problem) => {
@@ -175,7 +189,7 @@ impl MeterDefinitions {
                     problems.push(fault.into_problem(Severity::Warning, source.path));
                     continue;
                 }
-                match compile::compile(item) {
+                match compile::compile(item, &path) {
                     Ok((definition, warnings)) => {
                         problems.extend(
                             warnings

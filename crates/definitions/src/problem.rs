@@ -14,12 +14,12 @@ pub struct Source<'s> {
     pub text: &'s str,
 }
 
-/// Where a definition is written.
+/// Where a definition is written; printed as `path:line`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file, as messages name it.
     pub path: Arc<str>,
-    /// The line, from 1.
+    /// The line, from 1; 0 for what is in no file.
     pub line: u32,
     /// The column in characters, from 1.
     pub column: u32,
@@ -34,7 +34,10 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.line)
+        match self.line {
+            0 => f.write_str(&self.path),
+            line => write!(f, "{}:{line}", self.path),
+        }
     }
 }
 

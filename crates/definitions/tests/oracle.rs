@@ -11,7 +11,7 @@ use std::process::Command;
 use model::{Map, Notification, Parts, Priority, Sample, Value, json};
 use nephoscope_definitions::{
     ConversionError, EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoint, SampleEndpoints,
-    SampleSettings, Severity, Source, builtin,
+    SampleSettings, Severity, Source, TraitOutcome, builtin,
 };
 
 #[path = "support/judge.rs"]
@@ -80,6 +80,16 @@ impl Converters {
         let apart: Vec<_> = answers.iter().flat_map(|(_, samples, _)| samples.clone()).collect();
         assert_eq!(format!("{together:?}"), format!("{apart:?}"));
         assert_eq!(failures.len(), answers.iter().map(|(_, _, failures)| failures.len()).sum::<usize>());
+        // And so does an explanation, which has a reason wherever nothing was made.
+        let explained = self.endpoints.explain(notification, &self.settings);
+        for conversion in explained.iter().filter(|conversion| conversion.is_wanted) {
+            let is_silent = conversion.samples.is_empty() && conversion.failures.is_empty();
+            assert_eq!(conversion.nothing().is_some(), is_silent, "{conversion:?}");
+        }
+        let (samples, reasons): (Vec<_>, Vec<_>) =
+            explained.into_iter().map(|conversion| (conversion.samples, conversion.failures)).unzip();
+        assert_eq!(format!("{together:?}"), format!("{:?}", samples.concat()));
+        assert_eq!(failures, reasons.concat());
         answers
     }
 
@@ -126,6 +136,18 @@ impl Converters {
     fn compare_event(&self, judge: &mut Judge, case: &str, asked: &Notification, theirs: &Value) {
         judge.compared += 1;
         let ours = self.events.convert(asked);
+        let explained = self.events.explain(asked);
+        if let Ok(Some(event)) = &ours {
+            let made = explained.traits.iter().filter_map(|entry| match &entry.outcome {
+                TraitOutcome::Made(value) => Some((entry.name, value)),
+                TraitOutcome::Nothing(_) | TraitOutcome::EmptyText => None,
+                TraitOutcome::Wrong(cause) => panic!("an event in spite of {cause}"),
+            });
+            let made: Vec<_> = made.collect();
+            let traits: Vec<_> = event.traits.iter().map(|entry| (&entry.name, &entry.value)).collect();
+            assert_eq!(format!("{made:?}"), format!("{traits:?}"));
+        }
+        assert_eq!(format!("{:?}", explained.outcome), format!("{ours:?}"));
         let outcome = match &ours {
             Ok(Some(_)) => "converted",
             Ok(None) => "dropped",

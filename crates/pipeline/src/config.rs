@@ -29,6 +29,7 @@ pub struct PipelineConfig {
 #[derive(Debug, Clone)]
 struct SourceEntry {
     name: String,
+    place: String,
     filter: Filter,
     sinks: Vec<String>,
 }
@@ -47,6 +48,8 @@ pub struct ConfiguredPublisher {
 pub struct Pipeline<'a> {
     /// `source:sink`, or just the name when both have the same.
     pub name: String,
+    /// Where the source is written, as `path:line:column`.
+    pub place: &'a str,
     /// Which records it takes.
     pub filter: &'a Filter,
     /// The sink's name.
@@ -83,6 +86,7 @@ impl PipelineConfig {
         self.sources.iter().flat_map(|source| {
             source.sinks.iter().map(|sink| Pipeline {
                 name: if source.name == *sink { sink.clone() } else { format!("{}:{sink}", source.name) },
+                place: &source.place,
                 filter: &source.filter,
                 sink,
                 publishers: self.sinks.get(sink).map_or(&[], Vec::as_slice),
@@ -258,7 +262,8 @@ impl Reader {
             }
         }
         if let Some(filter) = filter {
-            config.sources.push(SourceEntry { name, filter, sinks });
+            let place = format!("{}:{}:{}", self.path, entry.span.line, entry.span.column);
+            config.sources.push(SourceEntry { name, place, filter, sinks });
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The rules are Ceilometer's, shared by `polling.yaml` and the pipeline files: an entry is a glob, a
 //! negated glob (`!disk.*`) or `*`; negations win; a list of negations alone lets everything else pass.
 
+use std::fmt;
+
 use expression::fnmatch::Glob;
 
 /// Which names a source takes.
@@ -11,6 +13,38 @@ pub struct Filter {
     taken: Vec<Glob>,
     refused: Vec<Glob>,
     everything: bool,
+}
+
+/// What a filter says of a name, and by which entry of its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision<'f> {
+    /// It passes by this entry.
+    Taken(&'f str),
+    /// It passes because the list has negations only, and none of them matches.
+    NotRefused,
+    /// It does not pass because of this negation, which is given without its `!`.
+    Refused(&'f str),
+    /// It does not pass because no entry matches.
+    NotListed,
+}
+
+impl Decision<'_> {
+    /// Whether the name passes.
+    #[must_use]
+    pub const fn is_taken(self) -> bool {
+        matches!(self, Self::Taken(_) | Self::NotRefused)
+    }
+}
+
+impl fmt::Display for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(glob) => write!(f, "taken by {glob:?}"),
+            Self::NotRefused => f.write_str("taken: the list only refuses, and not this"),
+            Self::Refused(glob) => write!(f, "refused by {:?}", format_args!("!{glob}").to_string()),
+            Self::NotListed => f.write_str("not listed"),
+        }
+    }
 }
 
 /// Why a list of names is not a filter.
@@ -73,10 +107,20 @@ impl Filter {
     /// Whether `name` passes.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        if self.refused.iter().any(|glob| glob.is_match(name)) {
-            return false;
+        self.decide(name).is_taken()
+    }
+
+    /// Whether `name` passes, and which entry of the list says so.
+    #[must_use]
+    pub fn decide(&self, name: &str) -> Decision<'_> {
+        if let Some(glob) = self.refused.iter().find(|glob| glob.is_match(name)) {
+            return Decision::Refused(glob.as_str());
         }
-        self.taken.is_empty() || self.taken.iter().any(|glob| glob.is_match(name))
+        match self.taken.iter().find(|glob| glob.is_match(name)) {
+            Some(glob) => Decision::Taken(glob.as_str()),
+            None if self.taken.is_empty() => Decision::NotRefused,
+            None => Decision::NotListed,
+        }
     }
 }
 
@@ -100,6 +144,19 @@ mod tests {
             (&["*.bytes", "cpu"], "cpu", true),
         ] {
             assert_eq!(Filter::new(names.iter().copied()).unwrap().matches(name), passes, "{names:?} {name}");
+        }
+    }
+
+    #[test]
+    fn the_entry_that_decides_is_named() {
+        for (names, name, expected) in [
+            (&["*"][..], "cpu", "taken by \"*\""),
+            (&["disk.*", "cpu"], "cpu", "taken by \"cpu\""),
+            (&["*", "!disk.*"], "disk.read", "refused by \"!disk.*\""),
+            (&["!disk.*"], "cpu", "taken: the list only refuses, and not this"),
+            (&["disk.*"], "cpu", "not listed"),
+        ] {
+            assert_eq!(Filter::new(names.iter().copied()).unwrap().decide(name).to_string(), expected);
         }
     }
 

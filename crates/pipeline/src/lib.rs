@@ -13,11 +13,11 @@ mod router;
 mod token;
 mod worker;
 
-pub use filter::{Filter, FilterError};
+pub use filter::{Decision, Filter, FilterError};
 pub use metrics::{Drop, PipelineMetrics};
 pub use publisher::{
     Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind,
 };
-pub use router::{PublisherFactory, Router, RouterError, Workers};
+pub use router::{PublisherFactory, Router, RouterError, Workers, volume_problem};
 pub use token::{DeliveryToken, Outcome};
 pub use worker::{RetryPolicy, SinkState, WorkerLimits};

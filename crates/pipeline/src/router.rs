@@ -224,7 +224,8 @@ impl Router {
 
 /// Why a sample's volume cannot be carried: numbers and truth values can, and text that Python's
 /// `float()` reads (which stays text). Upstream requeues a list or map for ever; here it is dropped.
-fn volume_problem(sample: &Sample) -> Option<Drop> {
+#[must_use]
+pub fn volume_problem(sample: &Sample) -> Option<Drop> {
     match &sample.volume {
         Value::Bool(_) | Value::Int(_) | Value::BigInt(_) | Value::Float(_) => None,
         Value::Null => Some(Drop::NullVolume),

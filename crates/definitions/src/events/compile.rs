@@ -6,10 +6,10 @@ use expression::Glob;
 use yaml::Node;
 
 use super::{EventDefinition, TraitDefinition, TraitType};
-use crate::Field;
 use crate::field::{Literal, key_text};
 use crate::plugin::{Plugin, quoted};
 use crate::problem::Fault;
+use crate::{Field, Place};
 
 /// The traits of every event, unless a definition has others of the same name: YAML of our own, so that one compiler
 /// reads it all.
@@ -24,11 +24,13 @@ tenant_id: [payload.tenant_id, ctxt.project_id]
 /// The definition that takes what no other wants.
 pub(super) fn catch_all() -> Option<EventDefinition> {
     let node = yaml::parse("{event_type: '*', traits: {}}").ok()?;
-    definition(&node).ok().map(|(definition, _)| definition)
+    let (mut definition, _) = definition(&node, &"the implicit catch-all".into()).ok()?;
+    definition.place.line = 0;
+    Some(definition)
 }
 
 /// Compiles a definition; the faults beside it are warnings.
-pub(super) fn definition(node: &Node) -> Result<(EventDefinition, Vec<Fault>), Fault> {
+pub(super) fn definition(node: &Node, path: &Arc<str>) -> Result<(EventDefinition, Vec<Fault>), Fault> {
     let (Some(event_type), Some(traits)) = (node.get("event_type"), node.get("traits")) else {
         let missing = if node.get("event_type").is_none() { "event_type" } else { "traits" };
         return Err(Fault::new(node, format!("the event definition has no {missing}"))
@@ -75,7 +77,13 @@ pub(super) fn definition(node: &Node) -> Result<(EventDefinition, Vec<Fault>), F
         }
     }
     Ok((
-        EventDefinition { name: Arc::from(types.join(", ")), included, excluded, traits: compiled },
+        EventDefinition {
+            name: Arc::from(types.join(", ")),
+            place: Place::of(node, path),
+            included,
+            excluded,
+            traits: compiled,
+        },
         warnings,
     ))
 }

@@ -50,7 +50,7 @@ fn text_of(value: &Value) -> Text {
 }
 
 impl TraitDefinition {
-    fn convert(&self, root: &Value) -> Result<Option<TraitValue>, Cause> {
+    pub(super) fn convert(&self, root: &Value) -> Result<Option<TraitValue>, Cause> {
         let Some(value) = self.field.first(root) else { return Ok(None) };
         // Services write an empty text where they have no time or number.
         if self.kind != TraitType::Text && value.as_str() == Some("") {

@@ -7,16 +7,16 @@ use model::{MeterKind, Value};
 use yaml::Node;
 
 use super::{Attribute, MeterDefinition};
-use crate::Field;
 use crate::field::{Literal, key_text, to_value};
 use crate::plugin::{Plugin, quoted};
 use crate::problem::Fault;
+use crate::{Field, Place};
 
 /// The keys without which a definition is of no use.
 const REQUIRED: [&str; 6] = ["name", "type", "event_type", "unit", "volume", "resource_id"];
 
 /// Compiles a definition; the faults beside it are warnings.
-pub(super) fn compile(node: &Node) -> Result<(MeterDefinition, Vec<Fault>), Fault> {
+pub(super) fn compile(node: &Node, path: &Arc<str>) -> Result<(MeterDefinition, Vec<Fault>), Fault> {
     if node.as_map().is_none() {
         return Err(Fault::new(node, format!("a meter definition is {}", node.type_name()))
             .hint("write a map with name, event_type, type, unit, volume and resource_id"));
@@ -68,6 +68,7 @@ pub(super) fn compile(node: &Node) -> Result<(MeterDefinition, Vec<Fault>), Faul
     let metadata = metadata(node, &mut warnings)?;
     let definition = MeterDefinition {
         name: Arc::from(name_text),
+        place: Place::of(node, path),
         event_types: event_types(event_type)?,
         default_name: name_text.into(),
         default_type: to_value(kind),
