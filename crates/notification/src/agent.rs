@@ -46,9 +46,21 @@ struct Events {
 
 /// What one batch gives.
 #[derive(Debug, Default)]
-struct Converted {
+pub(crate) struct Converted {
     samples: Vec<Arc<Sample>>,
     events: Vec<Arc<model::Event>>,
+}
+
+/// Whether anything is to be made of notifications of that priority and type.
+pub(crate) fn wanted(
+    endpoints: Option<&SampleEndpoints>,
+    definitions: Option<&EventDefinitions>,
+    priority: Priority,
+    event_type: &str,
+) -> bool {
+    endpoints.is_some_and(|endpoints| SampleEndpoints::accepts(priority) && endpoints.wants(event_type))
+        || definitions
+            .is_some_and(|definitions| EventDefinitions::accepts(priority) && definitions.wants(event_type))
 }
 
 impl Agent {
@@ -143,7 +155,7 @@ impl Agent {
         self.dispatch(converted, token).await;
     }
 
-    async fn dispatch(&self, converted: Converted, token: DeliveryToken) {
+    pub(crate) async fn dispatch(&self, converted: Converted, token: DeliveryToken) {
         if let Some(samples) = &self.samples {
             samples.router.dispatch(Records::Samples(converted.samples), token.share()).await;
         }
@@ -154,17 +166,13 @@ impl Agent {
     }
 
     fn wants(&self, priority: Priority, event_type: &str) -> bool {
-        let samples = self.samples.as_ref();
-        let events = self.events.as_ref();
-        samples
-            .is_some_and(|samples| SampleEndpoints::accepts(priority) && samples.endpoints.wants(event_type))
-            || events.is_some_and(|events| {
-                EventDefinitions::accepts(priority) && events.definitions.wants(event_type)
-            })
+        let endpoints = self.samples.as_ref().map(|samples| &samples.endpoints);
+        let definitions = self.events.as_ref().map(|events| &events.definitions);
+        wanted(endpoints, definitions, priority, event_type)
     }
 
     /// Adds what comes of a notification; returns whether it may be acknowledged.
-    fn convert(&self, notification: &Notification, converted: &mut Converted) -> bool {
+    pub(crate) fn convert(&self, notification: &Notification, converted: &mut Converted) -> bool {
         if let Some(samples) =
             self.samples.as_ref().filter(|_| SampleEndpoints::accepts(notification.priority()))
         {

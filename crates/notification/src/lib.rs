@@ -6,7 +6,11 @@
 
 mod agent;
 mod decode;
+mod explain;
 mod metrics;
 
 pub use agent::{Agent, AgentOptions};
+pub use explain::{
+    Explained, ExplainedConversion, ExplainedEvent, Explainer, Explanation, Part, Route, SampleFate,
+};
 pub use metrics::AgentMetrics;

@@ -18,7 +18,9 @@ impl MeterDefinition {
             let Some(field) = self.attribute(attribute) else { continue };
             let trace = field.trace(attribute.key(), root, all);
             let is_literal = matches!(attribute, Attribute::Name | Attribute::Type | Attribute::Unit);
-            let looked_up = self.lookup.iter().any(|looked_up| &**looked_up == attribute.key());
+            // With a lookup, the name is never a literal: there are as many samples as it is found.
+            let looked_up = all && attribute == Attribute::Name
+                || self.lookup.iter().any(|looked_up| &**looked_up == attribute.key());
             if !is_literal || looked_up || !trace.values.is_empty() {
                 traces.push(trace);
             }
