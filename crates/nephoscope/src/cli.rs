@@ -18,13 +18,26 @@ pub(crate) struct Invocation {
 }
 
 /// The commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     Run,
     Notification,
     Check { strict: bool, roles: Roles },
     ConfigShow { all: bool },
+    Explain(Request),
     Version,
+}
+
+/// What `nephoscope explain` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Where the notifications are; `-` is standard input.
+    pub(crate) file: PathBuf,
+    pub(crate) json: bool,
+    /// List every definition that was asked.
+    pub(crate) all: bool,
+    /// The priority of notifications that do not name theirs.
+    pub(crate) priority: String,
 }
 
 /// Exit statuses differ with the name under which the program was called.
@@ -117,6 +130,16 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             let roles = if is_all { Roles::All } else { Roles::Notification };
             invocation(Action::Check { strict, roles }, matches, AGENT_NOTIFICATION)
         }
+        Some(("explain", matches)) => {
+            let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
+            let request = Request {
+                file: matches.get_one::<PathBuf>("file").cloned().unwrap_or_default(),
+                json: matches.get_flag("json"),
+                all: matches.get_flag("all"),
+                priority: text("priority"),
+            };
+            invocation(Action::Explain(request), matches, AGENT_NOTIFICATION)
+        }
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
@@ -173,6 +196,7 @@ fn own_command() -> Command {
                     .help("Take warnings, such as unknown options, as errors"),
             ),
         )
+        .subcommand(explain_command())
         .subcommand(
             Command::new("config").about("Look at the configuration").subcommand_required(true).subcommand(
                 with_common(
@@ -188,6 +212,49 @@ fn own_command() -> Command {
             ),
         )
         .subcommand(Command::new("version").about("Print the version"))
+}
+
+fn explain_command() -> Command {
+    with_common(
+        Command::new("explain")
+            .about(
+                "Say what becomes of a notification: definitions, samples, event, Gnocchi resources, pipelines, and \
+                 the reason for everything that is left out",
+            )
+            .after_help(
+                "FILE holds one JSON document, a list of them, or one a line: a message as it is on the bus, what \
+                 rabbitmqadmin gives, a recording with routing key and body, or a notification with ctxt, payload and \
+                 metadata. No broker is needed, and nothing is published.\n\n\
+                 Exit status: 0 if a sample or event reaches a publisher, 1 if nothing does.",
+            ),
+    )
+    .arg(
+        Arg::new("file")
+            .value_name("FILE")
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
+            .help("File with notifications, or - for standard input"),
+    )
+    .arg(
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print one JSON object for each notification"),
+    )
+    .arg(
+        Arg::new("all")
+            .long("all")
+            .action(ArgAction::SetTrue)
+            .help("List every definition that was asked, and every field that it looked for"),
+    )
+    .arg(
+        Arg::new("priority")
+            .long("priority")
+            .value_name("PRIORITY")
+            .value_parser(model::Priority::ALL.map(model::Priority::as_str))
+            .default_value("info")
+            .help("Priority of notifications that do not name theirs"),
+    )
 }
 
 fn with_common(mut command: Command) -> Command {

@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod config_show;
+mod explain;
 mod publishers_by_url;
 mod role;
 mod settings;
@@ -36,14 +37,19 @@ fn main() -> ExitCode {
         Err(stop) => return usage(&stop),
     };
     let surroundings = Surroundings::read();
-    match invocation.action {
+    match &invocation.action {
         Action::Version => {
             say(format_args!("nephoscope {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
-        Action::ConfigShow { all } => finish(&invocation, config_show::show(&invocation, &surroundings, all)),
+        Action::ConfigShow { all } => {
+            finish(&invocation, config_show::show(&invocation, &surroundings, *all))
+        }
         Action::Check { strict, roles } => {
-            finish(&invocation, check::check(&invocation, &surroundings, roles, strict))
+            finish(&invocation, check::check(&invocation, &surroundings, *roles, *strict))
+        }
+        Action::Explain(request) => {
+            finish(&invocation, explain::explain(&invocation, &surroundings, request))
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
@@ -56,6 +62,8 @@ pub(crate) enum Ending {
     Done,
     /// The configuration is wrong; the text says where and what to write instead.
     Configuration(String),
+    /// The command line names something that cannot be used.
+    Usage(anyhow::Error),
     /// Something else went wrong.
     Failed(anyhow::Error),
 }
@@ -120,6 +128,7 @@ fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {
     let (message, own) = match ending {
         Ending::Done => return ExitCode::SUCCESS,
         Ending::Configuration(message) => (message, EX_CONFIG),
+        Ending::Usage(error) => (format!("{error:#}"), EX_USAGE),
         Ending::Failed(error) => (format!("{error:#}"), FAILURE),
     };
     let name = match invocation.exit_codes {

@@ -9,7 +9,7 @@ use oslo_config::{Given, Inspection, LoadError, Loaded, Loader, Override, Source
 use crate::cli::{ConfigSource, Invocation};
 use crate::surroundings::Surroundings;
 
-pub(crate) use self::definitions::{Definitions, load_definitions};
+pub(crate) use self::definitions::{Definitions, load_definitions, resources};
 pub(crate) use self::logs::log_options;
 pub(crate) use self::messaging::listeners;
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use definitions::{
-    EventDefinitions, EventSettings, MeterDefinitions, Problem, SampleEndpoints, SampleSettings, Severity,
-    Source,
+    EventDefinitions, EventSettings, MeterDefinitions, Problem, ResourceDefinitions, ResourceSettings,
+    SampleEndpoints, SampleSettings, Severity, Source,
 };
 use oslo_config::Config;
 use oslo_config::options::{agent, event, meter, notification};
@@ -115,6 +115,19 @@ fn pipelines(
     };
     let text = read(config, file, builtin, files, problems)?;
     PipelineConfig::parse(text.source(), kind).map_err(|mut found| problems.append(&mut found)).ok()
+}
+
+/// The resource definitions of `file`, with its name, or of the built-in one if there is no such file.
+pub(crate) fn resources(
+    config: &Config,
+    file: &str,
+    settings: &ResourceSettings,
+    problems: &mut Vec<Problem>,
+) -> Option<(String, ResourceDefinitions)> {
+    let text = read(config, file, definitions::builtin::RESOURCES, &mut Vec::new(), problems)?;
+    let (resources, mut found) = ResourceDefinitions::load(text.source(), settings);
+    problems.append(&mut found);
+    Some((text.name, resources))
 }
 
 /// Finds a file as Ceilometer does: as it is given, then beside the configuration, then the built-in one.
