@@ -33,6 +33,21 @@ pub struct TraitExplanation<'d> {
     pub outcome: TraitOutcome,
 }
 
+impl TraitExplanation<'_> {
+    /// Why the event does not have it.
+    #[must_use]
+    pub fn nothing(&self) -> Option<String> {
+        match &self.outcome {
+            TraitOutcome::Made(_) => None,
+            TraitOutcome::Nothing(nothing) => Some(nothing.clone()),
+            TraitOutcome::EmptyText => {
+                Some(format!("the text at {} is empty, which is no {}", self.field.written, self.kind))
+            }
+            TraitOutcome::Wrong(cause) => Some(format!("no event, because of {cause}")),
+        }
+    }
+}
+
 /// What the event definitions make of a notification.
 #[derive(Debug)]
 pub struct EventExplanation<'d> {

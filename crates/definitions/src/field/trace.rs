@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use model::Value;
 
 use super::{Field, Getter};
+use crate::error::shown;
 
 /// What the field of a definition found.
 #[derive(Debug, Clone)]
@@ -19,15 +20,17 @@ pub struct FieldTrace {
     pub has_plugin: bool,
     /// What it gives: one value at most, unless the definition has a lookup.
     pub values: Vec<Value>,
+    /// Whether what it gives is not used, because an empty text, a zero or the like counts as missing here.
+    pub is_unused: bool,
 }
 
 impl FieldTrace {
     /// Why it gives nothing.
     #[must_use]
     pub fn nothing(&self) -> Option<String> {
-        let Self { written, found, has_plugin, values, .. } = self;
-        if !values.is_empty() {
-            return None;
+        let Self { written, found, has_plugin, values, is_unused, .. } = self;
+        if let [value, ..] = values.as_slice() {
+            return is_unused.then(|| format!("{} at {written}, which counts as missing", shown(value)));
         }
         Some(match (found, has_plugin) {
             (0, _) => format!("nothing at {written}"),
@@ -51,6 +54,7 @@ impl Field {
             written: self.to_string(),
             found,
             has_plugin: self.plugin.is_some(),
+            is_unused: false,
             values: values.into_iter().map(Cow::into_owned).collect(),
         }
     }

@@ -26,9 +26,17 @@ impl MeterDefinition {
             }
         }
         let metadata = self.metadata.iter();
-        traces.extend(metadata.map(|(key, field)| field.trace(format!("metadata.{key}"), root, false)));
+        traces.extend(metadata.map(|(key, field)| {
+            let mut trace = field.trace(format!("metadata.{key}"), root, false);
+            trace.is_unused = trace.values.iter().any(|value| !value.is_truthy());
+            trace
+        }));
         let user = self.user_metadata.iter();
-        traces.extend(user.map(|field| field.trace("user_metadata", root, false)));
+        traces.extend(user.map(|field| {
+            let mut trace = field.trace("user_metadata", root, false);
+            trace.is_unused = trace.values.iter().any(|value| value.as_map().is_none());
+            trace
+        }));
         traces
     }
 

@@ -177,20 +177,16 @@ fn event(part: &Part<ExplainedEvent<'_>>, all: bool) -> Value {
         return object([("state", state(part))]);
     };
     let traits = explanation.traits.iter().map(|entry| {
-        let (value, nothing) = match &entry.outcome {
-            TraitOutcome::Made(value) => (value.to_value(), Value::Null),
-            TraitOutcome::Nothing(nothing) => (Value::Null, nothing.as_str().into()),
-            TraitOutcome::EmptyText => {
-                (Value::Null, text(format_args!("an empty text is no {}", entry.kind)))
-            }
-            TraitOutcome::Wrong(cause) => (Value::Null, text(cause)),
+        let value = match &entry.outcome {
+            TraitOutcome::Made(value) => value.to_value(),
+            _ => Value::Null,
         };
         object([
             ("name", (&**entry.name).into()),
             ("type", entry.kind.into()),
             ("path", entry.field.written.as_str().into()),
             ("value", value),
-            ("nothing", nothing),
+            ("nothing", entry.nothing().into()),
         ])
     });
     let made = explanation.outcome.as_ref().ok().and_then(Option::as_ref);

@@ -197,7 +197,7 @@ fn event(page: &mut Page, explained: &Explained<'_>, all: bool) {
     }
     for other in &explanation.shadowed {
         let name = other.name();
-        page.line(1, format_args!("{}: {name}; not used, because a later definition wins", other.place()));
+        page.line(1, format_args!("{}: {name}; not used, because the one above wins", other.place()));
     }
     page.line(1, format_args!("{} for other event types", counted(explanation.others.len(), "definition")));
     if all {
@@ -211,21 +211,14 @@ fn event(page: &mut Page, explained: &Explained<'_>, all: bool) {
         page.entry(1, "raw", &event.raw);
     }
     for entry in &explanation.traits {
-        let (name, kind, path) = (entry.name, entry.kind, &entry.field.written);
+        let (name, kind) = (entry.name, entry.kind);
         match &entry.outcome {
             TraitOutcome::Made(value) => {
                 let value = json::to_string(&value.to_value());
-                let from = if all { format!(", from {path}") } else { String::new() };
+                let from = if all { format!(", from {}", entry.field.written) } else { String::new() };
                 page.line(1, format_args!("trait {name}: {value} ({kind}{from})"));
             }
-            TraitOutcome::Nothing(nothing) => page.line(1, format_args!("no trait {name}: {nothing}")),
-            TraitOutcome::EmptyText => {
-                page.line(
-                    1,
-                    format_args!("no trait {name}: the text at {path} is empty, which is no {kind}"),
-                );
-            }
-            TraitOutcome::Wrong(cause) => page.line(1, format_args!("no event, because of {cause}")),
+            _ => page.line(1, format_args!("no trait {name}: {}", entry.nothing().unwrap_or_default())),
         }
     }
 }
@@ -239,9 +232,10 @@ fn gnocchi(page: &mut Page, target: &Target, explained: &Explained<'_>, samples:
     let policy = policy.map(|name| format!(", archive policy {name}")).unwrap_or_default();
     page.title(format_args!("gnocchi, {publishers}: {}{policy}", target.file));
     let mut is_empty = true;
+    let mut before = None;
     for entry in samples.iter().flatten().filter(|entry| target.gets_sample(entry.fate)) {
         is_empty = false;
-        measure(page, target, entry);
+        before = measure(page, target, entry, before);
     }
     if let Some(event) = target.event(explained) {
         is_empty = false;
@@ -257,13 +251,19 @@ fn gnocchi(page: &mut Page, target: &Target, explained: &Explained<'_>, samples:
     }
 }
 
-fn measure(page: &mut Page, target: &Target, entry: &Numbered<'_, '_>) {
+/// What Gnocchi gets of a sample, and what the resource became; `before` is the resource of the sample above.
+fn measure(
+    page: &mut Page,
+    target: &Target,
+    entry: &Numbered<'_, '_>,
+    before: Option<Value>,
+) -> Option<Value> {
     let number = entry.number;
     let found = match target.definitions.sample(entry.sample) {
         Ok(found) => found,
         Err(reason) => {
             page.line(1, format_args!("sample {number}: nothing, {}: {reason}", reason.label()));
-            return;
+            return before;
         }
     };
     let definition = target.definitions.find_metric(&entry.sample.name);
@@ -280,17 +280,24 @@ fn measure(page: &mut Page, target: &Target, entry: &Numbered<'_, '_>) {
             json::to_string(found.unit)
         ),
     );
+    let id: Value = found.resource_id.as_str().into();
+    let resource = vec![id, (&**found.resource_type).into(), found.user_id.clone(), found.to_extra().into()];
+    let resource = Some(Value::List(resource));
+    if resource == before {
+        page.line(2, "user and attributes as above");
+        return resource;
+    }
     page.entry(2, "user_id", found.user_id);
     for (name, value) in found.to_extra().iter() {
         page.entry(2, name, value);
     }
-    if let Some(definition) = definition {
-        for (name, path, value) in definition.trace_attributes(entry.sample) {
-            if value.is_none() {
-                page.line(2, format_args!("no {name}: nothing at {path}"));
-            }
+    let traced = definition.into_iter().flat_map(|definition| definition.trace_attributes(entry.sample));
+    for (name, path, value) in traced {
+        if value.is_none() {
+            page.line(2, format_args!("no {name}: nothing at {path}"));
         }
     }
+    resource
 }
 
 fn effect(page: &mut Page, effect: &ResourceEffect<'_>) {
@@ -316,9 +323,10 @@ fn effect(page: &mut Page, effect: &ResourceEffect<'_>) {
 }
 
 fn pipeline(page: &mut Page, pipeline: &Pipeline<'_>, kind: &str) {
-    let publishers: Vec<_> = pipeline.publishers.iter().map(|publisher| publisher.url.redacted()).collect();
-    let (name, place) = (&pipeline.name, pipeline.place);
-    page.line(1, format_args!("{name} ({place}), {kind} to {}", publishers.join(", ")));
+    page.line(1, format_args!("{} ({}), {kind}", pipeline.name, pipeline.place));
+    for publisher in pipeline.publishers {
+        page.line(2, format_args!("to {} ({})", publisher.url.redacted(), publisher.place));
+    }
 }
 
 fn sample_pipelines(page: &mut Page, config: &PipelineConfig, samples: &[Vec<Numbered<'_, '_>>]) {
