@@ -237,6 +237,7 @@ fn gnocchi(page: &mut Page, target: &Target, explained: &Explained<'_>, samples:
         is_empty = false;
         before = measure(page, target, entry, before);
     }
+    let has_samples = !is_empty;
     if let Some(event) = target.event(explained) {
         is_empty = false;
         match target.definitions.event(event) {
@@ -246,8 +247,8 @@ fn gnocchi(page: &mut Page, target: &Target, explained: &Explained<'_>, samples:
     }
     if is_empty {
         page.line(1, "nothing gets here");
-    } else if !target.publishers.is_empty() {
-        page.line(1, "filter_project is not looked at: it needs Keystone");
+    } else if has_samples && !target.publishers.is_empty() {
+        page.line(1, "whether filter_project leaves samples out is not looked at: that needs Keystone");
     }
 }
 
@@ -280,14 +281,13 @@ fn measure(
             json::to_string(found.unit)
         ),
     );
+    page.entry(2, "user_id", found.user_id);
     let id: Value = found.resource_id.as_str().into();
-    let resource = vec![id, (&**found.resource_type).into(), found.user_id.clone(), found.to_extra().into()];
-    let resource = Some(Value::List(resource));
+    let resource = Some(Value::List(vec![id, (&**found.resource_type).into(), found.to_extra().into()]));
     if resource == before {
-        page.line(2, "user and attributes as above");
+        page.line(2, "attributes as above");
         return resource;
     }
-    page.entry(2, "user_id", found.user_id);
     for (name, value) in found.to_extra().iter() {
         page.entry(2, name, value);
     }
