@@ -41,7 +41,7 @@ pub fn resources(text: &[u8]) {
     meters.convert(&notification, &SampleSettings::default(), &mut samples);
     for name in definitions.iter().flat_map(crate::ResourceDefinition::metrics) {
         for sample in &mut samples {
-            sample.name = std::sync::Arc::clone(name);
+            sample.name = (**name).into();
             // What matters is that it returns.
             drop(definitions.sample(sample));
         }

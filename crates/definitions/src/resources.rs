@@ -79,7 +79,7 @@ pub enum Unmapped {
     #[error("no resource type has the metric {name}")]
     Metric {
         /// The meter.
-        name: Arc<str>,
+        name: String,
     },
     /// The id is no text. With a null or a number upstream loses the whole batch.
     #[error("the resource id {value} is not a text")]

@@ -9,7 +9,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json, pytext};
+use model::{Event, Map, MeterKind, Sample, Text, Timestamp, Trait, TraitValue, Value, json, pytext};
 use nephoscope_definitions::resources::{Operation, ResourceEffect, ResourceMeasure};
 use nephoscope_definitions::{
     ResourceDefinition, ResourceDefinitions, ResourceSettings, Severity, Source, Unmapped, builtin,
@@ -55,7 +55,7 @@ fn event(serialized: &Value) -> Event {
     });
     Event {
         message_id: "m".into(),
-        event_type: text(serialized, "event_type").unwrap().to_owned(),
+        event_type: text(serialized, "event_type").unwrap().into(),
         generated: Timestamp::parse("2026-07-21T13:56:12").unwrap(),
         traits: traits.collect(),
         raw: Map::new().into(),
@@ -124,8 +124,8 @@ fn effects(found: &ResourceEffect<'_>) -> Map {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Map(map) => {
-            let mut pairs: Vec<_> = map.iter().map(|(key, value)| (key.into(), sorted(value))).collect();
-            pairs.sort_by(|(one, _): &(Box<str>, _), (other, _)| one.cmp(other));
+            let mut pairs: Vec<_> = map.iter().map(|(key, value)| (Text::from(key), sorted(value))).collect();
+            pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
             Map::from_pairs(pairs).into()
         }
         Value::List(items) => Value::List(items.iter().map(sorted).collect()),

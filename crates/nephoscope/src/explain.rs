@@ -78,9 +78,9 @@ fn fate(explanation: &Explanation<'_>) -> &'static str {
         Explanation::Notification(explained) if is_published(explained) => {
             "acknowledged when every publisher has accepted"
         }
-        Explanation::UnknownPriority { .. }
-        | Explanation::UnwantedUnreadable { .. }
-        | Explanation::Notification(_) => "acknowledged, and nothing comes of it",
+        Explanation::UnknownPriority { .. } | Explanation::Notification(_) => {
+            "acknowledged, and nothing comes of it"
+        }
     }
 }
 

@@ -51,18 +51,6 @@ pub(crate) struct Converted {
     events: Vec<Arc<model::Event>>,
 }
 
-/// Whether anything is to be made of notifications of that priority and type.
-pub(crate) fn wanted(
-    endpoints: Option<&SampleEndpoints>,
-    definitions: Option<&EventDefinitions>,
-    priority: Priority,
-    event_type: &str,
-) -> bool {
-    endpoints.is_some_and(|endpoints| SampleEndpoints::accepts(priority) && endpoints.wants(event_type))
-        || definitions
-            .is_some_and(|definitions| EventDefinitions::accepts(priority) && definitions.wants(event_type))
-}
-
 impl Agent {
     /// An agent without pipelines: it consumes and acknowledges.
     #[must_use]
@@ -165,10 +153,14 @@ impl Agent {
         token.accept();
     }
 
-    fn wants(&self, priority: Priority, event_type: &str) -> bool {
-        let endpoints = self.samples.as_ref().map(|samples| &samples.endpoints);
-        let definitions = self.events.as_ref().map(|events| &events.definitions);
-        wanted(endpoints, definitions, priority, event_type)
+    pub(crate) fn wants(&self, priority: Priority, event_type: &str) -> bool {
+        let samples = self.samples.as_ref();
+        let events = self.events.as_ref();
+        samples
+            .is_some_and(|samples| SampleEndpoints::accepts(priority) && samples.endpoints.wants(event_type))
+            || events.is_some_and(|events| {
+                EventDefinitions::accepts(priority) && events.definitions.wants(event_type)
+            })
     }
 
     /// Adds what comes of a notification; returns whether it may be acknowledged.

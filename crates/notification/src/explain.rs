@@ -6,8 +6,8 @@ use oslo_messaging::Delivery;
 use pipeline::config::{Pipeline, PipelineConfig};
 use pipeline::{Decision, Drop, volume_problem};
 
-use crate::agent::{AgentOptions, wanted};
-use crate::decode::{DecodeError, Decoded, decode};
+use crate::agent::AgentOptions;
+use crate::decode::{Decoded, decode};
 
 /// Everything that decides about a notification; `None` for a kind of pipeline that is not enabled.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +34,6 @@ pub enum Explanation<'a> {
     UnknownPriority {
         /// The priority, shortened.
         name: String,
-    },
-    /// Nobody wants its type, so its payload, which cannot be read, is not looked at; it is acknowledged.
-    UnwantedUnreadable {
-        /// What is wrong with the payload.
-        error: String,
     },
     /// A notification.
     Notification(Box<Explained<'a>>),
@@ -158,27 +153,15 @@ impl<'a> Explainer<'a> {
     /// What the agent does with a message of the bus.
     #[must_use]
     pub fn delivery(&self, delivery: &Delivery) -> Explanation<'a> {
-        let endpoints = self.samples.map(|(endpoints, ..)| endpoints);
-        let definitions = self.events.map(|(definitions, _)| definitions);
-        let decoded = match decode(delivery, |priority, event_type| {
-            wanted(endpoints, definitions, priority, event_type)
-        }) {
-            // The agent stops here. What it would look at tells why nobody wants it.
-            Ok(Decoded::Unwanted) => match decode(delivery, |_, _| true) {
-                Err(DecodeError::Json(error)) => {
-                    return Explanation::UnwantedUnreadable { error: error.to_string() };
-                }
-                other => other,
-            },
-            other => other,
-        };
-        match decoded {
+        // The agent passes over payloads that nobody wants, and finds them wrong all the same; here they are read, to
+        // tell why nobody wants them.
+        match decode(delivery, |_, _| true) {
             Ok(Decoded::Wanted(notification)) => {
                 Explanation::Notification(Box::new(self.notification(notification)))
             }
             Ok(Decoded::UnknownPriority(name)) => Explanation::UnknownPriority { name },
-            // Cannot be: everything was wanted.
-            Ok(Decoded::Unwanted) => Explanation::UnwantedUnreadable { error: "not wanted".into() },
+            // Cannot be: everything is wanted.
+            Ok(Decoded::Unwanted) => Explanation::UnknownPriority { name: String::new() },
             Err(error) => Explanation::Rejected { cause: error.cause(), error: error.to_string() },
         }
     }

@@ -67,7 +67,7 @@ impl ResourceDefinitions {
     pub fn event<'d>(&'d self, event: &Event) -> Result<ResourceEffect<'d>, Unmapped> {
         let (definition, operation) = self
             .find_event(&event.event_type)
-            .ok_or_else(|| Unmapped::EventType { event_type: event.event_type.clone() })?;
+            .ok_or_else(|| Unmapped::EventType { event_type: event.event_type.to_string() })?;
         // Of traits of one name the last one counts.
         let value = |name: &str| {
             event.traits.iter().rev().find(|entry| &*entry.name == name).map(|entry| &entry.value)

@@ -98,12 +98,11 @@ impl ResourceDefinitions {
     /// # Errors
     /// [`Unmapped`] when no resource type has its meter, or Gnocchi cannot have its resource id.
     pub fn sample<'d>(&'d self, sample: &'d Sample) -> Result<ResourceMeasure<'d>, Unmapped> {
-        let found = self.by_metric.get(&sample.name).and_then(|(place, metric)| {
+        let found = self.by_metric.get(&*sample.name).and_then(|(place, metric)| {
             let definition = self.definitions.get(*place)?;
             Some((definition, definition.metrics.get(*metric)?))
         });
-        let (definition, metric) =
-            found.ok_or_else(|| Unmapped::Metric { name: Arc::clone(&sample.name) })?;
+        let (definition, metric) = found.ok_or_else(|| Unmapped::Metric { name: sample.name.to_string() })?;
         let original_id = sample
             .resource_id
             .as_str()

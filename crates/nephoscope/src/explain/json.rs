@@ -61,7 +61,6 @@ pub(super) fn report(report: &Report<'_>) -> Value {
     let explained = match &report.explanation {
         Explanation::Rejected { cause, error } => return unread(reason(cause, error)),
         Explanation::UnknownPriority { name } => return unread(reason("unknown_priority", name)),
-        Explanation::UnwantedUnreadable { error } => return unread(reason("unwanted", error)),
         Explanation::Notification(explained) => explained,
     };
     let samples = numbered(explained);

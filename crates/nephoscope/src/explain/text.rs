@@ -68,9 +68,6 @@ pub(super) fn report(report: &Report<'_>) -> String {
         Explanation::UnknownPriority { name } => {
             page.line(1, format_args!("unknown_priority: {name:?} is none of oslo.messaging's seven"));
         }
-        Explanation::UnwantedUnreadable { error } => {
-            page.line(1, format_args!("unwanted: no definition wants its type; its payload: {error}"));
-        }
         Explanation::Notification(explained) => {
             body(&mut page, report, explained);
             (samples, event) = (explained.published_samples(), explained.is_event_published());

@@ -217,9 +217,7 @@ async fn publishers_get_what_is_explained() {
     for delivery in deliveries() {
         let explanation = world.explainer().delivery(&delivery);
         let mut converted = Converted::default();
-        let wants = |priority, event_type: &str| {
-            wanted(Some(&world.endpoints), Some(&world.events), priority, event_type)
-        };
+        let wants = |priority, event_type: &str| agent.wants(priority, event_type);
         if let Ok(Decoded::Wanted(notification)) = decode(&delivery, wants) {
             assert!(agent.convert(&notification, &mut converted));
         }
@@ -399,7 +397,6 @@ fn messages_that_never_become_a_notification_have_their_reason() {
         match world.explainer().delivery(&delivery) {
             Explanation::Rejected { cause, .. } => format!("rejected {cause}"),
             Explanation::UnknownPriority { name } => format!("priority {name}"),
-            Explanation::UnwantedUnreadable { .. } => "unreadable, not wanted".into(),
             Explanation::Notification(explained) => {
                 let kinds =
                     [matches!(explained.samples, Part::Priority), matches!(explained.event, Part::Priority)];
@@ -418,7 +415,7 @@ fn messages_that_never_become_a_notification_have_their_reason() {
         (message("a", "ERROR", "{}"), "Some(\"a\") [true, false]"),
         (message("a", "INFO", "{}"), "Some(\"a\") [false, false]"),
         (message("a", "INFO", &big), "rejected not_json"),
-        (message("a", "WARN", &big), "unreadable, not wanted"),
+        (message("a", "WARN", &big), "rejected not_json"),
         ("[]".into(), "rejected not_a_map"),
         ("{".into(), "rejected not_json"),
         (r#"{"oslo.version": "3.0", "oslo.message": "{}"}"#.into(), "rejected envelope_version"),
