@@ -56,10 +56,12 @@ fn help_names_every_command_and_what_to_try_first() {
     let output = run(directory.path(), &["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for word in ["run", "notification", "check", "config", "version", "Try first: nephoscope check"] {
+    for word in
+        ["run", "notification", "check", "explain", "config", "version", "Try first: nephoscope check"]
+    {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
-    for command in ["run", "notification", "check", "config show"] {
+    for command in ["run", "notification", "check", "explain", "config show"] {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let output = run(directory.path(), &arguments);
         assert!(output.status.success(), "{command}");

@@ -18,7 +18,7 @@ use super::*;
 use crate::agent::Converted;
 use crate::{Agent, AgentMetrics};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 const CORPUS: &str = include_str!("../../../../tests/corpus/notifications.jsonl");
 
