@@ -5,8 +5,13 @@
 //! why, stands in `docs/differences.md`.
 
 mod agent;
+mod attempts;
+mod dead_letters;
 mod decode;
 mod metrics;
+mod poison;
+mod ticket;
 
 pub use agent::{Agent, AgentOptions};
+pub use dead_letters::{DeadLetterOffice, DeadLetterState};
 pub use metrics::AgentMetrics;
