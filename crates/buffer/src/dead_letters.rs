@@ -119,6 +119,12 @@ impl DeadLetters {
         Self { directory: state_directory.join(DIRECTORY), medium, limits, inner: Mutex::default() }
     }
 
+    /// Whether anything is kept at all.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        self.limits.bytes > 0 && self.limits.files > 0
+    }
+
     /// The directory's path.
     #[must_use]
     pub fn directory(&self) -> &Path {

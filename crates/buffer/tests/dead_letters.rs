@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use nephoscope_buffer::dead_letters::{Contents, DeadLetters, FILES_MAX, Letter, LetterId, Limits, LockError, Stored};
+use nephoscope_buffer::dead_letters::{
+    Contents, DeadLetters, FILES_MAX, Letter, LetterId, Limits, LockError, Stored,
+};
 use nephoscope_buffer::medium::Disk;
 use tempfile::TempDir;
 

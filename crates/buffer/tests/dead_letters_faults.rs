@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use nephoscope_buffer::dead_letters::{DeadLetterError, DeadLetters, FILES_MAX, Letter, LetterId, Limits, Lock};
+use nephoscope_buffer::dead_letters::{
+    DeadLetterError, DeadLetters, FILES_MAX, Letter, LetterId, Limits, Lock,
+};
 use testkit::faults::{Fault, FaultyMedium, Survival};
 
 const BATCHES: usize = 4;
@@ -114,7 +116,8 @@ fn write_all(machine: &mut Machine<'_>) {
 fn a_fault_at_any_operation_loses_no_letter_that_was_reported_as_written() {
     at_every_operation(25, FaultyMedium::new, write_all, |left, context| {
         // Power cut at the end: only what was synced is left. Written, not reported and written again is twice.
-        for (number, times) in count(&left.after_crash(Survival::OnlySynced), context).into_iter().enumerate() {
+        for (number, times) in count(&left.after_crash(Survival::OnlySynced), context).into_iter().enumerate()
+        {
             assert!((1..=2).contains(&times), "{context}: letter {number} is there {times} times");
         }
     });
@@ -157,7 +160,8 @@ fn a_fault_at_any_operation_takes_away_what_was_meant_and_nothing_else() {
             assert_eq!(times, usize::from(stays(number)), "{context}: letter {number}");
         }
         // Where syncing the directory failed, which was reported, a power cut brings a letter back, and never more.
-        for (number, times) in count(&left.after_crash(Survival::OnlySynced), context).into_iter().enumerate() {
+        for (number, times) in count(&left.after_crash(Survival::OnlySynced), context).into_iter().enumerate()
+        {
             assert!(times <= 1 && times >= usize::from(stays(number)), "{context}: letter {number}: {times}");
         }
     });

@@ -1,11 +1,15 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
+mod dead_letter;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::role::Roles;
+
+pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -18,12 +22,13 @@ pub(crate) struct Invocation {
 }
 
 /// The commands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     Run,
     Notification,
     Check { strict: bool, roles: Roles },
     ConfigShow { all: bool },
+    DeadLetter(DeadLetterAction),
     Version,
 }
 
@@ -117,6 +122,13 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             let roles = if is_all { Roles::All } else { Roles::Notification };
             invocation(Action::Check { strict, roles }, matches, AGENT_NOTIFICATION)
         }
+        Some(("dead-letter", matches)) => match matches.subcommand() {
+            Some((name, matches)) => {
+                let action = Action::DeadLetter(dead_letter::action(name, matches));
+                invocation(action, matches, dead_letter::program(matches))
+            }
+            None => invocation(Action::Version, matches, "nephoscope"),
+        },
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
@@ -187,6 +199,7 @@ fn own_command() -> Command {
                 ),
             ),
         )
+        .subcommand(dead_letter::command())
         .subcommand(Command::new("version").about("Print the version"))
 }
 

@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod config_show;
+mod dead_letter;
 mod publishers_by_url;
 mod role;
 mod settings;
@@ -36,14 +37,19 @@ fn main() -> ExitCode {
         Err(stop) => return usage(&stop),
     };
     let surroundings = Surroundings::read();
-    match invocation.action {
+    match &invocation.action {
         Action::Version => {
             say(format_args!("nephoscope {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
-        Action::ConfigShow { all } => finish(&invocation, config_show::show(&invocation, &surroundings, all)),
+        Action::ConfigShow { all } => {
+            finish(&invocation, config_show::show(&invocation, &surroundings, *all))
+        }
         Action::Check { strict, roles } => {
-            finish(&invocation, check::check(&invocation, &surroundings, roles, strict))
+            finish(&invocation, check::check(&invocation, &surroundings, *roles, *strict))
+        }
+        Action::DeadLetter(action) => {
+            finish(&invocation, dead_letter::run(action, &invocation, &surroundings))
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),

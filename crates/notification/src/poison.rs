@@ -99,7 +99,11 @@ mod tests {
         assert_eq!(guarded(|| 7), Ok(7));
         let failure = guarded(|| panic!("index {} out of range", 3)).unwrap_err();
         assert_eq!((failure.cause, failure.unreadable), ("panic", false));
-        assert!(failure.message.ends_with("error of this program: index 3 out of range"), "{}", failure.message);
+        assert!(
+            failure.message.ends_with("error of this program: index 3 out of range"),
+            "{}",
+            failure.message
+        );
         let failure = guarded(|| std::panic::panic_any(7)).unwrap_err();
         assert!(failure.message.ends_with("no words"), "{}", failure.message);
     }

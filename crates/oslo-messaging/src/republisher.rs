@@ -41,7 +41,9 @@ pub enum RepublishError {
     #[error("not sent: {0}")]
     Publish(String),
     /// No queue took it.
-    #[error("no queue is bound to exchange {exchange:?} for {routing_key:?}, and there is no queue {queue:?}")]
+    #[error(
+        "no queue is bound to exchange {exchange:?} for {routing_key:?}, and there is no queue {queue:?}"
+    )]
     NoQueue {
         /// The message's exchange.
         exchange: String,
@@ -178,7 +180,8 @@ impl Republisher {
         }
         let channel = answered(self.link.connection.create_channel()).await?;
         let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let asked = channel.exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default());
+        let asked =
+            channel.exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default());
         let found = match timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => !crate::topology::is_not_found(&error),

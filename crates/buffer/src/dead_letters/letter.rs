@@ -125,6 +125,9 @@ struct Line<'a> {
     content_encoding: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compression: Option<Cow<'a, str>>,
+    /// Size of the body; for the reader, and not read back.
+    #[serde(default)]
+    bytes: usize,
     /// FNV-1a of the body, in hexadecimal.
     checksum: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,19 +140,28 @@ impl Letter {
     /// The letter as one line of JSON, as it stands in a file, without the line's end.
     #[must_use]
     pub fn to_json(&self, id: &LetterId) -> String {
-        let mut out = Vec::new();
-        self.write_line(id, &mut out);
-        out.pop();
-        String::from_utf8(out).unwrap_or_default()
+        serde_json::to_string(&self.line(id, true)).unwrap_or_default()
+    }
+
+    /// The same without the body.
+    #[must_use]
+    pub fn summary_json(&self, id: &LetterId) -> String {
+        serde_json::to_string(&self.line(id, false)).unwrap_or_default()
     }
 
     /// Appends the line, its end included.
     pub(super) fn write_line(&self, id: &LetterId, out: &mut Vec<u8>) {
+        // Texts and numbers written to memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, &self.line(id, true));
+        out.push(b'\n');
+    }
+
+    fn line<'a>(&'a self, id: &'a LetterId, with_body: bool) -> Line<'a> {
         fn optional(text: Option<&String>) -> Option<Cow<'_, str>> {
             text.map(|text| Cow::from(text.as_str()))
         }
         let text = std::str::from_utf8(&self.body).ok();
-        let line = Line {
+        Line {
             id: Cow::from(id.as_str()),
             time: self.time.to_string().into(),
             cause: Cow::from(&self.cause),
@@ -165,13 +177,11 @@ impl Letter {
             content_type: optional(self.content_type.as_ref()),
             content_encoding: optional(self.content_encoding.as_ref()),
             compression: optional(self.compression.as_ref()),
+            bytes: self.body.len(),
             checksum: checksum(&self.body).into(),
-            body: text.map(Cow::from),
-            body_base64: text.is_none().then(|| BASE64.encode(&self.body).into()),
-        };
-        // Texts and numbers written to memory cannot fail.
-        let _ = serde_json::to_writer(&mut *out, &line);
-        out.push(b'\n');
+            body: text.filter(|_| with_body).map(Cow::from),
+            body_base64: (with_body && text.is_none()).then(|| BASE64.encode(&self.body).into()),
+        }
     }
 
     /// Reads a line, with or without its end.
@@ -212,9 +222,9 @@ impl Letter {
 
 /// 64-bit FNV-1a: enough against bits that flip on a disk, and it needs nothing.
 fn checksum(body: &[u8]) -> String {
-    let hash = body
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     format!("{hash:016x}")
 }
 
@@ -237,7 +247,9 @@ mod tests {
     #[test]
     fn a_line_reads_back_equal_whatever_the_body() {
         let id: LetterId = "20261125T224501123-00ff-7".parse().unwrap();
-        for body in [&b""[..], b"{\"a\": 1}\n", "ü\0\u{1b}\u{2028}".as_bytes(), &[0, 255, 10, 13], &[0x80; 100]] {
+        for body in
+            [&b""[..], b"{\"a\": 1}\n", "ü\0\u{1b}\u{2028}".as_bytes(), &[0, 255, 10, 13], &[0x80; 100]]
+        {
             let letter = letter(body);
             let line = letter.to_json(&id);
             assert!(!line.contains('\n'), "{line}");

@@ -73,7 +73,12 @@ impl DeadLetters {
 
     /// Takes letters out of one of [`Self::files`], for good. Returns how many were there. Lines that cannot be read
     /// stay; a file that has nothing else is set aside under another name.
-    pub fn remove(&self, _lock: &Lock, file: &str, ids: &BTreeSet<LetterId>) -> Result<usize, DeadLetterError> {
+    pub fn remove(
+        &self,
+        _lock: &Lock,
+        file: &str,
+        ids: &BTreeSet<LetterId>,
+    ) -> Result<usize, DeadLetterError> {
         self.remove_leftovers(EDIT_PREFIX)?;
         let Bytes::Read(text) = self.bytes_of(file)? else { return Ok(0) };
         let path = self.directory.join(file);
@@ -95,9 +100,7 @@ impl DeadLetters {
         }
         if left.is_empty() {
             self.medium.remove(&path).map_err(failed("remove", &path))?;
-            self.medium
-                .sync_directory(&self.directory)
-                .map_err(failed("sync directory", &self.directory))?;
+            self.medium.sync_directory(&self.directory).map_err(failed("sync directory", &self.directory))?;
             return Ok(removed);
         }
         self.put(&self.directory.join(format!("{EDIT_PREFIX}{file}")), &path, &left)?;
@@ -105,9 +108,7 @@ impl DeadLetters {
             let stem = file.strip_suffix(SUFFIX).unwrap_or(file);
             let aside = self.directory.join(format!("{stem}{DAMAGED_SUFFIX}"));
             self.medium.rename(&path, &aside).map_err(failed("rename", &path))?;
-            self.medium
-                .sync_directory(&self.directory)
-                .map_err(failed("sync directory", &self.directory))?;
+            self.medium.sync_directory(&self.directory).map_err(failed("sync directory", &self.directory))?;
         }
         Ok(removed)
     }
