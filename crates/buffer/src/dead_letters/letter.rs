@@ -160,7 +160,7 @@ impl Letter {
         fn optional(text: Option<&String>) -> Option<Cow<'_, str>> {
             text.map(|text| Cow::from(text.as_str()))
         }
-        let text = std::str::from_utf8(&self.body).ok();
+        let text = readable(&self.body);
         Line {
             id: Cow::from(id.as_str()),
             time: self.time.to_string().into(),
@@ -220,6 +220,19 @@ impl Letter {
     }
 }
 
+/// The body as text, unless it is none, or escaping it would make far more of it than base64 does.
+fn readable(body: &[u8]) -> Option<&str> {
+    let added: usize = body
+        .iter()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+            0..0x20 => 5,
+            _ => 0,
+        })
+        .sum();
+    std::str::from_utf8(body).ok().filter(|_| added <= body.len())
+}
+
 /// 64-bit FNV-1a: enough against bits that flip on a disk, and it needs nothing.
 fn checksum(body: &[u8]) -> String {
     let hash = body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -247,15 +260,29 @@ mod tests {
     #[test]
     fn a_line_reads_back_equal_whatever_the_body() {
         let id: LetterId = "20261125T224501123-00ff-7".parse().unwrap();
-        for body in
-            [&b""[..], b"{\"a\": 1}\n", "ü\0\u{1b}\u{2028}".as_bytes(), &[0, 255, 10, 13], &[0x80; 100]]
-        {
+        for body in [
+            &b""[..],
+            b"{\"a\": 1}\n",
+            "üü\0\u{1b}\u{2028} and more text".as_bytes(),
+            &[0, 255, 10, 13],
+            &[0x80; 100],
+        ] {
             let letter = letter(body);
             let line = letter.to_json(&id);
             assert!(!line.contains('\n'), "{line}");
             assert_eq!(Letter::parse(line.as_bytes()).unwrap(), (id.clone(), letter));
         }
         assert!(letter(b"plain").to_json(&id).contains(r#""body":"plain""#));
+    }
+
+    #[test]
+    fn a_body_is_readable_unless_that_costs_too_much() {
+        let line = |body: &[u8]| letter(body).to_json(&LetterId::new("s", 1));
+        assert!(line(br#"{"a": "{\"b\": 1}"}"#).contains(r#""body":"#));
+        for body in [&[1; 3000][..], &[0x80; 3000]] {
+            let line = line(body);
+            assert!(line.contains(r#""body_base64":"#) && line.len() < 4500, "{}", line.len());
+        }
     }
 
     #[test]

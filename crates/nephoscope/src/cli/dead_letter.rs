@@ -33,7 +33,7 @@ Usual course:
   nephoscope dead-letter list                    what is there, and why
   nephoscope dead-letter show ID                 one letter with its body
   (mend the definition or the sender, restart the agent)
-  nephoscope dead-letter replay --cause CAUSE    send them again; they leave once the broker has them
+  nephoscope dead-letter replay --cause CAUSE    send them again
   nephoscope dead-letter drop ID                 or throw them away, for good";
 
 pub(super) fn command() -> Command {
