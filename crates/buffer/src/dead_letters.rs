@@ -208,9 +208,10 @@ impl DeadLetters {
 
     /// The lines of the letters that fit, and the places of those that do not.
     fn fit(&self, letters: &[Letter], stem: &str, usage: Usage) -> (Vec<u8>, Vec<usize>) {
-        let room = match usage.files < self.limits.files {
-            true => self.limits.bytes.saturating_sub(usage.bytes) / BLOCK_BYTES * BLOCK_BYTES,
-            false => 0,
+        let room = if usage.files < self.limits.files {
+            self.limits.bytes.saturating_sub(usage.bytes) / BLOCK_BYTES * BLOCK_BYTES
+        } else {
+            0
         };
         let mut text = Vec::new();
         let mut left_out = Vec::new();

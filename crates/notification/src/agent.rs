@@ -230,7 +230,7 @@ impl Agent {
         {
             let mut made = Vec::new();
             for error in samples.endpoints.convert(notification, &samples.settings, &mut made) {
-                failure = self.report(failure, "samples", notification, &error);
+                failure = Some(self.report(failure, "samples", notification, &error));
             }
             converted.samples.extend(made.into_iter().map(Arc::new));
         }
@@ -240,7 +240,7 @@ impl Agent {
             match events.definitions.convert(notification) {
                 Ok(Some(event)) => converted.events.push(Arc::new(event)),
                 Ok(None) => {}
-                Err(error) => failure = self.report(failure, "events", notification, &error),
+                Err(error) => failure = Some(self.report(failure, "events", notification, &error)),
             }
         }
         failure
@@ -253,7 +253,7 @@ impl Agent {
         kind: &str,
         notification: &Notification,
         error: &ConversionError,
-    ) -> Option<Failure> {
+    ) -> Failure {
         let cause = error.cause.label();
         self.metrics.failures.with([kind, cause]).inc();
         let failure = Failure::conversion(kind, notification, error);
@@ -266,9 +266,9 @@ impl Agent {
             cause,
             "a definition made nothing of a notification: {error}"
         );
-        Some(match before {
+        match before {
             Some(before) => before.and(&failure),
             None => failure,
-        })
+        }
     }
 }

@@ -126,7 +126,9 @@ impl DeadLetterOffice {
         }
         let places: Vec<Place> = poisons.iter().map(Poison::place).collect();
         if self.shared.store.is_none() {
-            places.into_iter().for_each(|place| ticket.dropped(place, Dropped::DeadLettersOff));
+            for place in places {
+                ticket.dropped(place, Dropped::DeadLettersOff);
+            }
             return share.accept();
         }
         let now = self.shared.clock.now();
@@ -169,9 +171,9 @@ impl Shared {
                 self.stands(store, usage);
             }
             Err(error) => {
-                places.iter().for_each(|place| {
+                for place in places {
                     ticket.requeue_one(place.index, Requeued::DeadLetterUnwritten);
-                });
+                }
                 self.metrics.dead_letter_failures.inc();
                 tracing::error!(
                     messages = places.len(),

@@ -161,7 +161,8 @@ fn a_conversion_that_panics_costs_its_message_and_nothing_else() {
         }
         until("an empty queue", || {
             let accepted = memory.0.lock().unwrap().len() == (round + 1) * 5;
-            (accepted && letters(directory.path()).len() > round && vhost.total_depth().ok()? == 0).then_some(())
+            (accepted && letters(directory.path()).len() > round && vhost.total_depth().ok()? == 0)
+                .then_some(())
         })
         .unwrap();
     }

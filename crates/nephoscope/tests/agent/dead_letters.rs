@@ -262,6 +262,7 @@ fn an_event_that_fails_goes_back_as_often_as_the_limit_says_and_then_becomes_a_l
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the waits of a real process are measured")]
 fn letters_that_cannot_be_written_send_their_messages_back_and_not_in_a_hot_loop() {
     let vhost = shared_rabbitmq().vhost("unwritable").unwrap();
     let mut agent = agent(&vhost);
@@ -284,7 +285,7 @@ fn letters_that_cannot_be_written_send_their_messages_back_and_not_in_a_hot_loop
     until("ten good ones", || (read_records(&agent.events()).len() == 10).then_some(())).unwrap();
     let (status, body) = agent.get("/readyz");
     assert!(status == 200 && body.contains("\"degraded\""), "{body}");
-    assert_eq!(agent.metric_sum("nephoscope_notification_dead_letters_total"), 0.0);
+    assert!(agent.metric_sum("nephoscope_notification_dead_letters_total") < 0.5);
 
     fs::remove_file(agent.path("state/dead-letters")).unwrap();
     wait_empty(&vhost);
