@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! dead-letters/
-//!   20261125T224501123-5f0e9a3c.jsonl   letters of one batch, one a line; never changed in place
+//!   20261125T224501123-5f0e9a3c.jsonl   letters that came together, one a line; never changed in place
 //!   20261125T224501123-5f0e9a3c.damaged what was left of a file when only lines that cannot be read were in it
 //!   .new-…                              being written by the agent; removed when it starts
 //!   .edit-…                             being written by a command; removed by the next command
@@ -36,8 +36,9 @@ pub use shelf::{Contents, Damage, FILE_BYTES_MAX, Stored};
 
 /// Name of the directory within the state directory.
 pub const DIRECTORY: &str = "dead-letters";
-/// Most files; more are refused, because every look at the directory reads all its names.
-pub const FILES_MAX: usize = 20_000;
+/// Most files; more are refused, because every look at the directory reads all its names. As many blocks as the default
+/// bound of bytes has, so that there the bytes decide, also when each file has one letter.
+pub const FILES_MAX: usize = 65_536;
 
 const SUFFIX: &str = ".jsonl";
 const DAMAGED_SUFFIX: &str = ".damaged";
@@ -55,7 +56,7 @@ const NAMES_TRIED: usize = 8;
 pub struct Limits {
     /// Bytes on disk.
     pub bytes: u64,
-    /// Files; one for each batch that had letters.
+    /// Files; one for each call of [`DeadLetters::write`].
     pub files: usize,
 }
 

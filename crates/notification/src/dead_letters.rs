@@ -1,20 +1,21 @@
 //! [`DeadLetterOffice`]: brings messages that cannot be processed to the dead letters, before they are let go.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use buffer::dead_letters::{DeadLetterError, DeadLetters, Letter, Usage, Written};
 use jiff::Timestamp;
 use observability::clock::Clock;
 use oslo_messaging::Delivery;
 use pipeline::DeliveryToken;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::metrics::{AgentMetrics, Dropped, Requeued};
 use crate::poison::Failure;
 use crate::ticket::{Place, Ticket};
 
-/// Batches whose letters may be written, or wait for it, at once; further batches wait with their listener.
-const WRITES_AT_ONCE: usize = 4;
+/// Batches whose letters may be written, or wait for it, at once; further batches wait with their listener. Those that
+/// wait while a file is synced share the next file.
+const BATCHES_AT_ONCE: usize = 16;
 
 /// A message to be set aside.
 #[derive(Debug)]
@@ -53,12 +54,23 @@ impl Poison {
     }
 }
 
+/// The letters of one batch, on their way to the disk.
+#[derive(Debug)]
+struct Pending {
+    letters: Vec<Letter>,
+    /// Of the same length.
+    places: Vec<Place>,
+    ticket: Arc<Ticket>,
+    share: DeliveryToken,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// How the dead letters stand; for `/readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterState {
     /// What is there.
     pub usage: Usage,
-    /// Nothing more fits: what cannot be processed is lost, and counted.
+    /// Something did not fit, or nothing more would: what cannot be processed is lost, and counted.
     pub is_full: bool,
     /// Why the last attempt to write failed: messages that cannot be processed go round between broker and agent.
     pub error: Option<String>,
@@ -75,7 +87,10 @@ struct Shared {
     /// `None` keeps none.
     store: Option<DeadLetters>,
     clock: Clock,
-    writes: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    pending: Mutex<Vec<Pending>>,
+    /// Held by the thread that writes.
+    writing: Mutex<()>,
     state: watch::Sender<DeadLetterState>,
     metrics: AgentMetrics,
 }
@@ -87,7 +102,9 @@ impl DeadLetterOffice {
         let shared = Shared {
             store,
             clock,
-            writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
+            room: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
+            pending: Mutex::default(),
+            writing: Mutex::default(),
             state: watch::Sender::default(),
             metrics: metrics.clone(),
         };
@@ -106,7 +123,12 @@ impl DeadLetterOffice {
         let known = self.shared.state.borrow().error.is_some();
         let looked = if self.shared.is_unused() || known { store.open() } else { store.measure() };
         match looked {
-            Ok(usage) => self.shared.stands(store, usage),
+            Ok(usage) => {
+                // There is room for a small one, and larger ones were lost: that stays so until letters have gone.
+                let before = self.shared.state.borrow().clone();
+                let still = before.is_full && usage.bytes >= before.usage.bytes;
+                self.shared.stands(usage, still || store.is_full(usage));
+            }
             Err(error) => self.shared.fails(&error),
         }
     }
@@ -135,28 +157,35 @@ impl DeadLetterOffice {
         let letters: Vec<Letter> =
             poisons.into_iter().map(|poison| poison.into_letter(now, listener, queue)).collect();
         // It is never closed; were it so, the share would be dropped, and the broker deliver the batch again.
-        let Ok(permit) = Arc::clone(&self.shared.writes).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&self.shared.room).acquire_owned().await else { return };
+        lock(&self.shared.pending).push(Pending { letters, places, ticket, share, _permit: permit });
         let shared = Arc::clone(&self.shared);
-        let write = move || {
-            let _permit = permit;
-            shared.write(&letters, &places, &ticket);
-            share.accept();
-        };
         // Nobody waits for it but those who wait for the batch: a panic drops the share.
-        drop(tokio::task::spawn_blocking(write));
+        drop(tokio::task::spawn_blocking(move || shared.write()));
     }
 }
 
 impl Shared {
-    fn write(&self, letters: &[Letter], places: &[Place], ticket: &Ticket) {
+    /// Writes all that is pending into one file. Called once for each batch, and finds nothing to do when the call for
+    /// another one has written it along.
+    fn write(&self) {
         let Some(store) = &self.store else { return };
-        match store.write(letters) {
+        let _writing = lock(&self.writing);
+        let mut batches = std::mem::take(&mut *lock(&self.pending));
+        if batches.is_empty() {
+            return;
+        }
+        let letters: Vec<Letter> = batches.iter_mut().flat_map(|batch| batch.letters.drain(..)).collect();
+        let written = store.write(&letters);
+        let places =
+            batches.iter().flat_map(|batch| batch.places.iter().map(|place| (&batch.ticket, *place)));
+        match written {
             Ok(Written { left_out, usage }) => {
-                for (number, place) in places.iter().enumerate() {
+                for (number, (ticket, place)) in places.enumerate() {
                     if left_out.binary_search(&number).is_ok() {
-                        ticket.dropped(*place, Dropped::DeadLettersFull);
+                        ticket.dropped(place, Dropped::DeadLettersFull);
                     } else {
-                        ticket.kept(*place);
+                        ticket.kept(place);
                     }
                 }
                 if !left_out.is_empty() {
@@ -168,19 +197,22 @@ impl Shared {
                          with `nephoscope dead-letter list`, and drop or replay them"
                     );
                 }
-                self.stands(store, usage);
+                self.stands(usage, !left_out.is_empty() || store.is_full(usage));
             }
             Err(error) => {
-                for place in places {
+                for (ticket, place) in places {
                     ticket.requeue_one(place.index, Requeued::DeadLetterUnwritten);
                 }
                 self.metrics.dead_letter_failures.inc();
                 tracing::error!(
-                    messages = places.len(),
+                    messages = letters.len(),
                     "dead letters cannot be written, their messages go back to the queue: {error}"
                 );
                 self.fails(&error);
             }
+        }
+        for batch in batches {
+            batch.share.accept();
         }
     }
 
@@ -188,9 +220,9 @@ impl Shared {
         *self.state.borrow() == DeadLetterState::default()
     }
 
-    fn stands(&self, store: &DeadLetters, usage: Usage) {
+    fn stands(&self, usage: Usage, is_full: bool) {
         self.metrics.show_usage(usage);
-        self.update(DeadLetterState { usage, is_full: store.is_full(usage), error: None });
+        self.update(DeadLetterState { usage, is_full, error: None });
     }
 
     fn fails(&self, error: &DeadLetterError) {
@@ -206,4 +238,9 @@ impl Shared {
             changed
         });
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while it was held has dropped the shares of what it had taken; what is left is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

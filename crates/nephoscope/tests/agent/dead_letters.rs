@@ -324,6 +324,8 @@ fn what_does_not_fit_is_counted_and_said_and_holds_nothing_up() {
     until("a reason on /readyz", || agent.get("/readyz").1.contains("are lost").then_some(())).unwrap();
     assert_balance(&mut agent);
     stdout(&agent.dead_letter(&["drop", "--all"]));
+    until("an end of the degradation", || agent.get("/readyz").1.contains("\"status\":\"ok\"").then_some(()))
+        .unwrap();
     traffic.poison(misnamed);
     traffic.flush();
     until("a letter", || (agent.letters().len() == 1).then_some(())).unwrap();
