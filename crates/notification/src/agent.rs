@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use definitions::{ConversionError, EventDefinitions, SampleEndpoints, SampleSettings};
 use model::{Notification, Priority, Sample};
-use observability::clock::Clock;
 use observability::service_manager::Progress;
 use oslo_messaging::{Batch, Delivery};
 use pipeline::{DeliveryToken, Outcome, Records, Router};
 use tokio::sync::{mpsc, watch};
 
-use crate::attempts::{Attempts, Verdict};
+use crate::attempts::Verdict;
 use crate::dead_letters::{DeadLetterOffice, Poison};
 use crate::decode::{Decoded, decode};
 use crate::metrics::{AgentMetrics, Ignored, Requeued};
@@ -21,10 +20,9 @@ use crate::ticket::Ticket;
 #[derive(Debug, Clone, Copy)]
 pub struct AgentOptions {
     /// `[notification] ack_on_event_error`: whether a notification whose event cannot be made is acknowledged
-    /// all the same. Off, it is given back to the broker, and comes again after a wait.
+    /// all the same. Off, it is given back to the broker, and comes again after a wait, as often as the office of dead
+    /// letters allows.
     pub ack_on_event_error: bool,
-    /// How often it is given back before it becomes a dead letter; 0 is for ever.
-    pub requeue_limit: u64,
 }
 
 /// Converts notifications and brings what comes of them to the pipelines. Shared by all listeners.
@@ -33,7 +31,6 @@ pub struct Agent {
     samples: Option<Samples>,
     events: Option<Events>,
     options: AgentOptions,
-    attempts: Attempts,
     dead_letters: DeadLetterOffice,
     metrics: AgentMetrics,
 }
@@ -75,9 +72,8 @@ impl Converted {
 impl Agent {
     /// An agent without pipelines: it consumes and acknowledges. What cannot be processed goes to `dead_letters`.
     #[must_use]
-    pub fn new(options: AgentOptions, dead_letters: DeadLetterOffice, metrics: AgentMetrics) -> Self {
-        let attempts = Attempts::new(options.requeue_limit, Clock::machine());
-        Self { samples: None, events: None, options, attempts, dead_letters, metrics }
+    pub const fn new(options: AgentOptions, dead_letters: DeadLetterOffice, metrics: AgentMetrics) -> Self {
+        Self { samples: None, events: None, options, dead_letters, metrics }
     }
 
     /// Adds the pipelines of `pipeline.yaml`.
@@ -217,7 +213,7 @@ impl Agent {
     /// Whether a message that failed is to come again.
     fn verdict(&self, failure: &Failure, delivery: &Delivery, queue: &str) -> Verdict {
         if failure.event_failed && !self.options.ack_on_event_error {
-            return self.attempts.failed(queue, failure.message_id.as_deref(), delivery);
+            return self.dead_letters.attempts().failed(queue, failure.message_id.as_deref(), delivery);
         }
         Verdict::GiveUp { attempts: delivery.delivery_count.unwrap_or(0).saturating_add(1) }
     }

@@ -9,6 +9,7 @@ use oslo_messaging::Delivery;
 use pipeline::DeliveryToken;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::attempts::Attempts;
 use crate::metrics::{AgentMetrics, Dropped, Requeued};
 use crate::poison::Failure;
 use crate::ticket::{Place, Ticket};
@@ -76,7 +77,8 @@ pub struct DeadLetterState {
     pub error: Option<String>,
 }
 
-/// Writes dead letters. Shared by all listeners.
+/// Decides when a message is given up, and writes dead letters. Shared by all listeners, and by the agents that follow
+/// one another when definitions are read again.
 #[derive(Debug, Clone)]
 pub struct DeadLetterOffice {
     shared: Arc<Shared>,
@@ -86,6 +88,7 @@ pub struct DeadLetterOffice {
 struct Shared {
     /// `None` keeps none.
     store: Option<DeadLetters>,
+    attempts: Attempts,
     clock: Clock,
     room: Arc<Semaphore>,
     pending: Mutex<Vec<Pending>>,
@@ -96,11 +99,13 @@ struct Shared {
 }
 
 impl DeadLetterOffice {
-    /// Writes to `store`; without one, nothing is kept, which is counted.
+    /// Writes to `store`; without one, nothing is kept, which is counted. What may be given back to the broker is given
+    /// back `requeue_limit` times before; 0 is for ever.
     #[must_use]
-    pub fn new(store: Option<DeadLetters>, clock: Clock, metrics: &AgentMetrics) -> Self {
+    pub fn new(store: Option<DeadLetters>, requeue_limit: u64, clock: Clock, metrics: &AgentMetrics) -> Self {
         let shared = Shared {
             store,
+            attempts: Attempts::new(requeue_limit, clock.clone()),
             clock,
             room: Arc::new(Semaphore::new(BATCHES_AT_ONCE)),
             pending: Mutex::default(),
@@ -109,6 +114,11 @@ impl DeadLetterOffice {
             metrics: metrics.clone(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// How often each notification was tried.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.shared.attempts
     }
 
     /// Follows how it stands.

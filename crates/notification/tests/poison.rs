@@ -117,8 +117,8 @@ fn a_conversion_that_panics_costs_its_message_and_nothing_else() {
     let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
     let limits = Limits { bytes: 1 << 20, files: FILES_MAX };
     let store = DeadLetters::new(directory.path(), Arc::new(Disk), limits);
-    let office = DeadLetterOffice::new(Some(store), Clock::machine(), &agent_metrics);
-    let options = AgentOptions { ack_on_event_error: true, requeue_limit: 3 };
+    let office = DeadLetterOffice::new(Some(store), 3, Clock::machine(), &agent_metrics);
+    let options = AgentOptions { ack_on_event_error: true };
     let memory = Memory::default();
     let factory: Arc<dyn PublisherFactory> = Arc::new(memory.clone());
     let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
@@ -151,7 +151,8 @@ fn a_conversion_that_panics_costs_its_message_and_nothing_else() {
     }
     let (listener, mut batches) = Listener::start(config, &AmqpMetrics::default()).unwrap();
     let progress = ProgressRegistry::new(Clock::machine()).register("test", Duration::from_mins(1));
-    let running = tokio::spawn(async move { agent.run(&mut batches, progress).await });
+    let (_agents, newest) = tokio::sync::watch::channel(Arc::new(agent));
+    let running = tokio::spawn(async move { Agent::run(newest, &mut batches, progress).await });
     let state = listener.state();
     until("readiness", || state.borrow().is_ready().then_some(())).unwrap();
 

@@ -32,7 +32,7 @@ must not get lost: the notification agent takes it off the queue and keeps it as
 Usual course:
   nephoscope dead-letter list                    what is there, and why
   nephoscope dead-letter show ID                 one letter with its body
-  (mend the definition or the sender, restart the agent)
+  (mend the definition, let the agent read it: SIGHUP)
   nephoscope dead-letter replay --cause CAUSE    send them again
   nephoscope dead-letter drop ID                 or throw them away, for good";
 

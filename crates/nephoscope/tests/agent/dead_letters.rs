@@ -156,10 +156,10 @@ fn a_storm_of_poison_holds_nothing_up_and_is_kept_replayed_and_dropped() {
     }
 
     // The definition is mended, and what failed is sent again.
-    assert!(agent.terminate().success());
     write_meter(&agent, METER);
-    agent.start();
-    agent.wait_ready();
+    agent.process().hang_up().unwrap();
+    let taken = "nephoscope_configuration_reloads_total{cause=\"taken\"}";
+    until("the end of a reload", || (agent.metric(taken)? >= 1.0).then_some(())).unwrap();
     let said = stdout(&agent.dead_letter(&["replay", "--cause", "meter_name"]));
     assert_eq!(said, "replayed 2000 letters\n");
     wait_empty(&vhost);
