@@ -3,8 +3,9 @@
 //! The product uses [`Disk`]. Tests put a faulty medium in its place: one that writes short, runs out of
 //! space, fails to sync, or loses everything that was not synced.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -16,8 +17,16 @@ pub trait Medium: fmt::Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// The size of `path` in bytes; `None` when it does not exist.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
-    /// Makes creations and renames in `directory` durable.
+    /// Makes creations, renames and removals in `directory` durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+    /// Makes `directory` and those above it (mode 0750) where they do not exist.
+    fn create_directory(&self, directory: &Path) -> io::Result<()>;
+    /// The names of what is in `directory`, in any order; none when it does not exist.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Removes the file `path`.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// The whole of the file `path`. It is for the caller to look at its [`size`](Self::size) first.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
 /// An open file of a [`Medium`], written at its end only.
@@ -61,6 +70,27 @@ impl Medium for Disk {
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
+    }
+
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        DirBuilder::new().recursive(true).mode(0o750).create(directory)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        match std::fs::read_dir(directory) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
     }
 }
 

@@ -1,11 +1,15 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
+mod dead_letter;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::role::Roles;
+
+pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -25,6 +29,7 @@ pub(crate) enum Action {
     Check { strict: bool, roles: Roles },
     ConfigShow { all: bool },
     Explain(Request),
+    DeadLetter(DeadLetterAction),
     Version,
 }
 
@@ -140,6 +145,13 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             };
             invocation(Action::Explain(request), matches, AGENT_NOTIFICATION)
         }
+        Some(("dead-letter", matches)) => match matches.subcommand() {
+            Some((name, matches)) => {
+                let action = Action::DeadLetter(dead_letter::action(name, matches));
+                invocation(action, matches, dead_letter::program(matches))
+            }
+            None => invocation(Action::Version, matches, "nephoscope"),
+        },
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
@@ -211,6 +223,7 @@ fn own_command() -> Command {
                 ),
             ),
         )
+        .subcommand(dead_letter::command())
         .subcommand(Command::new("version").about("Print the version"))
 }
 

@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod config_show;
+mod dead_letter;
 mod explain;
 mod publishers_by_url;
 mod role;
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
         }
         Action::Explain(request) => {
             finish(&invocation, explain::explain(&invocation, &surroundings, request))
+        }
+        Action::DeadLetter(action) => {
+            finish(&invocation, dead_letter::run(action, &invocation, &surroundings))
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),

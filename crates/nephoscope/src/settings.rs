@@ -4,7 +4,13 @@ mod definitions;
 mod logs;
 mod messaging;
 
-use oslo_config::{Given, Inspection, LoadError, Loaded, Loader, Override, Source};
+use std::path::Path;
+use std::sync::Arc;
+
+use buffer::dead_letters::{DeadLetters, FILES_MAX, Limits};
+use buffer::medium::Disk;
+use oslo_config::options::nephoscope;
+use oslo_config::{Config, Given, Inspection, LoadError, Loaded, Loader, Override, Source};
 
 use crate::cli::{ConfigSource, Invocation};
 use crate::surroundings::Surroundings;
@@ -12,6 +18,13 @@ use crate::surroundings::Surroundings;
 pub(crate) use self::definitions::{Definitions, load_definitions, resources};
 pub(crate) use self::logs::log_options;
 pub(crate) use self::messaging::listeners;
+
+/// The dead letters under the state directory, within their bounds.
+pub(crate) fn dead_letters(config: &Config) -> DeadLetters {
+    let bytes = u64::try_from(config.get(&nephoscope::DEAD_LETTER_MAX_BYTES)).unwrap_or(0);
+    let limits = Limits { bytes, files: FILES_MAX };
+    DeadLetters::new(Path::new(config.get(&nephoscope::STATE_DIR)), Arc::new(Disk), limits)
+}
 
 /// Reads the configuration that the command line and the surroundings name.
 pub(crate) fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Loaded, LoadError> {

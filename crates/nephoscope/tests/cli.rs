@@ -10,6 +10,10 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+
+use buffer::dead_letters::{DeadLetters, Letter, Limits};
+use buffer::medium::Disk;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nephoscope");
 
@@ -56,9 +60,16 @@ fn help_names_every_command_and_what_to_try_first() {
     let output = run(directory.path(), &["--help"]);
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for word in
-        ["run", "notification", "check", "explain", "config", "version", "Try first: nephoscope check"]
-    {
+    for word in [
+        "run",
+        "notification",
+        "check",
+        "explain",
+        "config",
+        "dead-letter",
+        "version",
+        "Try first: nephoscope check",
+    ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
     for command in ["run", "notification", "check", "explain", "config show"] {
@@ -273,4 +284,117 @@ fn what_config_show_prints_can_be_read_again() {
     let different = first.lines().zip(again.lines()).find(|(first, again)| first != again);
     assert_eq!(different, None);
     assert!(first.lines().count() > 200 && first.lines().count() == again.lines().count());
+}
+
+/// A configuration whose state directory has two dead letters and a damaged line.
+fn with_letters() -> (tempfile::TempDir, Vec<String>) {
+    let directory = good();
+    let state = directory.path().join("state");
+    let config = format!(
+        "[DEFAULT]\ntransport_url = rabbit://user:hush@127.0.0.1:1/\n[nephoscope]\nstate_dir = {}\n",
+        state.display()
+    );
+    fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
+    let limits = Limits { bytes: 1 << 20, files: 100 };
+    let store = DeadLetters::new(&state, Arc::new(Disk), limits);
+    let letter = |cause: &str, body: &[u8]| Letter {
+        time: "2026-11-25T22:45:01Z".parse().unwrap(),
+        cause: cause.to_owned(),
+        message: "it is\u{1b}[31m wrong".to_owned(),
+        queue: "notifications.info".to_owned(),
+        body: body.to_vec(),
+        ..Letter::default()
+    };
+    store.write(&[letter("not_json", b"{"), letter("not_utf8", &[0xff, 0xfe])]).unwrap();
+    let file = store.files().unwrap().remove(0);
+    let ids = store.read(&file).unwrap().letters.into_iter().map(|stored| stored.id.to_string()).collect();
+    let path = store.directory().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, text + "{\"id\": tor").unwrap();
+    (directory, ids)
+}
+
+#[test]
+fn dead_letters_are_listed_shown_and_dropped_without_an_agent_or_a_broker() {
+    let (directory, ids) = with_letters();
+    let dead_letter = |arguments: &[&str]| {
+        let all = [&["dead-letter"], arguments, &["--config-file", "ceilometer.conf"]].concat();
+        run(directory.path(), &all)
+    };
+    let list = dead_letter(&["list"]);
+    assert!(list.status.success());
+    let (table, said) = (text(&list.stdout), text(&list.stderr));
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(lines[0].starts_with("ID ") && lines[1].starts_with(&ids[0]), "{table}");
+    assert!(table.contains("it is\\u{1b}[31m wrong") && !table.contains('\u{1b}'), "{table}");
+    assert!(said.contains(":3: damaged, left as it is") && said.contains("2 letters in "), "{said}");
+    assert_eq!(text(&dead_letter(&["list", "--limit", "1", "--json"]).stdout).lines().count(), 1);
+    assert_eq!(text(&dead_letter(&["list", "--cause", "not_utf8"]).stdout).lines().count(), 2);
+
+    let shown = text(&dead_letter(&["show", &ids[0]]).stdout);
+    assert!(
+        shown.contains("cause:            not_json") && shown.ends_with("body, 1 bytes:\n{\n"),
+        "{shown}"
+    );
+    let shown = text(&dead_letter(&["show", &ids[1]]).stdout);
+    assert!(shown.contains("is no text") && shown.contains("show --body"), "{shown}");
+    assert_eq!(dead_letter(&["show", &ids[1], "--body"]).stdout, [0xff, 0xfe]);
+    let json: serde_json::Value =
+        serde_json::from_slice(&dead_letter(&["show", &ids[1], "--json"]).stdout).unwrap();
+    assert_eq!((&json["body_base64"], &json["bytes"]), (&"//4=".into(), &2.into()));
+
+    // Usage is 64; what is not there is 1, and says how to find what is.
+    for arguments in [&["drop"][..], &["replay"], &["drop", "--all", &ids[0]], &["show", "a/b"]] {
+        assert_eq!(dead_letter(arguments).status.code(), Some(64), "{arguments:?}");
+    }
+    for arguments in [&["show", "20200101T000000000-00000000-1"][..], &["drop", "none"], &["replay", "none"]]
+    {
+        let output = dead_letter(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains("there is no letter"), "{output:?}");
+    }
+    // Without a broker nothing is replayed, and nothing gone.
+    let replay = dead_letter(&["replay", "--all"]);
+    assert_eq!(replay.status.code(), Some(1));
+    assert!(text(&replay.stderr).contains("cannot reach 127.0.0.1:1"), "{replay:?}");
+
+    assert_eq!(text(&dead_letter(&["drop", &ids[0]]).stdout), "dropped 1 letter\n");
+    assert_eq!(text(&dead_letter(&["drop", "--all"]).stdout), "dropped 1 letter\n");
+    let left = dead_letter(&["list"]);
+    assert!(left.status.success() && left.stdout.is_empty());
+    let said = text(&left.stderr);
+    assert!(said.contains("no dead letters in") && said.contains("look at it, and remove it"), "{said}");
+}
+
+#[test]
+fn dead_letter_says_what_it_is_for_and_a_wrong_configuration_is_78() {
+    let directory = good();
+    let help = text(&run(directory.path(), &["dead-letter", "--help"]).stdout);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in ["Usual course", "list", "show", "replay", "drop", "whether the agent runs or not"] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+    fs::write(directory.path().join("ceilometer.conf"), "[nephoscope]\ndead_letter_max_bytes = -1\n")
+        .unwrap();
+    let output = run(directory.path(), &["dead-letter", "list", "--config-file", "ceilometer.conf"]);
+    assert_eq!(output.status.code(), Some(78));
+    let output = run(directory.path(), &["dead-letter", "list", "--config-file", "absent.conf"]);
+    assert_eq!(output.status.code(), Some(78));
+}
+
+#[test]
+fn where_there_was_never_a_letter_there_is_none() {
+    let directory = good();
+    let config = format!("[nephoscope]\nstate_dir = {}\n", directory.path().join("absent").display());
+    fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
+    let dead_letter = |arguments: &[&str]| {
+        let all = [&["dead-letter"], arguments, &["--config-file", "ceilometer.conf"]].concat();
+        run(directory.path(), &all)
+    };
+    let output = dead_letter(&["list"]);
+    assert!(output.status.success() && text(&output.stderr).contains("no dead letters in"), "{output:?}");
+    assert_eq!(text(&dead_letter(&["drop", "--all"]).stdout), "dropped 0 letters\n");
+    assert_eq!(text(&dead_letter(&["replay", "--all"]).stdout), "replayed 0 letters\n");
+    assert!(!directory.path().join("absent").exists(), "a look makes nothing");
 }

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use definitions::{ConversionError, EventDefinitions, SampleEndpoints, SampleSettings};
-use model::{Notification, Priority, Sample, Value};
+use model::{Notification, Priority, Sample};
 use observability::service_manager::Progress;
 use oslo_messaging::{Batch, Delivery};
 use pipeline::{DeliveryToken, Outcome, Records, Router};
 use tokio::sync::{mpsc, watch};
 
+use crate::attempts::Verdict;
+use crate::dead_letters::{DeadLetterOffice, Poison};
 use crate::decode::{Decoded, decode};
-use crate::metrics::{AgentMetrics, Ignored};
+use crate::metrics::{AgentMetrics, Ignored, Requeued};
+use crate::poison::{self, Failure};
+use crate::ticket::Ticket;
 
 /// Behaviour that the operator chooses.
 #[derive(Debug, Clone, Copy)]
 pub struct AgentOptions {
     /// `[notification] ack_on_event_error`: whether a notification whose event cannot be made is acknowledged
-    /// all the same. Off, it is given back to the broker, and comes again after a wait.
+    /// all the same. Off, it is given back to the broker, and comes again after a wait, as often as the office of dead
+    /// letters allows.
     pub ack_on_event_error: bool,
 }
 
@@ -26,6 +31,7 @@ pub struct Agent {
     samples: Option<Samples>,
     events: Option<Events>,
     options: AgentOptions,
+    dead_letters: DeadLetterOffice,
     metrics: AgentMetrics,
 }
 
@@ -51,11 +57,23 @@ pub(crate) struct Converted {
     events: Vec<Arc<model::Event>>,
 }
 
+impl Converted {
+    /// How much there is, so that what one message gives can be taken back.
+    fn mark(&self) -> (usize, usize) {
+        (self.samples.len(), self.events.len())
+    }
+
+    fn cut_to(&mut self, (samples, events): (usize, usize)) {
+        self.samples.truncate(samples);
+        self.events.truncate(events);
+    }
+}
+
 impl Agent {
-    /// An agent without pipelines: it consumes and acknowledges.
+    /// An agent without pipelines: it consumes and acknowledges. What cannot be processed goes to `dead_letters`.
     #[must_use]
-    pub const fn new(options: AgentOptions, metrics: AgentMetrics) -> Self {
-        Self { samples: None, events: None, options, metrics }
+    pub const fn new(options: AgentOptions, dead_letters: DeadLetterOffice, metrics: AgentMetrics) -> Self {
+        Self { samples: None, events: None, options, dead_letters, metrics }
     }
 
     /// Adds the pipelines of `pipeline.yaml`.
@@ -105,41 +123,40 @@ impl Agent {
     }
 
     async fn take(&self, batch: Batch, progress: &Progress) {
-        let Batch { messages, mut receipt, queue, .. } = batch;
-        self.metrics.notifications.inc_by(messages.len() as u64);
+        let Batch { mut messages, receipt, queue, .. } = batch;
+        let listener = receipt.listener().to_owned();
+        let ticket = Arc::new(Ticket::new(receipt, &self.metrics));
         let mut converted = Converted::default();
-        for (index, delivery) in messages.iter().enumerate() {
-            match decode(delivery, |priority, event_type| self.wants(priority, event_type)) {
-                Ok(Decoded::Wanted(notification)) => {
-                    if !self.convert(&notification, &mut converted) {
-                        self.metrics.requeued.inc();
-                        receipt.requeue_one(index);
-                    }
+        let mut poisons = Vec::new();
+        for (index, delivery) in messages.iter_mut().enumerate() {
+            let before = converted.mark();
+            let examined = poison::guarded(|| self.examine(delivery, &queue, &ticket, &mut converted));
+            let failure = match examined {
+                Ok(None) => continue,
+                Ok(Some(failure)) => failure,
+                Err(panic) => {
+                    converted.cut_to(before);
+                    panic
                 }
-                Ok(Decoded::Unwanted) => self.metrics.ignored.increment(Ignored::Unwanted),
-                Ok(Decoded::UnknownPriority(priority)) => {
-                    self.metrics.ignored.increment(Ignored::UnknownPriority);
-                    tracing::warn!(%queue, priority, "ignored a notification of an unknown priority");
+            };
+            match self.verdict(&failure, delivery, &queue) {
+                Verdict::Again => {
+                    // All of it comes again.
+                    converted.cut_to(before);
+                    ticket.requeue_one(index, Requeued::EventError);
                 }
-                Err(error) => {
-                    let cause = error.cause();
-                    let Delivery { exchange, body, .. } = delivery;
-                    let bytes = body.len();
-                    tracing::warn!(%queue, exchange, bytes, cause, "discarded a message that cannot be read: {error}");
-                    receipt.reject_one(index, cause);
+                Verdict::GiveUp { attempts } => {
+                    poisons.push(Poison { index, attempts, failure, delivery: std::mem::take(delivery) });
                 }
             }
         }
         drop(messages);
         progress.rest();
-        let undelivered = self.metrics.undelivered.clone();
-        let token = DeliveryToken::new(move |outcome| match outcome {
-            Outcome::Accepted => receipt.accept(),
-            Outcome::NotDelivered => {
-                undelivered.inc();
-                receipt.requeue();
-            }
-        });
+        self.metrics.samples.inc_by(converted.samples.len() as u64);
+        self.metrics.events.inc_by(converted.events.len() as u64);
+        let resolved = Arc::clone(&ticket);
+        let token = DeliveryToken::new(move |outcome| resolved.resolve(outcome == Outcome::Accepted));
+        self.dead_letters.take(poisons, &listener, &queue, ticket, token.share()).await;
         self.dispatch(converted, token).await;
     }
 
@@ -163,42 +180,81 @@ impl Agent {
             })
     }
 
-    /// Adds what comes of a notification; returns whether it may be acknowledged.
-    pub(crate) fn convert(&self, notification: &Notification, converted: &mut Converted) -> bool {
+    /// Adds what comes of a message; returns what is wrong with it.
+    fn examine(
+        &self,
+        delivery: &Delivery,
+        queue: &str,
+        ticket: &Ticket,
+        converted: &mut Converted,
+    ) -> Option<Failure> {
+        match decode(delivery, |priority, event_type| self.wants(priority, event_type)) {
+            Ok(Decoded::Wanted(notification)) => return self.convert(&notification, converted),
+            Ok(Decoded::Unwanted) => {
+                ticket.ignore_one();
+                self.metrics.ignored.increment(Ignored::Unwanted);
+            }
+            Ok(Decoded::UnknownPriority(priority)) => {
+                ticket.ignore_one();
+                self.metrics.ignored.increment(Ignored::UnknownPriority);
+                tracing::warn!(%queue, priority, "ignored a notification of an unknown priority");
+            }
+            Err(error) => {
+                let cause = error.cause();
+                let Delivery { exchange, body, .. } = delivery;
+                let bytes = body.len();
+                tracing::warn!(%queue, exchange, bytes, cause, "a message cannot be read: {error}");
+                return Some(Failure::unreadable(&error));
+            }
+        }
+        None
+    }
+
+    /// Whether a message that failed is to come again.
+    fn verdict(&self, failure: &Failure, delivery: &Delivery, queue: &str) -> Verdict {
+        if failure.event_failed && !self.options.ack_on_event_error {
+            return self.dead_letters.attempts().failed(queue, failure.message_id.as_deref(), delivery);
+        }
+        Verdict::GiveUp { attempts: delivery.delivery_count.unwrap_or(0).saturating_add(1) }
+    }
+
+    /// Adds what comes of a notification; returns what did not.
+    pub(crate) fn convert(&self, notification: &Notification, converted: &mut Converted) -> Option<Failure> {
+        let mut failure: Option<Failure> = None;
         if let Some(samples) =
             self.samples.as_ref().filter(|_| SampleEndpoints::accepts(notification.priority()))
         {
             let mut made = Vec::new();
             for error in samples.endpoints.convert(notification, &samples.settings, &mut made) {
-                self.report("samples", notification, &error);
+                failure = Some(self.report(failure, "samples", notification, &error));
             }
-            self.metrics.samples.inc_by(made.len() as u64);
             converted.samples.extend(made.into_iter().map(Arc::new));
         }
         if let Some(events) =
             self.events.as_ref().filter(|_| EventDefinitions::accepts(notification.priority()))
         {
             match events.definitions.convert(notification) {
-                Ok(Some(event)) => {
-                    self.metrics.events.inc();
-                    converted.events.push(Arc::new(event));
-                }
+                Ok(Some(event)) => converted.events.push(Arc::new(event)),
                 Ok(None) => {}
-                Err(error) => {
-                    self.report("events", notification, &error);
-                    return self.options.ack_on_event_error;
-                }
+                Err(error) => failure = Some(self.report(failure, "events", notification, &error)),
             }
         }
-        true
+        failure
     }
 
-    fn report(&self, kind: &str, notification: &Notification, error: &ConversionError) {
+    /// Tells of an error, and adds it to those before.
+    fn report(
+        &self,
+        before: Option<Failure>,
+        kind: &str,
+        notification: &Notification,
+        error: &ConversionError,
+    ) -> Failure {
         let cause = error.cause.label();
         self.metrics.failures.with([kind, cause]).inc();
-        let event_type = notification.event_type().unwrap_or("?");
-        let message_id = notification.root().get("metadata").and_then(|metadata| metadata.get("message_id"));
-        let message_id = message_id.and_then(Value::as_str).unwrap_or("?");
+        let failure = Failure::conversion(kind, notification, error);
+        let event_type = failure.event_type.as_deref().unwrap_or("?");
+        let message_id = failure.message_id.as_deref().unwrap_or("?");
         tracing::warn!(
             kind,
             event_type,
@@ -206,5 +262,9 @@ impl Agent {
             cause,
             "a definition made nothing of a notification: {error}"
         );
+        match before {
+            Some(before) => before.and(&failure),
+            None => failure,
+        }
     }
 }

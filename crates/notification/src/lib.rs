@@ -5,11 +5,16 @@
 //! why, stands in `docs/differences.md`.
 
 mod agent;
+mod attempts;
+mod dead_letters;
 mod decode;
 mod explain;
 mod metrics;
+mod poison;
+mod ticket;
 
 pub use agent::{Agent, AgentOptions};
+pub use dead_letters::{DeadLetterOffice, DeadLetterState};
 pub use explain::{
     Explained, ExplainedConversion, ExplainedEvent, Explainer, Explanation, Part, Route, SampleFate,
 };

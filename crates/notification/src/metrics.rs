@@ -1,7 +1,12 @@
 //! What the agent counts.
+//!
+//! Every notification taken ends in exactly one [`Outcome`], so at any time
+//! `notifications = sum of notification_outcomes + notifications_in_hand`. Why it was ignored, requeued, set aside or
+//! dropped is told by the counters with a cause.
 
+use buffer::dead_letters::Usage;
 use observability::causes;
-use observability::metrics::{CauseCounter, Component, Counter, CounterFamily};
+use observability::metrics::{CauseCounter, Component, Counter, CounterFamily, Gauge, Unit};
 
 causes! {
     /// Why a notification gives nothing, although it could be read.
@@ -13,11 +18,53 @@ causes! {
     }
 }
 
+causes! {
+    /// Why a notification was given back to the broker, to be delivered again after a wait.
+    pub enum Requeued {
+        /// Its event could not be made, and `ack_on_event_error` is off.
+        EventError => "event_error",
+        /// It cannot be processed, and its dead letter could not be written.
+        DeadLetterUnwritten => "dead_letter_unwritten",
+        /// A publisher ended without accepting its batch.
+        Undelivered => "undelivered",
+    }
+}
+
+causes! {
+    /// Why a notification that cannot be processed was not kept.
+    pub enum Dropped {
+        /// The dead letters have reached their bound.
+        DeadLettersFull => "dead_letters_full",
+        /// `dead_letter_max_bytes` is 0.
+        DeadLettersOff => "dead_letters_off",
+    }
+}
+
+causes! {
+    /// What became of a notification.
+    pub enum Outcome {
+        /// Every publisher accepted what came of it.
+        Delivered => "delivered",
+        /// Nobody wants it.
+        Ignored => "ignored",
+        /// It is kept as a dead letter; what could be made of it was delivered.
+        DeadLetter => "dead_letter",
+        /// It cannot be processed and is not kept.
+        Dropped => "dropped",
+        /// The broker delivers it again.
+        Requeued => "requeued",
+    }
+}
+
 /// Counters of the agent; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AgentMetrics {
     /// Notifications taken from listeners.
     pub(crate) notifications: Counter,
+    /// Notifications taken and not finished.
+    pub(crate) in_hand: Gauge,
+    /// What became of them.
+    pub(crate) outcomes: CauseCounter<Outcome>,
     /// Notifications that give nothing.
     pub(crate) ignored: CauseCounter<Ignored>,
     /// Samples made.
@@ -26,10 +73,19 @@ pub struct AgentMetrics {
     pub(crate) events: Counter,
     /// Definitions that failed on a notification.
     pub(crate) failures: CounterFamily<2>,
-    /// Notifications given back to the broker because `ack_on_event_error` is off.
-    pub(crate) requeued: Counter,
+    /// Notifications given back to the broker.
+    pub(crate) requeued: CauseCounter<Requeued>,
     /// Batches of which not every publisher accepted everything.
     pub(crate) undelivered: Counter,
+    /// Dead letters written.
+    pub(crate) dead_letters: CounterFamily<1>,
+    /// Writes of dead letters that failed.
+    pub(crate) dead_letter_failures: Counter,
+    /// Notifications lost.
+    pub(crate) dropped: CauseCounter<Dropped>,
+    /// What the dead letters take.
+    dead_letter_bytes: Gauge,
+    dead_letter_files: Gauge,
 }
 
 impl AgentMetrics {
@@ -38,6 +94,9 @@ impl AgentMetrics {
     pub fn register(component: &Component) -> Self {
         Self {
             notifications: component.counter("notifications", "Notifications taken from the message bus"),
+            in_hand: component.gauge("notifications_in_hand", "Notifications taken and not finished"),
+            outcomes: component
+                .counter_by_cause("notification_outcomes", "Notifications finished, by what became of them"),
             ignored: component.counter_by_cause(
                 "notifications_ignored",
                 "Notifications that give neither samples nor events",
@@ -49,14 +108,38 @@ impl AgentMetrics {
                 ["kind", "cause"],
                 "Definitions that made nothing of a notification that they want",
             ),
-            requeued: component.counter(
+            requeued: component.counter_by_cause(
                 "notifications_requeued",
-                "Notifications given back because an event failed and ack_on_event_error is off",
+                "Notifications given back to the broker, to be delivered again",
             ),
             undelivered: component.counter(
                 "batches_undelivered",
                 "Batches that were given back to the broker, to be delivered again",
             ),
+            dead_letters: component.counter_family(
+                "dead_letters",
+                ["cause"],
+                "Notifications that cannot be processed and were kept as dead letters",
+            ),
+            dead_letter_failures: component.counter(
+                "dead_letter_write_failures",
+                "Times that dead letters could not be written; their notifications were given back",
+            ),
+            dropped: component.counter_by_cause(
+                "notifications_dropped",
+                "Notifications that cannot be processed and were not kept",
+            ),
+            dead_letter_bytes: component.gauge_in(
+                "dead_letter",
+                Unit::Bytes,
+                "Size of the dead letters on disk",
+            ),
+            dead_letter_files: component.gauge("dead_letter_files", "Files with dead letters"),
         }
+    }
+
+    pub(crate) fn show_usage(&self, usage: Usage) {
+        self.dead_letter_bytes.set(i64::try_from(usage.bytes).unwrap_or(i64::MAX));
+        self.dead_letter_files.set(i64::try_from(usage.files).unwrap_or(i64::MAX));
     }
 }

@@ -15,6 +15,9 @@ pub struct Delivery {
     pub exchange: String,
     /// The broker has delivered it before, and it was not acknowledged then.
     pub redelivered: bool,
+    /// How often it was delivered and given back before, where the broker counts: the header `x-delivery-count`, which
+    /// quorum queues set from the second delivery on.
+    pub delivery_count: Option<u64>,
     /// `content_type` property, when set.
     pub content_type: Option<String>,
     /// `content_encoding` property, when set; for kombu this is a character set.
@@ -81,6 +84,11 @@ impl Receipt {
             resolved: false,
             _held: held,
         }
+    }
+
+    /// Name of the listener that the messages came from.
+    pub fn listener(&self) -> &str {
+        &self.source.peer
     }
 
     /// How many messages it stands for.

@@ -7,6 +7,7 @@
 //!   and only when, its batch's [`Receipt`] says so.
 //! - [`envelope`] takes a message's envelope off and reads the header, the payload left raw.
 //! - [`Notifier`] sends notifications, and returns when the broker has confirmed them.
+//! - [`Republisher`] puts messages back as they were.
 //!
 //! lapin does the protocol; its automatic recovery stays off, because it knows one host and hides reconnects from
 //! those who hold delivery tags. No lapin type appears in this crate's interface but as an error's source.
@@ -22,6 +23,7 @@ mod metrics;
 mod notifier;
 mod options;
 mod prefetch;
+mod republisher;
 mod state;
 mod topology;
 mod url;
@@ -39,5 +41,6 @@ pub use self::notifier::{
 pub use self::options::{
     Compression, DEFAULT_PREFETCH, FailoverStrategy, LoginMethod, OptionsError, RabbitOptions,
 };
+pub use self::republisher::{RepublishError, Republished, Republisher};
 pub use self::state::{ListenerState, Phase};
 pub use self::url::{DEFAULT_PORT, Endpoint, Password, TransportHost, TransportUrl, UrlError};

@@ -223,7 +223,7 @@ fn is_durable_mismatch(error: &lapin::Error) -> bool {
         && error.get_message().as_str().contains("inequivalent arg 'durable'")
 }
 
-fn is_not_found(error: &lapin::Error) -> bool {
+pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(error)
         if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)))
 }

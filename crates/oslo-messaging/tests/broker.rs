@@ -24,5 +24,7 @@ mod memory;
 mod notify;
 #[path = "broker/peer.rs"]
 mod peer;
+#[path = "broker/republish.rs"]
+mod republish;
 #[path = "broker/tls.rs"]
 mod tls;

@@ -2,7 +2,7 @@
 //!
 //! The *live* image is what the program reads back; the *durable* image is what a crash of the machine leaves.
 //! - A write reaches the live image; a successful sync copies the file's live image to the durable one.
-//! - A file's creation and a rename are durable when its directory has been synced.
+//! - A file's creation, a rename and a removal are durable when its directory has been synced.
 //! - A sync that fails drops what it should have written: the program still reads it, but later syncs report
 //!   success without writing it (as Linux does, since the pages are marked clean), so that a crash leaves
 //!   zeros there.
@@ -13,6 +13,7 @@
 
 mod state;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +43,7 @@ pub enum Survival {
     /// Everything, as when only the process was killed.
     Everything,
     /// A part chosen by the seed: files are cut anywhere between their durable and their live end, the last
-    /// bytes may be zeros, and of creations and renames the first few happened.
+    /// bytes may be zeros, and of creations, renames and removals the first few happened.
     Torn(u64),
 }
 
@@ -145,6 +146,31 @@ impl Medium for FaultyMedium {
         state.step()?;
         state.sync_directory(directory);
         Ok(())
+    }
+
+    fn create_directory(&self, _directory: &Path) -> io::Result<()> {
+        // Directories are where files say that they are.
+        self.lock().step()
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let mut state = self.lock();
+        state.step()?;
+        let paths = state.live_paths().into_iter().filter(|path| path.parent() == Some(directory));
+        Ok(paths.filter_map(|path| path.file_name().map(OsString::from)).collect())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.lock();
+        state.step()?;
+        state.remove(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut state = self.lock();
+        state.step()?;
+        let file = state.live_file(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(file.live.clone())
     }
 }
 

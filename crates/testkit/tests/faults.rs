@@ -68,6 +68,24 @@ fn a_new_file_and_a_rename_are_durable_after_the_directorys_sync() {
 }
 
 #[test]
+fn a_removal_is_durable_after_the_directorys_sync() {
+    let (medium, file) = prepared();
+    medium.put("/other/file", b"elsewhere");
+    assert_eq!(medium.list(dir()).unwrap(), ["file"]);
+    assert_eq!(medium.read(Path::new(PATH)).unwrap(), b"synced and more");
+    medium.remove(Path::new(PATH)).unwrap();
+    assert_eq!(medium.list(dir()).unwrap(), Vec::<std::ffi::OsString>::new());
+    assert!(!file.is_at(Path::new(PATH)).unwrap());
+    assert_eq!(medium.remove(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(medium.read(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH).unwrap(), b"synced");
+    assert_eq!(medium.after_crash(Survival::Everything).contents(PATH), None);
+    medium.sync_directory(dir()).unwrap();
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH), None);
+    assert_eq!(medium.list(Path::new("/nowhere")).unwrap().len(), 0);
+}
+
+#[test]
 fn faults_strike_the_operation_that_they_were_meant_for() {
     let (medium, mut file) = prepared();
     medium.fail_at(medium.operations() + 1, Fault::ShortWrite);

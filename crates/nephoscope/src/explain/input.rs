@@ -140,6 +140,7 @@ fn delivery(document: &Value, body: &str, headers: Option<&Value>) -> Message {
         content_encoding: string(properties, "content_encoding"),
         compression: string(headers, "compression"),
         body: body.as_bytes().to_vec(),
+        ..Delivery::default()
     })
 }
 

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notification::{Agent, AgentMetrics, AgentOptions};
+use notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice};
+use observability::clock::Clock;
 use oslo_config::Config;
 use oslo_config::options::{nephoscope, notification as options, rabbit};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
@@ -15,7 +16,7 @@ use pipeline::{
 use tokio::sync::watch;
 
 use super::{House, watch as watching};
-use crate::settings::Definitions;
+use crate::settings::{self, Definitions};
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
 const BATCH_PROMISE: Duration = Duration::from_mins(1);
@@ -41,6 +42,7 @@ struct Maker {
     publishers: Arc<dyn PublisherFactory>,
     pipeline_metrics: PipelineMetrics,
     agent_metrics: AgentMetrics,
+    dead_letters: DeadLetterOffice,
 }
 
 /// The role at work.
@@ -72,7 +74,7 @@ impl Maker {
             Ok::<_, RouterError>(router)
         };
         let options = AgentOptions { ack_on_event_error: config.get(&options::ACK_ON_EVENT_ERROR) };
-        let mut agent = Agent::new(options, self.agent_metrics.clone());
+        let mut agent = Agent::new(options, self.dead_letters.clone(), self.agent_metrics.clone());
         if let Some((endpoints, settings, pipelines)) = definitions.samples {
             let router = router(&pipelines, RecordsKind::Samples, former.and_then(Agent::sample_router))?;
             agent = agent.with_samples(endpoints, settings, router);
@@ -94,10 +96,12 @@ impl Notification {
         publishers: &Arc<dyn PublisherFactory>,
         metrics: &observability::metrics::Metrics,
     ) -> Result<Self, RouterError> {
+        let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
         let maker = Maker {
             publishers: Arc::clone(publishers),
             pipeline_metrics: PipelineMetrics::register(&metrics.component("pipeline")),
-            agent_metrics: AgentMetrics::register(&metrics.component("notification")),
+            dead_letters: dead_letters(config, &agent_metrics),
+            agent_metrics,
         };
         let (agent, workers) = maker.agent(config, definitions, None)?;
         let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));
@@ -107,6 +111,7 @@ impl Notification {
     /// Starts publishers first and listeners last.
     pub(crate) fn start(self, house: &House) -> anyhow::Result<Running> {
         start_publishers(house, self.workers);
+        watching::dead_letters(house, self.maker.dead_letters.clone());
         let (agents, newest) = watch::channel(Arc::new(self.agent));
         let mut listeners = Vec::new();
         for config in self.listeners {
@@ -122,6 +127,13 @@ impl Notification {
         }
         Ok(Running { listeners, maker: self.maker, agents })
     }
+}
+
+/// Nothing is touched yet.
+fn dead_letters(config: &Config, metrics: &AgentMetrics) -> DeadLetterOffice {
+    let store = settings::dead_letters(config);
+    let requeue_limit = u64::try_from(config.get(&nephoscope::REQUEUE_LIMIT)).unwrap_or(0);
+    DeadLetterOffice::new(store.keeps().then_some(store), requeue_limit, Clock::machine(), metrics)
 }
 
 fn start_publishers(house: &House, workers: Vec<Workers>) {

@@ -1,13 +1,18 @@
 //! Keeps health checks and the service manager's status line true to the states of listeners and publishers.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
+use notification::{DeadLetterOffice, DeadLetterState};
 use observability::health::{Check, Scope};
 use oslo_messaging::ListenerState;
 use pipeline::SinkState;
 use tokio::sync::watch;
 
 use super::House;
+
+/// How often the dead letters are looked at: commands take them away without telling the agent.
+const DEAD_LETTERS_EVERY: Duration = Duration::from_secs(15);
 
 /// Follows a listener: not ready while it is not consuming every queue.
 pub(crate) fn listener(house: &House, name: &str, states: watch::Receiver<ListenerState>) {
@@ -36,6 +41,36 @@ pub(crate) fn publisher(house: &House, name: &str, states: watch::Receiver<SinkS
         SinkState::Failing { attempts, error } => {
             check.degraded(format_args!("{attempts} attempts failed, records are kept: {error}"));
         }
+    });
+}
+
+/// Follows the dead letters: degraded while what cannot be processed is lost, or goes round.
+pub(crate) fn dead_letters(house: &House, office: DeadLetterOffice) {
+    follow(house, "dead-letters", office.state(), |check, state| match state {
+        DeadLetterState { error: Some(error), .. } => {
+            check.degraded(format_args!("messages that cannot be processed go back to their queue: {error}"));
+        }
+        DeadLetterState { is_full: true, usage, .. } => {
+            let (bytes, files) = (usage.bytes, usage.files);
+            check.degraded(format_args!(
+                "full ({bytes} bytes in {files} files): messages that cannot be processed are lost; see `nephoscope \
+                 dead-letter list`"
+            ));
+        }
+        DeadLetterState { .. } => check.ok(),
+    });
+    let token = house.supervisor.token().clone();
+    house.supervisor.spawn_once("dead-letters", async move {
+        loop {
+            let looking = office.clone();
+            // A panic in there has been logged; the next look comes soon.
+            let _ = tokio::task::spawn_blocking(move || looking.look()).await;
+            tokio::select! {
+                () = token.cancelled() => break,
+                () = tokio::time::sleep(DEAD_LETTERS_EVERY) => {}
+            }
+        }
+        Ok::<(), Infallible>(())
     });
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -44,6 +44,7 @@ impl Agent {
             fs::write(directory.path().join(name), text).unwrap();
         }
         fs::create_dir(directory.path().join("out")).unwrap();
+        let state = directory.path().join("state");
         Self {
             directory,
             process: None,
@@ -53,6 +54,7 @@ impl Agent {
                 ("DEFAULT", format!("transport_url = {transport_url}")),
                 ("nephoscope", "notification_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", "run_listen_address = 127.0.0.1:0".into()),
+                ("nephoscope", format!("state_dir = {}", state.display())),
                 // Reconnect quickly: the tests break connections on purpose.
                 ("oslo_messaging_rabbit", "kombu_reconnect_delay = 0.1".into()),
                 ("oslo_messaging_rabbit", "rabbit_interval_max = 1".into()),
@@ -82,16 +84,41 @@ impl Agent {
     }
 
     pub(crate) fn start(&mut self) {
-        let mut config = String::new();
-        for (group, setting) in &self.settings {
-            let _ = writeln!(config, "[{group}]\n{setting}");
-        }
-        fs::write(self.path("ceilometer.conf"), config).unwrap();
+        self.rewritten();
         let program = Program::new(&self.program)
             .args(&self.arguments)
             .args(["--config-file", "ceilometer.conf"])
             .dir(self.directory.path());
         self.process = Some(program.start().unwrap());
+    }
+
+    /// Writes the configuration anew.
+    pub(crate) fn rewritten(&self) -> &Self {
+        let mut config = String::new();
+        for (group, setting) in &self.settings {
+            let _ = writeln!(config, "[{group}]\n{setting}");
+        }
+        fs::write(self.path("ceilometer.conf"), config).unwrap();
+        self
+    }
+
+    /// Runs `nephoscope dead-letter` with the agent's configuration, whether the agent runs or not.
+    pub(crate) fn dead_letter(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM)
+            .arg("dead-letter")
+            .args(arguments)
+            .args(["--config-file", "ceilometer.conf"])
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap()
+    }
+
+    /// The dead letters, without their bodies.
+    pub(crate) fn letters(&self) -> Vec<Value> {
+        let output = self.dead_letter(&["list", "--json"]);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub(crate) fn process(&mut self) -> &mut Process {
@@ -130,6 +157,14 @@ impl Agent {
         if let Err(late) = ready {
             panic!("{late}: {last}\n{}", self.process().output());
         }
+    }
+
+    /// The sum of all series of a metric.
+    pub(crate) fn metric_sum(&mut self, name: &str) -> f64 {
+        let (_, page) = self.get("/metrics");
+        let of_metric =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        page.lines().filter(of_metric).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
     /// The value of a metric's line that begins with `series`.

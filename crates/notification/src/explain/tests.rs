@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use definitions::{Cause, EventSettings, MeterDefinitions, Source, TraitOutcome};
 use model::{Parts, Priority, Value};
+use observability::clock::Clock;
 use observability::metrics::Metrics;
 use pipeline::{
     BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::agent::Converted;
-use crate::{Agent, AgentMetrics};
+use crate::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -202,16 +203,15 @@ async fn publishers_get_what_is_explained() {
         tasks.extend(workers.into_tasks(&cancelled).map(|(_, task)| tokio::spawn(task)));
         router
     };
-    let agent = Agent::new(
-        AgentOptions { ack_on_event_error: true },
-        AgentMetrics::register(&metrics.component("notification")),
-    )
-    .with_samples(
-        agent_world.endpoints,
-        agent_world.settings,
-        router(&agent_world.sample_pipelines, RecordsKind::Samples),
-    )
-    .with_events(agent_world.events, router(&agent_world.event_pipelines, RecordsKind::Events));
+    let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
+    let office = DeadLetterOffice::new(None, 0, Clock::machine(), &agent_metrics);
+    let agent = Agent::new(AgentOptions { ack_on_event_error: true }, office, agent_metrics)
+        .with_samples(
+            agent_world.endpoints,
+            agent_world.settings,
+            router(&agent_world.sample_pipelines, RecordsKind::Samples),
+        )
+        .with_events(agent_world.events, router(&agent_world.event_pipelines, RecordsKind::Events));
 
     let mut records = 0;
     for delivery in deliveries() {
@@ -219,7 +219,7 @@ async fn publishers_get_what_is_explained() {
         let mut converted = Converted::default();
         let wants = |priority, event_type: &str| agent.wants(priority, event_type);
         if let Ok(Decoded::Wanted(notification)) = decode(&delivery, wants) {
-            assert!(agent.convert(&notification, &mut converted));
+            agent.convert(&notification, &mut converted);
         }
         let (sender, outcome) = oneshot::channel();
         agent

@@ -5,8 +5,8 @@ use crate::option::build_names::was_in;
 use crate::option::{boolean, integer, multi, nullable_integer};
 
 options! { "notification";
-    /// Whether a notification is acknowledged although making or publishing its event failed. Otherwise
-    /// it goes back to its queue.
+    /// Whether a notification is acknowledged although its event could not be made; it is kept as a dead letter.
+    /// Otherwise it goes back to its queue first, `[nephoscope] requeue_limit` times.
     ACK_ON_EVENT_ERROR: Bool = boolean("ack_on_event_error", true);
     /// Transport URLs to consume notifications from. None: `[oslo_messaging_notifications]
     /// transport_url`, else `[DEFAULT] transport_url`.

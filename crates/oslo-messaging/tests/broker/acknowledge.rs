@@ -85,6 +85,22 @@ async fn given_back_messages_return_after_a_growing_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_queue_tells_how_often_a_message_was_given_back() {
+    let vhost = vhost("delivery-count");
+    let url = vhost.transport_url() + "?rabbit_quorum_queue=true";
+    let mut listening = ready(&url, |config| config.batch_size = 1).await;
+    let notifier = notifier(&url, |_| {});
+    notifier.notify(&outgoing("INFO", &raw("1"), &[])).await.unwrap();
+    for given_back in [None, Some(1), Some(2)] {
+        let batch = listening.batch().await;
+        assert_eq!(batch.messages[0].delivery_count, given_back);
+        batch.receipt.requeue();
+    }
+    listening.batch().await.receipt.accept();
+    notifier.shutdown(PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn single_messages_of_a_batch_have_fates_of_their_own() {
     let vhost = vhost("fates");
     publish(&vhost, 5).await;

@@ -51,13 +51,14 @@ impl File {
 enum Change {
     Create(PathBuf, u64),
     Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
 }
 
 impl Change {
     fn touches(&self, directory: &Path) -> bool {
         let within = |path: &Path| path.parent() == Some(directory);
         match self {
-            Self::Create(path, _) => within(path),
+            Self::Create(path, _) | Self::Remove(path) => within(path),
             Self::Rename(from, to) => within(from) || within(to),
         }
     }
@@ -71,6 +72,9 @@ impl Change {
                 if let Some(file) = names.remove(&from) {
                     names.insert(to, file);
                 }
+            }
+            Self::Remove(path) => {
+                names.remove(&path);
             }
         }
     }
@@ -165,6 +169,12 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.live.remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.changes.push(Change::Remove(path.to_owned()));
+        Ok(())
+    }
+
     pub(super) fn sync_directory(&mut self, directory: &Path) {
         for change in std::mem::take(&mut self.changes) {
             if change.touches(directory) {
@@ -187,7 +197,8 @@ impl State {
             }
             Some(fault) => return Err(self.error(fault)),
         };
-        let used: usize = self.files.values().map(|file| file.live.len()).sum();
+        let named = self.live.values().filter_map(|number| self.files.get(number));
+        let used: usize = named.map(|file| file.live.len()).sum();
         let free = self.capacity.map_or(usize::MAX, |capacity| {
             usize::try_from(capacity).unwrap_or(usize::MAX).saturating_sub(used)
         });

@@ -77,6 +77,7 @@ impl Worker<'_> {
             content_type: text(properties.content_type()),
             content_encoding: text(properties.content_encoding()),
             compression: compression(properties),
+            delivery_count: delivery_count(properties),
             routing_key: message.routing_key.into(),
             exchange: message.exchange.into(),
             redelivered: message.redelivered,
@@ -159,6 +160,21 @@ fn compression(properties: &lapin::BasicProperties) -> Option<String> {
             Some(String::from_utf8_lossy(text.as_bytes()).into_owned())
         }
         lapin::types::AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// The header in which quorum queues count.
+fn delivery_count(properties: &lapin::BasicProperties) -> Option<u64> {
+    use lapin::types::AMQPValue;
+    match *properties.headers().as_ref()?.inner().get("x-delivery-count")? {
+        AMQPValue::LongLongInt(count) => u64::try_from(count).ok(),
+        AMQPValue::LongInt(count) => u64::try_from(count).ok(),
+        AMQPValue::LongUInt(count) => Some(count.into()),
+        AMQPValue::ShortInt(count) => u64::try_from(count).ok(),
+        AMQPValue::ShortUInt(count) => Some(count.into()),
+        AMQPValue::ShortShortInt(count) => u64::try_from(count).ok(),
+        AMQPValue::ShortShortUInt(count) => Some(count.into()),
         _ => None,
     }
 }
