@@ -3,8 +3,9 @@
 //! The product uses [`Disk`]. Tests put a faulty medium in its place: one that writes short, runs out of
 //! space, fails to sync, or loses everything that was not synced.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,13 +13,30 @@ use std::path::Path;
 pub trait Medium: fmt::Debug + Send + Sync {
     /// Opens `path` for appending, creating it (mode 0640) when it is absent.
     fn append(&self, path: &Path) -> io::Result<Box<dyn MediumFile>>;
-    /// Gives `from` the name `to`, replacing what was there.
+    /// Opens `path`, which must exist, for reading; a write to it fails.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>>;
+    /// Gives `from` the name `to`, replacing what was there. Either may be a directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// The size of `path` in bytes; `None` when it does not exist.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
-    /// Makes creations and renames in `directory` durable.
+    /// Makes creations, renames and removals in `directory` durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Creates a directory (mode 0750) with its parents; one that exists is left as it is.
+    fn create_directory(&self, directory: &Path) -> io::Result<()>;
+    /// The names of everything in `directory`, in no particular order.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Locks `directory` against everybody else, other processes included, until the lock is dropped (`flock(2)` on
+    /// the directory itself, so that no lock file can be in the way).
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when somebody else holds it.
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>>;
 }
+
+/// A lock of a directory; dropping it ends it.
+pub trait MediumLock: fmt::Debug + Send + Sync {}
 
 /// An open file of a [`Medium`], written at its end only.
 pub trait MediumFile: fmt::Debug + Send {
@@ -47,6 +65,10 @@ impl Medium for Disk {
         Ok(Box::new(DiskFile { file }))
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        Ok(Box::new(DiskFile { file: File::open(path)? }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
     }
@@ -62,7 +84,37 @@ impl Medium for Disk {
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
     }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        DirBuilder::new().recursive(true).mode(0o750).create(directory)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>> {
+        let held = File::open(directory)?;
+        match held.try_lock() {
+            Ok(()) => Ok(Box::new(DiskLock { _held: held })),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
+
+/// The lock ends with the open directory.
+#[derive(Debug)]
+struct DiskLock {
+    _held: File,
+}
+
+impl MediumLock for DiskLock {}
 
 #[derive(Debug)]
 struct DiskFile {

@@ -147,3 +147,53 @@ fn a_full_medium_writes_short_then_fails_then_recovers() {
     medium.put("/d/given", b"before");
     assert_eq!(medium.after_crash(Survival::OnlySynced).contents("/d/given").unwrap(), b"before");
 }
+
+#[test]
+fn a_removal_is_durable_after_the_directorys_sync() {
+    let (medium, file) = prepared();
+    medium.remove(Path::new(PATH)).unwrap();
+    assert_eq!((medium.contents(PATH), medium.size(Path::new(PATH)).unwrap()), (None, None));
+    assert_eq!(medium.remove(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(medium.open(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(file.size().unwrap(), 15, "an open file lives on");
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH).unwrap(), b"synced");
+    assert_eq!(medium.after_crash(Survival::Everything).contents(PATH), None);
+    medium.sync_directory(dir()).unwrap();
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH), None);
+}
+
+/// What the trait promises of directories and locks, on both media.
+fn directories_and_locks(medium: &dyn Medium, root: &Path) {
+    let sorted = |directory: &Path| {
+        let mut names = medium.list(directory).unwrap();
+        names.sort();
+        names
+    };
+    let inner = root.join("a/b");
+    assert_eq!(medium.list(&inner).unwrap_err().kind(), ErrorKind::NotFound);
+    medium.create_directory(&inner).unwrap();
+    medium.create_directory(&inner).unwrap();
+    medium.append(&inner.join("one")).unwrap().write(b"1").unwrap();
+    medium.append(&inner.join("two")).unwrap();
+    assert_eq!(sorted(&inner), ["one", "two"]);
+    assert_eq!(sorted(root), ["a"]);
+    medium.append(&inner).unwrap_err();
+    medium.remove(&inner).unwrap_err();
+    medium.create_directory(&inner.join("one")).unwrap_err();
+    medium.rename(&inner, &root.join("a/c")).unwrap();
+    assert_eq!(sorted(&root.join("a/c")), ["one", "two"]);
+    let mut byte = [0];
+    medium.open(&root.join("a/c/one")).unwrap().read_at(0, &mut byte).unwrap();
+    assert_eq!(&byte, b"1");
+    let held = medium.lock(root).unwrap();
+    assert_eq!(medium.lock(root).unwrap_err().kind(), ErrorKind::WouldBlock);
+    drop(held);
+    medium.lock(root).unwrap();
+}
+
+#[test]
+fn the_faulty_medium_has_directories_and_locks_as_the_disk_has() {
+    directories_and_locks(&FaultyMedium::new(), Path::new("/d"));
+    let directory = tempfile::tempdir().unwrap();
+    directories_and_locks(&buffer::medium::Disk, directory.path());
+}
