@@ -4,3 +4,4 @@
 //! so that tests can make each of them fail.
 
 pub mod medium;
+pub mod segment_log;
