@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::missing_panics_doc,
+    clippy::disallowed_methods,
     reason = "in a test, a failed step is a failed test"
 )]
 

@@ -152,7 +152,7 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "zeroed page: the middle of a segment",
-            damage: |medium| edit(medium, 2, |bytes| bytes[offset(7) + 5..offset(9) + 1].fill(0)),
+            damage: |medium| edit(medium, 2, |bytes| bytes[offset(7) + 5..=offset(9)].fill(0)),
             survivors: &[3, 4, 5, 6, 10, 11, 12, 13, 14, 15],
             missing: 3,
             kinds: &[CorruptRecord],
@@ -418,7 +418,7 @@ fn the_quarantine_is_bounded_and_the_oldest_goes_first_but_never_what_a_later_re
     }
     medium.put(quarantine.join("a-precious.newer-version"), &[0; 5000]);
     let limits = Limits { quarantine_bytes: 6000, ..LIMITS };
-    let (_log, recovery) = open_with(&medium, limits);
+    let (log, recovery) = open_with(&medium, limits);
     assert_eq!(recovery.pruned_files, 6);
     let left: Vec<_> = files(&medium).into_iter().filter(|name| name.starts_with("quarantine/")).collect();
     assert_eq!(
@@ -426,7 +426,7 @@ fn the_quarantine_is_bounded_and_the_oldest_goes_first_but_never_what_a_later_re
         ["a-precious.newer-version", "old-6.corrupt", "old-7.corrupt", "old-8.corrupt"]
             .map(|name| format!("quarantine/{name}"))
     );
-    drop(_log);
+    drop(log);
     edit(&medium, 1, |bytes| bytes[offset(3) + 33] ^= 1);
     let (_log, recovery) = open_with(&medium, Limits { quarantine_bytes: 100, ..LIMITS });
     assert_eq!(recovery.found.damage[0].quarantined_as, None, "there is no room");
