@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use observability::health::{Check, Scope};
 use oslo_messaging::ListenerState;
-use pipeline::SinkState;
+use pipeline::{BufferState, SinkState};
 use tokio::sync::watch;
 
 use super::House;
@@ -35,6 +35,19 @@ pub(crate) fn publisher(house: &House, name: &str, states: watch::Receiver<SinkS
         SinkState::Working => check.ok(),
         SinkState::Failing { attempts, error } => {
             check.degraded(format_args!("{attempts} attempts failed, records are kept: {error}"));
+        }
+    });
+}
+
+/// Follows a publisher's buffer: degraded while it takes nothing more, or while its oldest record is too old.
+pub(crate) fn buffer(house: &House, name: &str, states: watch::Receiver<BufferState>) {
+    follow(house, &format!("buffer:{name}"), states, |check, state| {
+        match (&state.problem, state.old_minutes) {
+            (Some(problem), _) => check.degraded(format_args!("the input is held back: {problem}")),
+            (None, Some(minutes)) => {
+                check.degraded(format_args!("the oldest record has waited for {minutes} minutes"));
+            }
+            (None, None) => check.ok(),
         }
     });
 }

@@ -44,6 +44,7 @@ impl Agent {
             fs::write(directory.path().join(name), text).unwrap();
         }
         fs::create_dir(directory.path().join("out")).unwrap();
+        let state = directory.path().join("state");
         Self {
             directory,
             process: None,
@@ -53,6 +54,7 @@ impl Agent {
                 ("DEFAULT", format!("transport_url = {transport_url}")),
                 ("nephoscope", "notification_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", "run_listen_address = 127.0.0.1:0".into()),
+                ("nephoscope", format!("state_dir = {}", state.display())),
                 // Reconnect quickly: the tests break connections on purpose.
                 ("oslo_messaging_rabbit", "kombu_reconnect_delay = 0.1".into()),
                 ("oslo_messaging_rabbit", "rabbit_interval_max = 1".into()),
@@ -81,12 +83,16 @@ impl Agent {
         self.directory.path().join(name)
     }
 
-    pub(crate) fn start(&mut self) {
+    pub(crate) fn write_config(&self) {
         let mut config = String::new();
         for (group, setting) in &self.settings {
             let _ = writeln!(config, "[{group}]\n{setting}");
         }
         fs::write(self.path("ceilometer.conf"), config).unwrap();
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.write_config();
         let program = Program::new(&self.program)
             .args(&self.arguments)
             .args(["--config-file", "ceilometer.conf"])
