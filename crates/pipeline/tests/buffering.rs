@@ -218,7 +218,7 @@ impl House {
             line.split(['{', ' ']).next() == Some(&format!("nephoscope_pipeline_{name}"))
                 && line.contains(label)
         });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as i64).sum()
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap()).sum()
     }
 
     fn on_disk(&self) -> i64 {
@@ -539,6 +539,6 @@ async fn random_troubles() {
             seen.insert(*volume);
             last = *volume;
         }
-        assert_eq!(seen.len() as i64, next, "seed {seed}: {delivered:?}");
+        assert_eq!(i64::try_from(seen.len()).unwrap(), next, "seed {seed}: {delivered:?}");
     }
 }

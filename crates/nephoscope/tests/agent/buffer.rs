@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::{Id, Oracle, Producer, shared_rabbitmq, wait_until};
+use testkit::oracle::Id;
+use testkit::{Oracle, Producer, shared_rabbitmq, wait_until};
 
 use crate::harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY, assert_complete, read_records};
 
