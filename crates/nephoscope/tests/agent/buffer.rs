@@ -144,7 +144,7 @@ fn a_buffer_directory_that_cannot_be_used_is_an_error_where_it_was_named_and_els
     agent.process().line("cannot make the buffer directory").unwrap();
     assert!(agent.terminate().success());
     let named = agent.path("state/buffer");
-    let mut agent = agent.with("nephoscope", format!("buffer_directory = {}", named.display()));
+    let agent = agent.with("nephoscope", format!("buffer_directory = {}", named.display()));
     agent.write_config();
     let refused = std::process::Command::new(PROGRAM)
         .args(["notification", "--config-file", "ceilometer.conf"])
