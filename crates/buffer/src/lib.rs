@@ -6,3 +6,4 @@
 pub mod dead_letters;
 pub mod fuzz;
 pub mod medium;
+pub mod segment_log;

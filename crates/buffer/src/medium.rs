@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -13,21 +13,32 @@ use std::path::Path;
 pub trait Medium: fmt::Debug + Send + Sync {
     /// Opens `path` for appending, creating it (mode 0640) when it is absent.
     fn append(&self, path: &Path) -> io::Result<Box<dyn MediumFile>>;
-    /// Gives `from` the name `to`, replacing what was there.
+    /// Opens `path`, which must exist, for reading; a write to it fails.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>>;
+    /// Gives `from` the name `to`, replacing what was there. Either may be a directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// The size of `path` in bytes; `None` when it does not exist.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Makes creations, renames and removals in `directory` durable.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
-    /// Makes `directory` and those above it (mode 0750) where they do not exist.
-    fn create_directory(&self, directory: &Path) -> io::Result<()>;
-    /// The names of what is in `directory`, in any order; none when it does not exist.
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
-    /// Removes the file `path`.
+    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Creates a directory (mode 0750) with its parents; one that exists is left as it is.
+    fn create_directory(&self, directory: &Path) -> io::Result<()>;
+    /// The names of everything in `directory`, in no particular order; none when it does not exist.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+    /// Locks `directory` against everybody else, other processes included, until the lock is dropped (`flock(2)` on
+    /// the directory itself, so that no lock file can be in the way).
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when somebody else holds it.
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>>;
     /// The whole of the file `path`. It is for the caller to look at its [`size`](Self::size) first.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
+
+/// A lock of a directory; dropping it ends it.
+pub trait MediumLock: fmt::Debug + Send + Sync {}
 
 /// An open file of a [`Medium`], written at its end only.
 pub trait MediumFile: fmt::Debug + Send {
@@ -56,6 +67,10 @@ impl Medium for Disk {
         Ok(Box::new(DiskFile { file }))
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        Ok(Box::new(DiskFile { file: File::open(path)? }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
     }
@@ -72,6 +87,10 @@ impl Medium for Disk {
         File::open(directory)?.sync_all()
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
     fn create_directory(&self, directory: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         DirBuilder::new().recursive(true).mode(0o750).create(directory)
@@ -85,14 +104,27 @@ impl Medium for Disk {
         }
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
-    }
-
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
+
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>> {
+        let held = File::open(directory)?;
+        match held.try_lock() {
+            Ok(()) => Ok(Box::new(DiskLock { _held: held })),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
+
+/// The lock ends with the open directory.
+#[derive(Debug)]
+struct DiskLock {
+    _held: File,
+}
+
+impl MediumLock for DiskLock {}
 
 #[derive(Debug)]
 struct DiskFile {

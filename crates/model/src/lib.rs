@@ -2,6 +2,7 @@
 //!
 //! Floor 0: no I/O, no threads, no clock. Time is always a parameter.
 
+pub mod codec;
 mod event;
 pub mod fuzz;
 pub mod json;

@@ -110,6 +110,13 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         Ok(notification) => notification,
         Err(error) => return Ending::Configuration(check::with_sources(&error)),
     };
+    let notification = match roles.buffers(&config) {
+        Ok(buffers) => notification.with_buffers(buffers),
+        Err(error) => {
+            let hint = "see [nephoscope] buffer_directory";
+            return Ending::Configuration(format!("{}; {hint}", check::with_sources(&error)));
+        }
+    };
     let read_again = || read_again(invocation, surroundings);
     match role::run(roles, &config, notification, metrics, &surroundings.service_manager, logs, &read_again) {
         Ok(()) => Ending::Done,

@@ -1,5 +1,6 @@
 //! The roles: what each starts, watches and stops.
 
+mod buffers;
 mod notification;
 mod reload;
 mod watch;
@@ -21,6 +22,7 @@ use oslo_config::options::{
     library, messaging, nephoscope, notification as notification_options, notifications_bus,
 };
 
+pub(crate) use self::buffers::Buffers;
 pub(crate) use self::notification::Notification;
 use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
@@ -64,6 +66,15 @@ impl Roles {
             tracing::info!(%directory, "records for gnocchi:// and notifier:// go to samples.json and events.json here");
         }
         Ok(())
+    }
+
+    /// Takes the directory of publishers' buffers, where there is a role that needs it.
+    ///
+    /// # Errors
+    /// [`BufferDirectoryError`](pipeline::BufferDirectoryError) when the directory that the configuration names cannot be
+    /// used.
+    pub(crate) fn buffers(self, config: &Config) -> Result<Option<Buffers>, pipeline::BufferDirectoryError> {
+        if self.has_notification(config) { Buffers::prepare(config) } else { Ok(None) }
     }
 
     fn listen_address(self, config: &Config) -> &str {

@@ -7,6 +7,8 @@
     reason = "in a test, a failed step is a failed test; and tests live in real time"
 )]
 
+#[path = "agent/buffer.rs"]
+mod buffer;
 #[path = "agent/dead_letters.rs"]
 mod dead_letters;
 #[path = "agent/faults.rs"]

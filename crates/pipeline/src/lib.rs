@@ -6,18 +6,23 @@
 //! only then may the input acknowledge what it was made from.
 
 pub mod config;
+mod disk;
 mod filter;
 mod metrics;
 mod publisher;
 mod router;
+mod spill;
+mod store;
 mod token;
 mod worker;
 
+pub use disk::{BufferDirectory, BufferDirectoryError, BufferNames, BufferOptions};
 pub use filter::{Decision, Filter, FilterError};
 pub use metrics::{Drop, PipelineMetrics};
 pub use publisher::{
     Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind,
 };
 pub use router::{PublisherFactory, Router, RouterError, Workers, volume_problem};
+pub use spill::BufferState;
 pub use token::{DeliveryToken, Outcome};
 pub use worker::{RetryPolicy, SinkState, WorkerLimits};

@@ -195,6 +195,15 @@ impl PublisherUrl {
         format!("{}://{hidden}{host}{}", self.scheme(), self.path())
     }
 
+    /// What tells this publisher from others: the URL without user and password, which may change.
+    #[must_use]
+    pub(crate) fn identity(&self) -> String {
+        let rest = self.rest();
+        let authority = self.authority();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        format!("{}://{host}{}", self.scheme(), rest.get(authority.len()..).unwrap_or_default())
+    }
+
     fn rest(&self) -> &str {
         self.text.get(self.scheme_end + 3..).unwrap_or_default()
     }

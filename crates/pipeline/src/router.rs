@@ -12,8 +12,8 @@ use crate::config::{ConfiguredPublisher, PipelineConfig};
 use crate::metrics::Drop;
 use crate::worker::{Queue, SinkState, Worker, queue};
 use crate::{
-    Batch, BuildError, DeliveryToken, Filter, PipelineMetrics, Publisher, PublisherUrl, Records, RecordsKind,
-    RetryPolicy, WorkerLimits,
+    Batch, BufferNames, BufferOptions, BufferState, BuildError, DeliveryToken, Filter, PipelineMetrics,
+    Publisher, PublisherUrl, Records, RecordsKind, RetryPolicy, WorkerLimits,
 };
 
 /// Makes publishers from URLs; the composition root knows which schemes exist.
@@ -76,12 +76,30 @@ struct Attached {
 
 /// The workers of a [`Router`], to be run by the caller's supervisor.
 #[derive(Debug)]
-pub struct Workers(Vec<(Worker, watch::Receiver<SinkState>)>);
+pub struct Workers {
+    kind: RecordsKind,
+    workers: Vec<(PublisherUrl, Worker, watch::Receiver<SinkState>)>,
+}
 
 impl Workers {
+    /// Lets each queue go on in a directory of its own when memory does not suffice. Returns how each buffer fares, by
+    /// the worker's name.
+    pub fn with_buffers(
+        &mut self,
+        options: &Arc<BufferOptions>,
+        names: &mut BufferNames,
+    ) -> Vec<(String, watch::Receiver<BufferState>)> {
+        let kind = self.kind;
+        let buffered = self.workers.iter_mut().map(|(url, worker, _)| {
+            let directory = options.directory.join(names.assign(url, kind));
+            (worker.name.clone(), worker.with_buffer(options, directory, kind))
+        });
+        buffered.collect()
+    }
+
     /// How each publisher that comes with a worker fares, by name.
     pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<SinkState>)> {
-        self.0.iter().map(|(worker, state)| (worker.name.as_str(), state.clone()))
+        self.workers.iter().map(|(_, worker, state)| (worker.name.as_str(), state.clone()))
     }
 
     /// The workers with their names, each a future that ends when its queue is closed and empty, or when
@@ -90,7 +108,7 @@ impl Workers {
         self,
         cancelled: &CancellationToken,
     ) -> impl Iterator<Item = (String, impl Future<Output = ()> + Send + 'static)> {
-        self.0.into_iter().map(|(worker, _)| (worker.name.clone(), worker.run(cancelled.clone())))
+        self.workers.into_iter().map(|(_, worker, _)| (worker.name.clone(), worker.run(cancelled.clone())))
     }
 }
 
@@ -169,14 +187,14 @@ impl Router {
                     retry,
                     metrics.of_publisher(&url.redacted(), kind),
                 );
-                workers.push((worker, queue.state.clone()));
+                workers.push((url.clone(), worker, queue.state.clone()));
                 attached.push(Attached { url: url.clone(), queue });
             }
             routes.push(Route { filter: pipeline.filter.clone(), publishers });
         }
         known.retain(|former| !former.queue.is_idle());
         let router = Self { kind, routes, publishers: attached, retired: known, metrics: metrics.clone() };
-        Ok((router, Workers(workers)))
+        Ok((router, Workers { kind, workers }))
     }
 
     /// Which kind of records this router takes.

@@ -1,17 +1,20 @@
 //! One worker per publisher: takes batches from a bounded queue and offers them until they are accepted.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::BufferOptions;
 use crate::metrics::PublisherMetrics;
 use crate::publisher::{BuildError, Publisher};
-use crate::{Batch, PublishError, Records};
+use crate::spill::{BufferState, Drained, PRESSURE, Secured, Spill};
+use crate::{Batch, PublishError, Records, RecordsKind};
 
 /// The bounds of one publisher's queue and of one call to it.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +62,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// The wait before attempt `attempt` (1 = the first repetition), between half and all of its full
     /// length, so that publishers that failed together do not return together. `random` is in `0.0..1.0`.
-    fn wait(self, attempt: u32, random: f64) -> Duration {
+    pub(crate) fn wait(self, attempt: u32, random: f64) -> Duration {
         let full =
             self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.maximum);
         full.mul_f64(0.5 + random / 2.0)
@@ -89,21 +92,31 @@ pub(crate) struct Queue {
     batches: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
     capacity_bytes: u32,
+    /// Told while the input waits for room.
+    pressure: Arc<Notify>,
     metrics: Arc<PublisherMetrics>,
     pub(crate) state: watch::Receiver<SinkState>,
 }
 
+/// A batch in a publisher's queue.
 #[derive(Debug)]
-struct Queued {
-    batch: Batch,
+pub(crate) struct Queued {
+    pub(crate) batch: Batch,
     /// Given back when the batch is resolved.
-    _room: tokio::sync::OwnedSemaphorePermit,
+    room: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Queued {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.room.num_permits() as u64
+    }
 }
 
 impl Queue {
-    /// Whether nothing waits or is being published.
+    /// Whether nothing waits, in memory or on disk, or is being published.
     pub(crate) fn is_idle(&self) -> bool {
-        self.room.available_permits() == self.capacity_bytes as usize
+        self.room.available_permits() == self.capacity_bytes as usize && self.metrics.disk.records.get() == 0
     }
 
     /// Waits for room and queues the batch. When the worker is gone the batch's token is dropped, which
@@ -111,10 +124,26 @@ impl Queue {
     pub(crate) async fn send(&self, batch: Batch) {
         let bytes = u32::try_from(batch.records.approximate_bytes()).unwrap_or(u32::MAX);
         let bytes = bytes.clamp(1, self.capacity_bytes);
-        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(bytes).await else { return };
+        let acquired = Arc::clone(&self.room).acquire_many_owned(bytes);
+        let Ok(room) = self.under_pressure(acquired).await else { return };
         let records = batch.records.len() as u64;
-        if self.batches.send(Queued { batch, _room: room }).await.is_ok() {
+        if self.under_pressure(self.batches.send(Queued { batch, room })).await.is_ok() {
             self.metrics.queued.inc_by(records);
+            self.metrics.memory.add(records, u64::from(bytes));
+        }
+    }
+
+    /// Waits for room, and tells the worker when that takes long.
+    async fn under_pressure<T>(&self, room: impl Future<Output = T>) -> T {
+        let mut room = std::pin::pin!(room);
+        if let Some(at_once) = room.as_mut().now_or_never() {
+            return at_once;
+        }
+        loop {
+            match tokio::time::timeout(PRESSURE, room.as_mut()).await {
+                Ok(given) => return given,
+                Err(_elapsed) => self.pressure.notify_one(),
+            }
         }
     }
 }
@@ -123,9 +152,18 @@ impl Queue {
 pub(crate) struct Worker {
     pub(crate) name: String,
     batches: mpsc::Receiver<Queued>,
+    delivery: Delivery,
+    limits: WorkerLimits,
+    metrics: Arc<PublisherMetrics>,
+    pressure: Arc<Notify>,
+    spill: Option<Spill>,
+}
+
+/// What offers records to a publisher.
+pub(crate) struct Delivery {
+    name: String,
     build: Build,
     retry: RetryPolicy,
-    limits: WorkerLimits,
     metrics: Arc<PublisherMetrics>,
     state: watch::Sender<SinkState>,
 }
@@ -147,21 +185,50 @@ pub(crate) fn queue(
     let (sender, batches) = mpsc::channel(limits.queue_batches);
     let (state, states) = watch::channel(SinkState::Working);
     let room = Arc::new(Semaphore::new(limits.queue_bytes as usize));
+    let pressure = Arc::new(Notify::new());
     let queue = Queue {
         batches: sender,
         room,
         capacity_bytes: limits.queue_bytes,
+        pressure: Arc::clone(&pressure),
         metrics: Arc::clone(&metrics),
         state: states,
     };
-    (queue, Worker { name, batches, build, retry, limits, metrics, state })
+    let delivery = Delivery { name: name.clone(), build, retry, metrics: Arc::clone(&metrics), state };
+    (queue, Worker { name, batches, delivery, limits, metrics, pressure, spill: None })
 }
 
 impl Worker {
+    /// Lets the queue go on in `directory` when memory does not suffice.
+    pub(crate) fn with_buffer(
+        &mut self,
+        options: &Arc<BufferOptions>,
+        directory: PathBuf,
+        kind: RecordsKind,
+    ) -> watch::Receiver<BufferState> {
+        let (options, metrics, pressure) =
+            (Arc::clone(options), Arc::clone(&self.metrics), Arc::clone(&self.pressure));
+        let (spill, states) = Spill::new(self.name.clone(), options, directory, kind, metrics, pressure);
+        self.spill = Some(spill);
+        states
+    }
+
     /// Publishes until the queue ends or `cancelled`; what is not accepted by then is "not delivered".
     pub(crate) async fn run(mut self, cancelled: CancellationToken) {
         let mut publisher = None;
         let mut gathered = Vec::with_capacity(self.limits.group_batches);
+        let mut spill = self.spill.take();
+        if let Some(spill) = &mut spill {
+            let drained = tokio::select! {
+                biased;
+                drained = spill.resume(&self.delivery, &mut publisher, &mut self.batches) => drained,
+                () = cancelled.cancelled() => return,
+            };
+            match drained {
+                Drained::Memory(left) => gathered = left,
+                Drained::Closed => return,
+            }
+        }
         loop {
             let received = tokio::select! {
                 biased;
@@ -172,14 +239,46 @@ impl Worker {
                 return;
             }
             let groups: Arc<[Records]> = gathered.iter().map(|queued| queued.batch.records.clone()).collect();
-            tokio::select! {
-                biased;
-                () = self.deliver(&mut publisher, &groups) => {}
-                () = cancelled.cancelled() => return,
-            }
-            self.metrics.accepted.inc_by(groups.iter().map(Records::len).sum::<usize>() as u64);
-            for queued in gathered.drain(..) {
-                queued.batch.token.accept();
+            let secured = {
+                let mut delivering = std::pin::pin!(self.delivery.deliver(&mut publisher, &groups));
+                let is_delivered = tokio::select! {
+                    biased;
+                    () = &mut delivering => true,
+                    () = cancelled.cancelled() => return,
+                    () = due(spill.as_ref()) => false,
+                };
+                match &mut spill {
+                    Some(spill) if !is_delivered => {
+                        let sink = self.delivery.state();
+                        tokio::select! {
+                            biased;
+                            secured = spill.secure(delivering, &mut gathered, &sink, &mut self.batches) => secured,
+                            () = cancelled.cancelled() => return,
+                        }
+                    }
+                    _ => Secured::InMemory,
+                }
+            };
+            match (secured, &mut spill) {
+                (Secured::Closed, _) => return,
+                (Secured::OnDisk(intake), Some(spill)) => {
+                    let drained = tokio::select! {
+                        biased;
+                        drained = spill.drain(intake, &self.delivery, &mut publisher, &mut self.batches) => drained,
+                        () = cancelled.cancelled() => return,
+                    };
+                    match drained {
+                        Drained::Memory(left) => gathered = left,
+                        Drained::Closed => return,
+                    }
+                }
+                (Secured::InMemory | Secured::OnDisk(_), _) => {
+                    self.metrics.accepted.inc_by(groups.iter().map(Records::len).sum::<usize>() as u64);
+                    for queued in gathered.drain(..) {
+                        self.metrics.memory.subtract(queued.batch.records.len() as u64, queued.bytes());
+                        queued.batch.token.accept();
+                    }
+                }
             }
         }
     }
@@ -187,7 +286,11 @@ impl Worker {
     /// Waits for batches until there is enough to publish; returns how many there are, zero at the queue's end.
     async fn gather(&mut self, gathered: &mut Vec<Queued>) -> usize {
         let limit = self.limits.group_batches;
-        let mut received = self.batches.recv_many(gathered, limit).await;
+        // Batches may be left over from a time on disk.
+        let mut received = gathered.len();
+        if received == 0 {
+            received = self.batches.recv_many(gathered, limit).await;
+        }
         let until = Instant::now() + self.limits.linger;
         let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
         while received > 0 && gathered.len() < limit && records < self.limits.enough_records {
@@ -203,9 +306,15 @@ impl Worker {
         }
         received
     }
+}
+
+impl Delivery {
+    pub(crate) fn state(&self) -> watch::Receiver<SinkState> {
+        self.state.subscribe()
+    }
 
     /// Offers `groups` until they are accepted.
-    async fn deliver(&self, publisher: &mut Option<Box<dyn Publisher>>, groups: &Arc<[Records]>) {
+    pub(crate) async fn deliver(&self, publisher: &mut Option<Box<dyn Publisher>>, groups: &Arc<[Records]>) {
         let mut attempts: u32 = 0;
         loop {
             let Err(error) = self.attempt(publisher, groups).await else {
@@ -252,6 +361,14 @@ impl Worker {
                 message: format!("the publisher panicked: {}", panic_text(&*panic)),
             })
         })
+    }
+}
+
+/// Waits until it is time to bring what is in hand to disk; without a disk it never is.
+async fn due(spill: Option<&Spill>) {
+    match spill {
+        Some(spill) => spill.due().await,
+        None => std::future::pending().await,
     }
 }
 

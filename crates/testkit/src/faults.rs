@@ -2,7 +2,8 @@
 //!
 //! The *live* image is what the program reads back; the *durable* image is what a crash of the machine leaves.
 //! - A write reaches the live image; a successful sync copies the file's live image to the durable one.
-//! - A file's creation, a rename and a removal are durable when its directory has been synced.
+//! - A file's creation, rename and removal are durable when its directory has been synced; a directory's creation is at
+//!   once.
 //! - A sync that fails drops what it should have written: the program still reads it, but later syncs report
 //!   success without writing it (as Linux does, since the pages are marked clean), so that a crash leaves
 //!   zeros there.
@@ -18,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use buffer::medium::{Medium, MediumFile};
+use buffer::medium::{Medium, MediumFile, MediumLock};
 
 use state::State;
 
@@ -61,116 +62,149 @@ impl FaultyMedium {
 
     /// Lets operation number `operation` (from one, over the medium's life) suffer a fault.
     pub fn fail_at(&self, operation: u64, fault: Fault) {
-        self.lock().faults.insert(operation, fault);
+        self.state().faults.insert(operation, fault);
     }
 
     /// Lets every operation from the next one on suffer a fault, until [`Self::recover`].
     pub fn fail_from_now(&self, fault: Fault) {
-        self.lock().lasting = Some(fault);
+        self.state().lasting = Some(fault);
     }
 
     /// Ends [`Self::fail_from_now`]. It does not undo a crash.
     pub fn recover(&self) {
-        self.lock().lasting = None;
+        self.state().lasting = None;
     }
 
     /// Bounds the sum of all files' sizes: the write that would exceed it is short, the next one fails with
     /// "no space left on device". `None` lifts the bound.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.lock().capacity = bytes;
+        self.state().capacity = bytes;
     }
 
     /// Operations so far.
     pub fn operations(&self) -> u64 {
-        self.lock().operations
+        self.state().operations
     }
 
     /// Whether the machine has crashed.
     pub fn has_crashed(&self) -> bool {
-        self.lock().crashed
+        self.state().crashed
     }
 
     /// Stops the machine now.
     pub fn crash(&self) {
-        self.lock().crashed = true;
+        self.state().crashed = true;
     }
 
     /// What the program reads at `path`.
     pub fn contents(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
-        self.lock().live_file(path.as_ref()).map(|file| file.live.clone())
+        self.state().live_file(path.as_ref()).map(|file| file.live.clone())
     }
 
     /// Puts a file there, durably, as if it had always been.
     pub fn put(&self, path: impl AsRef<Path>, contents: &[u8]) {
-        self.lock().put(path.as_ref(), contents);
+        self.state().put(path.as_ref(), contents);
     }
 
     /// Names of the files that the program sees.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.lock().live_paths()
+        self.state().live_paths()
     }
 
     /// The medium that a restarted program finds after a crash at this moment. This one is left as it is.
     #[must_use]
     pub fn after_crash(&self, survival: Survival) -> Self {
-        Self { state: Arc::new(Mutex::new(self.lock().after_crash(survival))) }
+        Self { state: Arc::new(Mutex::new(self.state().after_crash(survival))) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn opened(&self, file: u64) -> Box<dyn MediumFile> {
+        Box::new(FaultyFile { state: Arc::clone(&self.state), file })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Medium for FaultyMedium {
     fn append(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
-        let file = state.open(path);
-        Ok(Box::new(FaultyFile { state: Arc::clone(&self.state), file }))
+        let file = state.open_or_create(path)?;
+        Ok(self.opened(file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        let mut state = self.state();
+        state.step()?;
+        let file = state.find(path)?;
+        Ok(self.opened(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         state.rename(from, to)
     }
 
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         Ok(state.live_file(path).map(|file| file.live.len() as u64))
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         state.sync_directory(directory);
         Ok(())
     }
 
-    fn create_directory(&self, _directory: &Path) -> io::Result<()> {
-        // Directories are where files say that they are.
-        self.lock().step()
-    }
-
-    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
-        let mut state = self.lock();
-        state.step()?;
-        let paths = state.live_paths().into_iter().filter(|path| path.parent() == Some(directory));
-        Ok(paths.filter_map(|path| path.file_name().map(OsString::from)).collect())
-    }
-
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         state.remove(path)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         let file = state.live_file(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(file.live.clone())
+    }
+
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        state.create_directory(directory)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let mut state = self.state();
+        state.step()?;
+        state.list(directory)
+    }
+
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>> {
+        let mut state = self.state();
+        state.step()?;
+        state.take_lock(directory)?;
+        Ok(Box::new(FaultyLock { state: Arc::clone(&self.state), directory: directory.to_owned() }))
+    }
+}
+
+/// A lock of a directory of a [`FaultyMedium`].
+#[derive(Debug)]
+struct FaultyLock {
+    state: Arc<Mutex<State>>,
+    directory: PathBuf,
+}
+
+impl MediumLock for FaultyLock {}
+
+impl Drop for FaultyLock {
+    fn drop(&mut self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).release_lock(&self.directory);
     }
 }
 
@@ -182,28 +216,28 @@ struct FaultyFile {
 }
 
 impl FaultyFile {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl MediumFile for FaultyFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.lock().write(self.file, data)
+        self.state().write(self.file, data)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.lock().sync(self.file)
+        self.state().sync(self.file)
     }
 
     fn size(&self) -> io::Result<u64> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         Ok(state.file(self.file).live.len() as u64)
     }
 
     fn truncate(&mut self, size: u64) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         let size = usize::try_from(size).map_err(io::Error::other)?;
         state.file(self.file).resize(size);
@@ -211,7 +245,7 @@ impl MediumFile for FaultyFile {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
         let wanted =
@@ -221,7 +255,7 @@ impl MediumFile for FaultyFile {
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let mut state = self.lock();
+        let mut state = self.state();
         state.step()?;
         Ok(state.is_at(self.file, path))
     }

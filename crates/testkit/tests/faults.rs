@@ -68,24 +68,6 @@ fn a_new_file_and_a_rename_are_durable_after_the_directorys_sync() {
 }
 
 #[test]
-fn a_removal_is_durable_after_the_directorys_sync() {
-    let (medium, file) = prepared();
-    medium.put("/other/file", b"elsewhere");
-    assert_eq!(medium.list(dir()).unwrap(), ["file"]);
-    assert_eq!(medium.read(Path::new(PATH)).unwrap(), b"synced and more");
-    medium.remove(Path::new(PATH)).unwrap();
-    assert_eq!(medium.list(dir()).unwrap(), Vec::<std::ffi::OsString>::new());
-    assert!(!file.is_at(Path::new(PATH)).unwrap());
-    assert_eq!(medium.remove(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(medium.read(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH).unwrap(), b"synced");
-    assert_eq!(medium.after_crash(Survival::Everything).contents(PATH), None);
-    medium.sync_directory(dir()).unwrap();
-    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH), None);
-    assert_eq!(medium.list(Path::new("/nowhere")).unwrap().len(), 0);
-}
-
-#[test]
 fn faults_strike_the_operation_that_they_were_meant_for() {
     let (medium, mut file) = prepared();
     medium.fail_at(medium.operations() + 1, Fault::ShortWrite);
@@ -164,4 +146,56 @@ fn a_full_medium_writes_short_then_fails_then_recovers() {
     assert_eq!(file.write(b"cd").unwrap(), 2);
     medium.put("/d/given", b"before");
     assert_eq!(medium.after_crash(Survival::OnlySynced).contents("/d/given").unwrap(), b"before");
+}
+
+#[test]
+fn a_removal_is_durable_after_the_directorys_sync() {
+    let (medium, file) = prepared();
+    medium.remove(Path::new(PATH)).unwrap();
+    assert_eq!((medium.contents(PATH), medium.size(Path::new(PATH)).unwrap()), (None, None));
+    assert_eq!(medium.read(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(medium.remove(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(medium.open(Path::new(PATH)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(file.size().unwrap(), 15, "an open file lives on");
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH).unwrap(), b"synced");
+    assert_eq!(medium.after_crash(Survival::Everything).contents(PATH), None);
+    medium.sync_directory(dir()).unwrap();
+    assert_eq!(medium.after_crash(Survival::OnlySynced).contents(PATH), None);
+}
+
+/// What the trait promises of directories and locks, on both media.
+fn directories_and_locks(medium: &dyn Medium, root: &Path) {
+    let sorted = |directory: &Path| {
+        let mut names = medium.list(directory).unwrap();
+        names.sort();
+        names
+    };
+    let inner = root.join("a/b");
+    assert!(medium.list(&inner).unwrap().is_empty());
+    medium.create_directory(&inner).unwrap();
+    medium.create_directory(&inner).unwrap();
+    medium.append(&inner.join("one")).unwrap().write(b"1").unwrap();
+    assert_eq!(medium.read(&inner.join("one")).unwrap(), b"1");
+    medium.append(&inner.join("two")).unwrap();
+    assert_eq!(sorted(&inner), ["one", "two"]);
+    assert_eq!(sorted(root), ["a"]);
+    medium.append(&inner).unwrap_err();
+    medium.remove(&inner).unwrap_err();
+    medium.create_directory(&inner.join("one")).unwrap_err();
+    medium.rename(&inner, &root.join("a/c")).unwrap();
+    assert_eq!(sorted(&root.join("a/c")), ["one", "two"]);
+    let mut byte = [0];
+    medium.open(&root.join("a/c/one")).unwrap().read_at(0, &mut byte).unwrap();
+    assert_eq!(&byte, b"1");
+    let held = medium.lock(root).unwrap();
+    assert_eq!(medium.lock(root).unwrap_err().kind(), ErrorKind::WouldBlock);
+    drop(held);
+    medium.lock(root).unwrap();
+}
+
+#[test]
+fn the_faulty_medium_has_directories_and_locks_as_the_disk_has() {
+    directories_and_locks(&FaultyMedium::new(), Path::new("/d"));
+    let directory = tempfile::tempdir().unwrap();
+    directories_and_locks(&buffer::medium::Disk, directory.path());
 }

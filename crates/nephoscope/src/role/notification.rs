@@ -15,7 +15,7 @@ use pipeline::{
 };
 use tokio::sync::watch;
 
-use super::{House, watch as watching};
+use super::{Buffers, House, watch as watching};
 use crate::settings::{self, Definitions};
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
@@ -23,7 +23,7 @@ const BATCH_PROMISE: Duration = Duration::from_mins(1);
 
 /// What `rabbit_qos_prefetch_count = 0` comes to.
 const DEFAULT_PREFETCH: usize = 100;
-/// Which part of `in_flight_bytes` one publisher's queue may take, in records ready to be published. Records take a
+/// Which part of `in_flight_bytes` one publisher's queue may take unless `buffer_memory_bytes` says otherwise, in records ready to be published. Records take a
 /// multiple of their message's bytes, and there is a queue for samples and one for events in most configurations:
 /// with a quarter each, what is converted stays below what is not.
 const QUEUE_SHARE: i64 = 4;
@@ -43,6 +43,7 @@ struct Maker {
     pipeline_metrics: PipelineMetrics,
     agent_metrics: AgentMetrics,
     dead_letters: DeadLetterOffice,
+    buffers: Option<Buffers>,
 }
 
 /// The role at work.
@@ -85,6 +86,26 @@ impl Maker {
         }
         Ok((agent, workers))
     }
+
+    fn start_publishers(&self, house: &House, workers: Vec<Workers>) {
+        for mut workers in workers {
+            for (name, state) in workers.states() {
+                watching::publisher(house, name, state);
+            }
+            for (name, state) in self.buffers.iter().flat_map(|buffers| buffers.attach(&mut workers)) {
+                watching::buffer(house, &name, state);
+            }
+            for (name, task) in workers.into_tasks(house.supervisor.token()) {
+                house.supervisor.spawn_once(name, async move {
+                    task.await;
+                    Ok::<(), Infallible>(())
+                });
+            }
+        }
+        if let Some(buffers) = &self.buffers {
+            buffers.report_orphans(&self.pipeline_metrics);
+        }
+    }
 }
 
 impl Notification {
@@ -102,15 +123,22 @@ impl Notification {
             pipeline_metrics: PipelineMetrics::register(&metrics.component("pipeline")),
             dead_letters: dead_letters(config, &agent_metrics),
             agent_metrics,
+            buffers: None,
         };
         let (agent, workers) = maker.agent(config, definitions, None)?;
         let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));
         Ok(Self { listeners, maker, agent, workers, amqp_metrics })
     }
 
+    /// Lets publishers' queues go on on disk.
+    pub(crate) fn with_buffers(mut self, buffers: Option<Buffers>) -> Self {
+        self.maker.buffers = buffers;
+        self
+    }
+
     /// Starts publishers first and listeners last.
     pub(crate) fn start(self, house: &House) -> anyhow::Result<Running> {
-        start_publishers(house, self.workers);
+        self.maker.start_publishers(house, self.workers);
         watching::dead_letters(house, self.maker.dead_letters.clone());
         let (agents, newest) = watch::channel(Arc::new(self.agent));
         let mut listeners = Vec::new();
@@ -136,25 +164,14 @@ fn dead_letters(config: &Config, metrics: &AgentMetrics) -> DeadLetterOffice {
     DeadLetterOffice::new(store.keeps().then_some(store), requeue_limit, Clock::machine(), metrics)
 }
 
-fn start_publishers(house: &House, workers: Vec<Workers>) {
-    for workers in workers {
-        for (name, state) in workers.states() {
-            watching::publisher(house, name, state);
-        }
-        for (name, task) in workers.into_tasks(house.supervisor.token()) {
-            house.supervisor.spawn_once(name, async move {
-                task.await;
-                Ok::<(), Infallible>(())
-            });
-        }
-    }
-}
-
 /// A publisher's queue holds its share of the bytes in flight. Its batches grow to a quarter of what the broker sends
 /// unacknowledged: one quarter is being written while the next is converted, and the broker never has to wait for both.
 fn limits(config: &Config) -> WorkerLimits {
-    let queue_bytes =
-        u32::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES) / QUEUE_SHARE).unwrap_or(u32::MAX);
+    let queue_bytes = match config.get(&nephoscope::BUFFER_MEMORY_BYTES) {
+        0 => config.get(&nephoscope::IN_FLIGHT_BYTES) / QUEUE_SHARE,
+        bytes => bytes,
+    };
+    let queue_bytes = u32::try_from(queue_bytes).unwrap_or(u32::MAX);
     let prefetch = match usize::try_from(config.get(&rabbit::RABBIT_QOS_PREFETCH_COUNT)) {
         Ok(0) | Err(_) => DEFAULT_PREFETCH,
         Ok(prefetch) => prefetch,
@@ -175,7 +192,7 @@ impl Running {
     ) -> Result<(), RouterError> {
         let former = Arc::clone(&self.agents.borrow());
         let (agent, workers) = self.maker.agent(config, definitions, Some(&former))?;
-        start_publishers(house, workers);
+        self.maker.start_publishers(house, workers);
         self.agents.send_replace(Arc::new(agent));
         Ok(())
     }

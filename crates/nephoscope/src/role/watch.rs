@@ -6,7 +6,7 @@ use std::time::Duration;
 use notification::{DeadLetterOffice, DeadLetterState};
 use observability::health::{Check, Scope};
 use oslo_messaging::ListenerState;
-use pipeline::SinkState;
+use pipeline::{BufferState, SinkState};
 use tokio::sync::watch;
 
 use super::House;
@@ -71,6 +71,19 @@ pub(crate) fn dead_letters(house: &House, office: DeadLetterOffice) {
             }
         }
         Ok::<(), Infallible>(())
+    });
+}
+
+/// Follows a publisher's buffer: degraded while it takes nothing more, or while its oldest record is too old.
+pub(crate) fn buffer(house: &House, name: &str, states: watch::Receiver<BufferState>) {
+    follow(house, &format!("buffer:{name}"), states, |check, state| {
+        match (&state.problem, state.old_minutes) {
+            (Some(problem), _) => check.degraded(format_args!("the input is held back: {problem}")),
+            (None, Some(minutes)) => {
+                check.degraded(format_args!("the oldest record has waited for {minutes} minutes"));
+            }
+            (None, None) => check.ok(),
+        }
     });
 }
 

@@ -21,7 +21,7 @@ fn send(producer: &Producer, count: usize) {
 #[test]
 fn a_sink_that_is_down_keeps_its_messages_with_the_broker_and_gets_them_all_later() {
     let vhost = shared_rabbitmq().vhost("sink").unwrap();
-    let mut agent = Agent::new(&vhost.transport_url()).durable();
+    let mut agent = Agent::new(&vhost.transport_url()).durable().with("nephoscope", "buffer_disk_bytes = 0");
     let output = agent.path("out");
     fs::remove_dir(&output).unwrap();
     agent.start();

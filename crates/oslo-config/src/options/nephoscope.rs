@@ -3,14 +3,14 @@
 use crate::option::{integer, listen_address, text};
 
 options! { "nephoscope";
-    /// Directory of what Nephoscope keeps itself: dead letters, and the files that `nephoscope run` writes.
+    /// Directory of what Nephoscope keeps itself: the buffers of publishers, dead letters, and the files that `nephoscope
+    /// run` writes.
     STATE_DIR: Str = text("state_dir", "/var/lib/nephoscope");
     /// Where `nephoscope run` answers health and metrics.
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
     /// Where the notification agent answers health and metrics.
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");
-    /// Bytes of messages in process at most: received, and not yet accepted by every sink. What came of them and
-    /// waits for a publisher takes at most a quarter of it for each publisher.
+    /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Bytes on disk of dead letters at most: messages that cannot be processed, kept under `state_dir` until they are
     /// replayed or dropped. Further ones are lost, logged and counted. 0 keeps none.
@@ -18,6 +18,19 @@ options! { "nephoscope";
     /// How often a notification is given back to its queue by `[notification] ack_on_event_error = false` before it
     /// becomes a dead letter. 0: for ever, as upstream does it.
     REQUEUE_LIMIT: Int = integer("requeue_limit", 3).min(0);
+    /// Directory of the buffers on disk, in which each role and publisher has its own. Empty: `buffer` in `state_dir`.
+    BUFFER_DIRECTORY: Str = text("buffer_directory", "");
+    /// Bytes of records that wait in memory for a publisher at most. 0: a quarter of `in_flight_bytes`.
+    BUFFER_MEMORY_BYTES: Int = integer("buffer_memory_bytes", 0).min(0);
+    /// Bytes on disk for each publisher at most, of records that it does not accept. Beyond it messages stay with the
+    /// broker. 0: no buffers on disk.
+    BUFFER_DISK_BYTES: Int = integer("buffer_disk_bytes", 1 << 30).min(0);
+    /// Seconds after which records that a publisher has not accepted go to disk, and their messages are acknowledged.
+    BUFFER_SPILL_SECONDS: Int = integer("buffer_spill_seconds", 10).min(1);
+    /// Seconds after which records on disk are dropped and counted as `expired`. 0: never.
+    BUFFER_MAX_AGE: Int = integer("buffer_max_age", 0).min(0);
+    /// Seconds that the oldest record may be on disk before readiness is degraded and a warning logged. 0: no alarm.
+    BUFFER_AGE_ALARM_SECONDS: Int = integer("buffer_age_alarm_seconds", 3600).min(0);
     /// Form of log lines. `auto`: that of the journal where it is the reader, else text (or JSON, with
     /// `use_json`).
     LOG_FORMAT: Str = text("log_format", "auto").choices(&["auto", "text", "json", "journald"]);

@@ -1,6 +1,7 @@
 //! The files of a faulty medium, live and durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -69,8 +70,8 @@ impl Change {
                 names.insert(path, file);
             }
             Self::Rename(from, to) => {
-                if let Some(file) = names.remove(&from) {
-                    names.insert(to, file);
+                for (path, file) in take_under(names, &from) {
+                    names.insert(moved(&path, &from, &to), file);
                 }
             }
             Self::Remove(path) => {
@@ -80,12 +81,29 @@ impl Change {
     }
 }
 
+/// Takes out the file `path`, or what lies under the directory `path`.
+fn take_under(names: &mut BTreeMap<PathBuf, u64>, path: &Path) -> BTreeMap<PathBuf, u64> {
+    let (taken, kept) = std::mem::take(names).into_iter().partition(|(name, _)| name.starts_with(path));
+    *names = kept;
+    taken
+}
+
+fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+        Ok(rest) => to.join(rest),
+        Err(_) => path.to_owned(),
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     files: BTreeMap<u64, File>,
     live: BTreeMap<PathBuf, u64>,
     durable: BTreeMap<PathBuf, u64>,
     changes: Vec<Change>,
+    directories: BTreeSet<PathBuf>,
+    locks: BTreeSet<PathBuf>,
     next_file: u64,
     pub(super) operations: u64,
     pub(super) faults: BTreeMap<u64, Fault>,
@@ -153,25 +171,68 @@ impl State {
         file
     }
 
-    pub(super) fn open(&mut self, path: &Path) -> u64 {
-        if let Some(file) = self.live.get(path) {
-            return *file;
+    pub(super) fn open_or_create(&mut self, path: &Path) -> io::Result<u64> {
+        match self.find(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = self.create(path);
+                self.changes.push(Change::Create(path.to_owned(), file));
+                Ok(file)
+            }
+            found => found,
         }
-        let file = self.create(path);
-        self.changes.push(Change::Create(path.to_owned(), file));
-        file
     }
 
-    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let file = self.live.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        self.live.insert(to.to_owned(), file);
-        self.changes.push(Change::Rename(from.to_owned(), to.to_owned()));
-        Ok(())
+    pub(super) fn find(&self, path: &Path) -> io::Result<u64> {
+        if self.directories.contains(path) {
+            return Err(Errno::ISDIR.into());
+        }
+        self.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
-        self.live.remove(path).ok_or(io::ErrorKind::NotFound)?;
+        self.find(path)?;
+        self.live.remove(path);
         self.changes.push(Change::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    pub(super) fn create_directory(&mut self, directory: &Path) -> io::Result<()> {
+        for ancestor in directory.ancestors() {
+            if self.live.contains_key(ancestor) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            self.directories.insert(ancestor.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The names directly in `directory`. A directory exists once it was created or something lies in it.
+    pub(super) fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = BTreeSet::new();
+        for path in self.live.keys().chain(&self.directories) {
+            let first = path.strip_prefix(directory).ok().and_then(|rest| rest.components().next());
+            names.extend(first.map(|name| name.as_os_str().to_owned()));
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    pub(super) fn take_lock(&mut self, directory: &Path) -> io::Result<()> {
+        if self.locks.insert(directory.to_owned()) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    pub(super) fn release_lock(&mut self, directory: &Path) {
+        self.locks.remove(directory);
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let taken = take_under(&mut self.live, from);
+        if taken.is_empty() && !self.directories.contains(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.live.extend(taken.into_iter().map(|(path, file)| (moved(&path, from, to), file)));
+        let directories = std::mem::take(&mut self.directories);
+        self.directories = directories.into_iter().map(|path| moved(&path, from, to)).collect();
+        self.changes.push(Change::Rename(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
@@ -197,7 +258,7 @@ impl State {
             }
             Some(fault) => return Err(self.error(fault)),
         };
-        let named = self.live.values().filter_map(|number| self.files.get(number));
+        let named = self.live.values().filter_map(|file| self.files.get(file));
         let used: usize = named.map(|file| file.live.len()).sum();
         let free = self.capacity.map_or(usize::MAX, |capacity| {
             usize::try_from(capacity).unwrap_or(usize::MAX).saturating_sub(used)
@@ -242,7 +303,12 @@ impl State {
         for change in self.changes.iter().take(kept_changes).cloned() {
             change.apply(&mut names);
         }
-        let mut after = Self { next_file: self.next_file, capacity: self.capacity, ..Self::default() };
+        let mut after = Self {
+            next_file: self.next_file,
+            capacity: self.capacity,
+            directories: self.directories.clone(),
+            ..Self::default()
+        };
         for (path, file) in names {
             let Some(before) = self.files.get(&file) else { continue };
             let contents = match survival {
