@@ -19,7 +19,7 @@ mod plugin;
 mod problem;
 mod settings;
 
-pub use endpoints::{HttpEndpoint, SampleEndpoint, SampleEndpoints, TelemetryEndpoint};
+pub use endpoints::{HttpEndpoint, SampleEndpoint, SampleEndpoints, SensorEndpoint, TelemetryEndpoint};
 pub use error::{Cause, ConversionError};
 pub use events::{EventDefinition, EventDefinitions, EventSettings};
 pub use field::Field;
