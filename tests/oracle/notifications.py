@@ -142,7 +142,7 @@ def plain(event_type, payload, **parts):
 
 def requests():
     """`http.request` and `http.response`, and types that begin like them."""
-    for number, event_type in enumerate(("http.request", "http.response", "http.requests", "httpXrequest.more")):
+    for number, event_type in enumerate(("http.request", "http.response", "http.requests", "httpXrequest", "httpXrequest.more")):
         request = {"HTTP_X_USER_ID": f"u{number}", "HTTP_X_PROJECT_ID": "p", "HTTP_X_SERVICE_NAME": "glance", "x": [1]}
         yield plain(event_type, {"request": request, "response": {"status": "200 OK"}})
     yield plain("http.request", {"request": {}})
