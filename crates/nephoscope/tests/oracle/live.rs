@@ -1,0 +1,1 @@
+//! Messages that real services and a real polling agent produce.
