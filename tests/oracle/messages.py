@@ -80,17 +80,16 @@ class Sender:
         }
         # oslo.messaging adds this to what it receives.
         notification["ctxt"]["client_timeout"] = None
-        # Before the converters, because one of them writes into what it is given.
         body = json.dumps(message)
         made, event = [], None
+        if priority in ("info", "error"):
+            event = self.converters.event(copy.deepcopy(notification), priority)
         if priority in ("info", "sample"):
             made = samples(self.converters, notification)
             if made is None:
                 self.number -= 1
                 self.send(case, json.loads(json.dumps(notification)), "error", exchange)
                 return
-        if priority in ("info", "error"):
-            event = self.converters.event(notification, priority)
         emit(
             kind="message", case=case, exchange=exchange if exchange in EXCHANGES else rand.choice(EXCHANGES),
             priority=priority, body=body, samples=made, event=event.get("json") if event else None,

@@ -43,7 +43,7 @@ def plausible(name, depth=0):
         moment = f"2026-07-21{rand.choice(' T')}1{rand.randrange(10)}:5{rand.randrange(10)}:12"
         return moment + rand.choice(["", ".123456", "Z", "+00:00", "+02:00", ".5"])
     if name in ("size", "volume_size", "value", "result", "bytes", "bytes_sent", "total", "free") or name.endswith(
-            ("_gb", "_mb", "vcpus", "capacity", "allocated", "provisioned", "instance_size")):
+            ("_gb", "_mb", "vcpus", "virtual_free", "capacity", "allocated", "provisioned", "instance_size")):
         return rand.choice([0, 1, 512, 2**40, 0.29, 12.5, "7"])
     if name == "metadata":
         return rand.choice([{}, [], {"metering.stack": "s", "other": 1}])

@@ -26,10 +26,10 @@ MUTATIONS_OF_OPERATORS = 6
 
 
 def answer(converters, case, notification, priority):
-    asked = copy.deepcopy(notification)
-    fields = {"samples": converters.samples(asked)}
+    # The endpoints of sensors write into what they are given; in the agent the event is made before.
+    fields = {"samples": converters.samples(copy.deepcopy(notification))}
     if converters.events is not None:
-        fields["event"] = converters.event(asked, priority)
+        fields["event"] = converters.event(copy.deepcopy(notification), priority)
     emit(kind="notification", case=case, priority=priority, notification=json.dumps(notification), **fields)
 
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use definitions::{
@@ -11,7 +12,7 @@ use definitions::{
 use model::{Map, Notification, Parts, Priority, Value, json};
 use testkit::{Oracle, Producer, repository, shared_rabbitmq, venv_python};
 
-use crate::both::{Both, OURS, Setup, UPSTREAM};
+use crate::both::{Both, OURS, Setup, UPSTREAM, Written};
 use crate::compare::{self, Compared, Side, message_of, multisets, without_made_id};
 use crate::differences::Judge;
 
@@ -214,18 +215,23 @@ fn publish(producer: &Producer, oracle: &Oracle, message: &Message) {
     }
 }
 
-/// Sends the messages to both agents and compares what they write. Returns the lines that are equal.
-fn compare_agents(
-    judge: &mut Judge,
-    what: &str,
-    script: &Script,
-    definitions: Option<(String, String)>,
-) -> (HashSet<String>, HashSet<String>, Attribution) {
+/// What became of the messages of one script.
+struct Run {
+    what: &'static str,
+    upstream: Written,
+    ours: Written,
+    /// Ids that polled samples brought along.
+    given: HashSet<String>,
+    attribution: Attribution,
+}
+
+/// Sends the messages to both agents; without definitions, each uses those that come with it.
+fn run(what: &'static str, script: &Script, definitions: Option<(String, String)>) -> Run {
     let vhost = shared_rabbitmq().vhost("oracle").unwrap();
-    let settings = vec![("event", "store_raw = info".to_owned())];
     let (meters, events) = definitions
         .clone()
         .unwrap_or_else(|| (builtin::METERS.text.to_owned(), builtin::EVENTS.text.to_owned()));
+    let settings = vec![("event", "store_raw = info".to_owned())];
     let both = Both::start(&vhost, &Setup { definitions, settings, ..Setup::default() });
     let oracle = Arc::new(Oracle::new());
     let producer = Producer::start(&vhost.amqp_url(), &oracle).unwrap();
@@ -236,16 +242,21 @@ fn compare_agents(
     let given: HashSet<String> = script.messages.iter().flat_map(Message::given_ids).collect();
     let attribution = Attribution::new(&script.messages, &meters, &events, &given);
     let (upstream, ours) = both.finish();
+    Run { what, upstream, ours, given, attribution }
+}
 
-    let upstream_samples = compare::samples(&upstream, Side::Upstream, &given);
-    let our_samples = compare::samples(&ours, Side::Ours, &given);
+/// Compares what the agents wrote. Returns the lines that are equal.
+fn judge_run(judge: &mut Judge, script: &Script, run: &Run) -> (HashSet<String>, HashSet<String>) {
+    let upstream_samples = compare::samples(&run.upstream, Side::Upstream, &run.given);
+    let our_samples = compare::samples(&run.ours, Side::Ours, &run.given);
     let samples = multisets(&upstream_samples, &our_samples);
-    let events = multisets(&upstream.events, &ours.events);
+    let events = multisets(&run.upstream.events, &run.ours.events);
     let expected_before = judge.expected;
-    judge_samples(judge, script, &attribution, &samples);
-    judge_events(judge, script, &attribution, &events);
+    judge_samples(judge, script, &run.attribution, &samples);
+    judge_events(judge, script, &run.attribution, &events);
     println!(
-        "{what}: {} messages, {} samples and {} events equal, {} expected differences",
+        "{}: {} messages, {} samples and {} events equal, {} expected differences",
+        run.what,
         script.messages.len(),
         samples.common,
         events.common,
@@ -257,21 +268,14 @@ fn compare_agents(
         compare::by_resource(&upstream_samples, &samples.texts),
         compare::by_resource(&our_samples, &samples.texts)
     );
-    let of_info = |events_of: &[String]| -> Vec<String> {
-        let info: HashSet<&str> = script
-            .messages
-            .iter()
-            .filter(|message| message.priority == Priority::Info)
-            .filter_map(|message| message.event.as_deref())
-            .collect();
-        events_of
-            .iter()
-            .filter(|line| events.texts.contains(*line) && info.contains(line.as_str()))
-            .map(|line| message_of(line))
-            .collect()
+    let of_info = |written: &Written| -> Vec<String> {
+        let info = script.messages.iter().filter(|message| message.priority == Priority::Info);
+        let info: HashSet<&str> = info.filter_map(|message| message.event.as_deref()).collect();
+        let both = |line: &&String| events.texts.contains(*line) && info.contains(line.as_str());
+        written.events.iter().filter(both).map(|line| message_of(line)).collect()
     };
-    assert_eq!(of_info(&upstream.events), of_info(&ours.events));
-    (samples.texts, events.texts, attribution)
+    assert_eq!(of_info(&run.upstream), of_info(&run.ours));
+    (samples.texts, events.texts)
 }
 
 /// Our outcome for a message, in the words of the rules.
@@ -327,20 +331,30 @@ fn judge_events(judge: &mut Judge, script: &Script, attribution: &Attribution, e
 
 #[test]
 fn both_agents_write_the_same() {
+    let (packaged, own, files, operators, tried) = thread::scope(|scope| {
+        let operators = scope.spawn(|| {
+            let script = generate("operators");
+            let definitions = Some((script.meters.clone(), script.events.clone()));
+            let run = run("every operator", &script, definitions);
+            (script, run)
+        });
+        let packaged = generate("packaged");
+        let (own, files) = thread::scope(|scope| {
+            let own = scope.spawn(|| run("each agent's own definitions", &packaged, None));
+            let definitions = Some((packaged.meters.clone(), packaged.events.clone()));
+            let files = run("upstream's files for both", &packaged, definitions);
+            (own.join().unwrap(), files)
+        });
+        let (operators, tried) = operators.join().unwrap();
+        (packaged, own, files, operators, tried)
+    });
     let mut judge = Judge::new("agents");
-    let packaged = generate("packaged");
-    let upstreams = Some((packaged.meters.clone(), packaged.events.clone()));
     let mut unreached = Vec::new();
-    for (what, definitions) in
-        [("each agent's own definitions", None), ("upstream's files for both", upstreams)]
-    {
-        let (samples, events, attribution) = compare_agents(&mut judge, what, &packaged, definitions);
-        unreached.push(attribution.unreached(&[&samples, &events]));
+    for run in [&own, &files] {
+        let (samples, events) = judge_run(&mut judge, &packaged, run);
+        unreached.push(run.attribution.unreached(&[&samples, &events]));
     }
-
-    let operators = generate("operators");
-    let definitions = Some((operators.meters.clone(), operators.events.clone()));
-    let (samples, events, _) = compare_agents(&mut judge, "every operator", &operators, definitions);
+    let (samples, events) = judge_run(&mut judge, &operators, &tried);
     let found = |row: &&&str| {
         let name = format!("\"name\": \"oracle.{row}_");
         samples.iter().any(|line| {
