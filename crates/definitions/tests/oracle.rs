@@ -296,11 +296,7 @@ fn ceilometer_makes_the_same_of_everything() {
     let cases = format!("{FOLDER}/cases.yaml");
     let output = Command::new(python())
         .arg(format!("{FOLDER}/oracle.py"))
-        .args([
-            &cases,
-            &format!("{TOP}/data/meters.yaml"),
-            &format!("{TOP}/data/event_definitions.yaml"),
-        ])
+        .args([&cases, &format!("{TOP}/data/meters.yaml"), &format!("{TOP}/data/event_definitions.yaml")])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

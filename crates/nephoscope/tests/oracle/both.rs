@@ -109,7 +109,8 @@ impl<'broker> Both<'broker> {
             }
             common.push(("meter", "meter_definitions_dirs = meters.d".to_owned()));
         }
-        for (group, setting) in common.iter().cloned().chain([topics(OURS)]).chain(setup.own.iter().cloned()) {
+        for (group, setting) in common.iter().cloned().chain([topics(OURS)]).chain(setup.own.iter().cloned())
+        {
             ours = ours.with(group, setting);
         }
         ours.start();
@@ -146,9 +147,11 @@ impl<'broker> Both<'broker> {
 
     /// Waits until both have acknowledged everything, ends them, and returns what Ceilometer's agent wrote, and ours.
     pub(crate) fn finish(mut self) -> (Written, Written) {
-        let drained = wait_until("empty queues", LONG, || (self.vhost.total_depth().ok()? == 0).then_some(()));
+        let drained =
+            wait_until("empty queues", LONG, || (self.vhost.total_depth().ok()? == 0).then_some(()));
         if let Err(late) = drained {
-            let depths: Vec<_> = self.vhost.queues().unwrap().into_iter().filter(|queue| queue.messages > 0).collect();
+            let depths: Vec<_> =
+                self.vhost.queues().unwrap().into_iter().filter(|queue| queue.messages > 0).collect();
             panic!("{late}: {depths:?}\n{}", self.upstream.log_tail());
         }
         self.upstream.terminate();

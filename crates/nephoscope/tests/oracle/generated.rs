@@ -19,11 +19,44 @@ use crate::differences::Judge;
 /// The rows of the table of operators, and the other forms that a value can have: each must have found something in a
 /// sample that both agents wrote.
 const ROWS: [&str; 38] = [
-    "root", "this", "parent", "field", "several", "wildcard", "descendants", "index", "slice", "union", "where",
-    "filter_exists", "filter_equal", "filter_not_equal", "filter_less", "filter_less_or_equal", "filter_greater",
-    "filter_greater_or_equal", "filter_matches", "filter_and", "sort", "sorted", "len", "split", "sub",
-    "arithmetic_plus", "arithmetic_minus", "arithmetic_times", "constant", "literal", "list", "map", "metadata",
-    "user_metadata", "plugin_split", "plugin_timedelta", "plugin_map", "plugin_bitfield",
+    "root",
+    "this",
+    "parent",
+    "field",
+    "several",
+    "wildcard",
+    "descendants",
+    "index",
+    "slice",
+    "union",
+    "where",
+    "filter_exists",
+    "filter_equal",
+    "filter_not_equal",
+    "filter_less",
+    "filter_less_or_equal",
+    "filter_greater",
+    "filter_greater_or_equal",
+    "filter_matches",
+    "filter_and",
+    "sort",
+    "sorted",
+    "len",
+    "split",
+    "sub",
+    "arithmetic_plus",
+    "arithmetic_minus",
+    "arithmetic_times",
+    "constant",
+    "literal",
+    "list",
+    "map",
+    "metadata",
+    "user_metadata",
+    "plugin_split",
+    "plugin_timedelta",
+    "plugin_map",
+    "plugin_bitfield",
 ];
 /// Traits of the operators' event that meters do not have.
 const TRAITS: [&str; 5] = ["text", "integer", "float", "datetime", "none"];
@@ -136,7 +169,8 @@ impl Attribution {
         let endpoints = SampleEndpoints::new(MeterDefinitions::load(&[source]).0);
         let meters = MeterDefinitions::load(&[source]).0;
         let event_settings = EventSettings { store_raw: vec!["info".into()], ..EventSettings::default() };
-        let (events, _) = EventDefinitions::load(Source { path: "events.yaml", text: events }, &event_settings);
+        let (events, _) =
+            EventDefinitions::load(Source { path: "events.yaml", text: events }, &event_settings);
         let settings = SampleSettings::default();
         let coded = || endpoints.iter().filter(|endpoint| endpoint.name() != "meter");
         let mut all: BTreeSet<String> =
@@ -207,7 +241,9 @@ impl Attribution {
 
 fn publish(producer: &Producer, oracle: &Oracle, message: &Message) {
     let envelope: Map =
-        [("oslo.version", Value::from("2.0")), ("oslo.message", message.body.as_str().into())].into_iter().collect();
+        [("oslo.version", Value::from("2.0")), ("oslo.message", message.body.as_str().into())]
+            .into_iter()
+            .collect();
     let envelope = json::to_string(&envelope.into());
     for topic in [UPSTREAM, OURS] {
         let key = format!("{topic}.{}", message.priority.as_str());
@@ -285,7 +321,9 @@ fn outcome(attribution: &Attribution, index: usize, made: bool) -> &'static str 
 
 fn judge_samples(judge: &mut Judge, script: &Script, attribution: &Attribution, samples: &Compared) {
     // The ids of generated samples read "ID" in the generator's answers.
-    let masked = |line: &str| line.replace("\"id\": \"ID\", \"monotonic_time\"", "\"id\": \"MADE\", \"monotonic_time\"");
+    let masked = |line: &str| {
+        line.replace("\"id\": \"ID\", \"monotonic_time\"", "\"id\": \"MADE\", \"monotonic_time\"")
+    };
     let mut sources: HashMap<String, usize> = HashMap::new();
     if !samples.only_upstream.is_empty() {
         for (index, message) in script.messages.iter().enumerate() {
@@ -358,12 +396,14 @@ fn both_agents_write_the_same() {
     let found = |row: &&&str| {
         let name = format!("\"name\": \"oracle.{row}_");
         samples.iter().any(|line| {
-            line.split_once(&name).is_some_and(|(_, rest)| rest.starts_with(|next: char| next.is_ascii_digit()))
+            line.split_once(&name)
+                .is_some_and(|(_, rest)| rest.starts_with(|next: char| next.is_ascii_digit()))
                 && !line.contains("\"resource_id\": null")
         })
     };
     let silent_rows: Vec<_> = ROWS.iter().filter(|row| !found(row)).collect();
-    let has_trait = |name: &&&str| events.iter().any(|line| line.contains(&format!("{{\"name\": \"{name}\", ")));
+    let has_trait =
+        |name: &&&str| events.iter().any(|line| line.contains(&format!("{{\"name\": \"{name}\", ")));
     let silent_traits: Vec<_> = TRAITS.iter().filter(|name| !has_trait(name)).collect();
 
     println!("{} samples and events compared, {} expected differences", judge.compared, judge.expected);

@@ -84,6 +84,8 @@ fn work(cloud: &Cloud) {
     let role = cloud.create_role("watcher").unwrap();
     cloud.assign_role(&project, &user, &role).unwrap();
     assert!(cloud.authenticate("a-user", "secret").unwrap());
+    // Keystone notifies of this one only.
+    assert!(!cloud.authenticate("a-user", "wrong").unwrap());
     cloud.update_user(&user, &json!({ "description": "changed" })).unwrap();
     let gone = cloud.create_image("gone").unwrap();
     cloud.upload_image(&gone, 100_000).unwrap();
@@ -149,7 +151,9 @@ fn both_agents_write_the_same_of_real_services_and_of_a_real_polling_agent() {
     let polled = wait_until("two cycles of polled samples", LONG, || {
         let samples = read_records(&both.ours.samples());
         let of = |meter: &str, resource: &str| {
-            let polled = |sample: &&Value| sample["name"] == meter && sample["resource_metadata"]["event_type"].is_null();
+            let polled = |sample: &&Value| {
+                sample["name"] == meter && sample["resource_metadata"]["event_type"].is_null()
+            };
             let polled = samples.iter().filter(polled);
             polled.filter(|sample| resource.is_empty() || sample["resource_id"] == resource).count()
         };
@@ -166,7 +170,8 @@ fn both_agents_write_the_same_of_real_services_and_of_a_real_polling_agent() {
 
     // Ids of polled samples come along; both agents keep them.
     let id = |line: &String| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
-    let given: HashSet<String> = ours.samples.iter().map(id).filter(|id| id.as_bytes().get(14) == Some(&b'1')).collect();
+    let given: HashSet<String> =
+        ours.samples.iter().map(id).filter(|id| id.as_bytes().get(14) == Some(&b'1')).collect();
     assert!(given.len() >= 2 * (IMAGES + 4 + 4), "{} polled samples", given.len());
     let kept: HashSet<String> = given.iter().cloned().chain(["unsigned".to_owned()]).collect();
     let samples = multisets(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buffer::medium::{Medium, MediumFile};
+use pipeline::Records;
 
 use super::FileError;
 use super::lines::Lines;
