@@ -16,7 +16,7 @@ import os
 import urllib.parse
 
 from launcher import Failure, Launcher
-from openstack import ADMIN_PASSWORD, ADMIN_USER
+from openstack import ADMIN_PASSWORD, ADMIN_USER, REGION
 
 REQUEST_SECONDS = 60
 CHUNK_BYTES = 65536
@@ -78,6 +78,13 @@ class Cloud:
         scope = {"scope": {"project": {"id": project}}} if project else {}
         status, _, _ = self._call("POST", f"{self._keystone}/auth/tokens", self._credentials(name, password, scope))
         return status == 201
+
+    def register_service(self, name, type, url):
+        """Enters a service into the catalogue, with the same URL for everybody; returns its id."""
+        id = self._create("service", name=name, type=type)
+        for interface in ("public", "internal", "admin"):
+            self._create("endpoint", service_id=id, interface=interface, url=url, region_id=REGION)
+        return id
 
     def projects(self):
         """Ids of all projects by name."""

@@ -2,12 +2,14 @@
 
 mod explain;
 mod http;
+mod ironic;
 mod telemetry;
 
 use model::{Notification, Priority, Sample};
 
 pub use explain::{Conversion, Converter};
 pub use http::HttpEndpoint;
+pub use ironic::SensorEndpoint;
 pub use telemetry::TelemetryEndpoint;
 
 use crate::{ConversionError, MeterDefinitions, SampleSettings};
@@ -64,14 +66,28 @@ pub struct SampleEndpoints {
 }
 
 impl SampleEndpoints {
-    /// The endpoints written in code, and the definitions.
+    /// The endpoints written in code, and the definitions. Polled samples are taken as they come.
     #[must_use]
     pub fn new(meters: MeterDefinitions) -> Self {
+        Self::with_telemetry(TelemetryEndpoint::trusting(), meters)
+    }
+
+    /// The same, but a polled sample must be signed with `secret` (`[nephoscope] verify_signatures`).
+    #[must_use]
+    pub fn verifying(meters: MeterDefinitions, secret: String) -> Self {
+        Self::with_telemetry(TelemetryEndpoint::verifying(secret), meters)
+    }
+
+    fn with_telemetry(telemetry: TelemetryEndpoint, meters: MeterDefinitions) -> Self {
         Self {
             endpoints: vec![
                 Box::new(HttpEndpoint::request()),
                 Box::new(HttpEndpoint::response()),
-                Box::new(TelemetryEndpoint),
+                Box::new(SensorEndpoint::temperature()),
+                Box::new(SensorEndpoint::voltage()),
+                Box::new(SensorEndpoint::current()),
+                Box::new(SensorEndpoint::fan()),
+                Box::new(telemetry),
                 Box::new(meters),
             ],
         }

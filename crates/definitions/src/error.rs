@@ -51,6 +51,15 @@ pub enum Cause {
         /// The bound.
         limit: usize,
     },
+    /// The reading of a sensor is no number with a unit.
+    #[error("the sensor reading {value} is not a number with a unit")]
+    Reading {
+        /// Its Python text, cut.
+        value: String,
+    },
+    /// A polled sample is not signed with our secret.
+    #[error("a sample is not signed with [publisher] telemetry_secret")]
+    Signature,
     /// A trait's value does not have the trait's type.
     #[error("trait {name}: {value} is not of type {expected}")]
     Trait {
@@ -75,6 +84,8 @@ impl Cause {
             Self::Field { .. } => "missing_field",
             Self::Lookup { .. } => "lookup_count",
             Self::TooMany { .. } => "too_many_samples",
+            Self::Reading { .. } => "sensor_reading",
+            Self::Signature => "signature",
             Self::Trait { .. } => "trait_type",
         }
     }

@@ -21,7 +21,7 @@ pub mod resources;
 mod settings;
 
 pub use endpoints::{
-    Conversion, Converter, HttpEndpoint, SampleEndpoint, SampleEndpoints, TelemetryEndpoint,
+    Conversion, Converter, HttpEndpoint, SampleEndpoint, SampleEndpoints, SensorEndpoint, TelemetryEndpoint,
 };
 pub use error::{Cause, ConversionError};
 pub use events::{

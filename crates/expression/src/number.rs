@@ -148,25 +148,36 @@ pub(crate) fn to_integer(value: Option<&Value>) -> Conversion {
             Some(value) => Conversion::Integer(value),
             None => Conversion::Raises,
         },
-        Some(Value::Str(text)) => match integer_text(text).and_then(|digits| parse_decimal(&digits)) {
-            Some(value) => Conversion::Integer(value),
-            None => Conversion::NotANumber,
+        Some(text @ Value::Str(_)) => match model::pytext::integer_of(text) {
+            Ok(value) => Conversion::Integer(value),
+            Err(_) => Conversion::NotANumber,
         },
         _ => Conversion::Raises,
     }
 }
 
-/// The sign and digits of an integer as Python's `int()` accepts it: blanks around it, single underscores
-/// between digits.
-fn integer_text(text: &str) -> Option<String> {
-    let blank = |character: char| character.is_whitespace() || ('\x1c'..='\x1f').contains(&character);
-    let text = text.trim_matches(blank);
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", text.strip_prefix('+').unwrap_or(text)),
-    };
-    if digits.split('_').any(|part| part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit())) {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The story: the oracle of the operators sent a digit of another script, which Python's `int()` reads and a filter
+    /// of ours took for no number.
+    #[test]
+    fn texts_become_integers_as_pythons_int_reads_them() {
+        for (text, expected) in [
+            ("7", Some(7)),
+            (" -1_0\n", Some(-10)),
+            ("٤", Some(4)),
+            ("\u{1c}7", None),
+            ("1__0", None),
+            ("7.0", None),
+            ("", None),
+        ] {
+            let found = match to_integer(Some(&text.into())) {
+                Conversion::Integer(Value::Int(number)) => Some(number),
+                _ => None,
+            };
+            assert_eq!(found, expected, "{text:?}");
+        }
     }
-    Some(format!("{sign}{}", digits.replace('_', "")))
 }

@@ -31,6 +31,20 @@ pub fn compute(message: &Map, secret: &str) -> String {
     signature
 }
 
+/// Whether `message` carries the signature that [`compute`] gives it; always, when the secret is empty.
+///
+/// The comparison takes the same time wherever the two differ, so that an answer's delay tells nothing.
+#[must_use]
+pub fn verify(message: &Map, secret: &str) -> bool {
+    if secret.is_empty() {
+        return true;
+    }
+    let expected = compute(message, secret);
+    let given = message.get(MESSAGE_SIGNATURE).and_then(Value::as_str).unwrap_or_default();
+    given.len() == expected.len()
+        && given.bytes().zip(expected.bytes()).fold(0, |all, (one, other)| all | (one ^ other)) == 0
+}
+
 /// Appends the text that is signed: names and values, sorted by name on each level, without separators.
 pub fn write_walk(message: &Map, out: &mut Vec<u8>) {
     walk(message, &mut String::new(), out);
@@ -153,5 +167,21 @@ mod tests {
         signed.insert(MESSAGE_SIGNATURE, "whatever");
         assert_eq!(compute(&signed, SECRET), signature);
         assert_eq!(compute(&signed, ""), "");
+    }
+
+    #[test]
+    fn verification() {
+        let mut message = message("0.5", r#"{"a": ["x", 1.0]}"#, "1.25");
+        assert!(!verify(&message, SECRET), "unsigned");
+        message.insert(MESSAGE_SIGNATURE, compute(&message, SECRET));
+        assert!(verify(&message, SECRET));
+        assert!(!verify(&message, "another secret"));
+        message.insert("counter_volume", Value::Int(1));
+        assert!(!verify(&message, SECRET), "changed");
+        for signature in [Value::Null, Value::Int(5), "".into(), "é".repeat(32).into()] {
+            message.insert(MESSAGE_SIGNATURE, signature);
+            assert!(!verify(&message, SECRET));
+            assert!(verify(&message, ""));
+        }
     }
 }

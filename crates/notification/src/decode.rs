@@ -36,6 +36,9 @@ pub(crate) enum Decoded {
 }
 
 const CONTEXT_PREFIX: &str = "_context_";
+/// What oslo.messaging adds to every context that it receives: the timeout of a call, which a notification has not. It
+/// shows in raw events.
+const CLIENT_TIMEOUT: &str = "client_timeout";
 /// As many keys as the contexts of OpenStack's services have, about.
 const CONTEXT_KEYS: usize = 24;
 
@@ -117,6 +120,7 @@ impl Message {
     }
 
     fn into_notification(mut self, priority: Priority) -> Notification {
+        self.context.push((CLIENT_TIMEOUT.into(), Value::Null));
         self.parts.ctxt = Value::Map(Map::from_pairs(self.context));
         Notification::from_parts(self.parts, priority)
     }
@@ -156,7 +160,7 @@ mod tests {
         assert_eq!(notification.priority(), Priority::Info);
         assert_eq!(
             model::json::to_string(notification.root()),
-            r#"{"ctxt": {"user": "u", "project": null}, "publisher_id": "p", "event_type": "a.b", "#
+            r#"{"ctxt": {"user": "u", "project": null, "client_timeout": null}, "publisher_id": "p", "event_type": "a.b", "#
                 .to_owned()
                 + r#""payload": {"n": 1}, "metadata": {"message_id": "m", "timestamp": "t"}}"#
         );

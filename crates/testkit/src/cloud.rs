@@ -81,6 +81,11 @@ impl Cloud {
         self.call("revoke_role", &json!({ "project": project, "user": user, "role": role })).map(drop)
     }
 
+    /// Enters a service into the catalogue, with the same URL for all interfaces; returns its id.
+    pub fn register_service(&self, name: &str, kind: &str, url: &str) -> Result<String, Error> {
+        self.id("register_service", &json!({ "name": name, "type": kind, "url": url }))
+    }
+
     /// Asks for a token with a name and a password; returns whether Keystone gave one.
     pub fn authenticate(&self, name: &str, password: &str) -> Result<bool, Error> {
         let answer = self.call("authenticate", &json!({ "name": name, "password": password }))?;

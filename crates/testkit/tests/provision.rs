@@ -198,17 +198,40 @@ fn a_wrong_command_line_is_a_usage_error() {
     }
 }
 
+/// How a line of the lock file begins that has the digest of one of a package's files.
+const HASH: &str = "--hash=sha256:";
+
 /// A package of a requirements or lock file: its name as PyPI normalises it, and its version.
 fn pins(file: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(file).unwrap();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text.lines().map(str::trim);
     lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with(HASH))
         .map(|line| {
+            // What follows a blank is a condition or the sign that the line goes on.
+            let pin = line.split_whitespace().next().unwrap_or_default();
             let (name, version) =
-                line.split_once("==").unwrap_or_else(|| panic!("{}: {line:?} is not pinned", file.display()));
+                pin.split_once("==").unwrap_or_else(|| panic!("{}: {line:?} is not pinned", file.display()));
             (name.to_lowercase().replace(['_', '.'], "-"), version.to_owned())
         })
         .collect()
+}
+
+#[test]
+fn every_package_of_the_lock_has_the_hashes_of_its_files() {
+    let text = fs::read_to_string(testkit::repository().join("tests/requirements.lock")).unwrap();
+    let mut hashes = 1;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((_, digest)) = line.split_once(HASH) {
+            let digest = digest.trim_end_matches(['\\', ' ']);
+            assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+            hashes += 1;
+        } else {
+            assert!(hashes > 0, "the package before {line:?} has no hash");
+            hashes = 0;
+        }
+    }
+    assert!(hashes > 0, "the last package has no hash");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `telemetry.polling`: the samples that polling agents send.
 
+use std::fmt;
 use std::sync::Arc;
 
-use model::{Map, MeterKind, Notification, Sample, Value};
+use model::{Map, MeterKind, Notification, Sample, Value, signature};
 
 use super::{SampleEndpoint, begins_like};
 use crate::error::shown;
@@ -12,9 +13,41 @@ use crate::{Cause, ConversionError, SampleSettings};
 /// The type of these notifications.
 const EVENT_TYPE: &str = "telemetry.polling";
 
-/// Takes over each sample of the payload, with its id. Signatures are not checked, as upstream does not.
-#[derive(Debug)]
-pub struct TelemetryEndpoint;
+/// Takes over each sample of the payload, with its id.
+pub struct TelemetryEndpoint {
+    /// The key that samples must be signed with.
+    secret: Option<String>,
+}
+
+impl TelemetryEndpoint {
+    /// Takes samples as they come, signed or not, as upstream does.
+    #[must_use]
+    pub const fn trusting() -> Self {
+        Self { secret: None }
+    }
+
+    /// Takes only samples that are signed with `secret`; an empty one admits all, as in upstream's
+    /// `verify_signature`.
+    #[must_use]
+    pub const fn verifying(secret: String) -> Self {
+        Self { secret: Some(secret) }
+    }
+
+    fn admits(&self, message: &Value) -> bool {
+        match (&self.secret, message.as_map()) {
+            (Some(secret), Some(message)) => signature::verify(message, secret),
+            // What is no map is refused for that reason.
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Debug for TelemetryEndpoint {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryEndpoint").field("verifies", &self.secret.is_some()).finish()
+    }
+}
 
 fn sample(
     message: &Value,
@@ -85,6 +118,10 @@ impl SampleEndpoint for TelemetryEndpoint {
         let mut failures = Vec::new();
         samples.reserve(messages.len());
         for (index, message) in messages.iter().enumerate() {
+            if !self.admits(message) {
+                failures.push(failure(Cause::Signature));
+                continue;
+            }
             match sample(message, index, &mut context, settings) {
                 Ok(sample) => samples.push(sample),
                 Err(cause) => failures.push(failure(cause)),

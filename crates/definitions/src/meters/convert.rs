@@ -40,6 +40,11 @@ impl<'n> Context<'n> {
         Self { notification, settings, default_metadata: None, default_timestamp: None, message_id: None }
     }
 
+    /// Who sent the notification.
+    pub(crate) fn publisher_id(&self) -> &'n Value {
+        self.notification.publisher_id()
+    }
+
     fn default_metadata(&mut self) -> Arc<Value> {
         let notification = self.notification;
         let made = self.default_metadata.get_or_insert_with(|| {

@@ -7,7 +7,7 @@ use definitions::{
     SampleEndpoints, SampleSettings, Severity, Source,
 };
 use oslo_config::Config;
-use oslo_config::options::{agent, event, meter, notification};
+use oslo_config::options::{agent, event, meter, nephoscope, notification, publisher};
 use pipeline::RecordsKind;
 use pipeline::config::PipelineConfig;
 
@@ -77,7 +77,26 @@ fn samples(
     };
     let file = config.get(&agent::PIPELINE_CFG_FILE);
     let pipelines = pipelines(config, file, RecordsKind::Samples, files, problems)?;
-    Some((SampleEndpoints::new(meters), settings, pipelines))
+    Some((endpoints(config, meters, problems), settings, pipelines))
+}
+
+/// The endpoints; those of polled samples check signatures if that is asked for.
+fn endpoints(config: &Config, meters: MeterDefinitions, problems: &mut Vec<Problem>) -> SampleEndpoints {
+    if !config.get(&nephoscope::VERIFY_SIGNATURES) {
+        return SampleEndpoints::new(meters);
+    }
+    let secret = config.get(&publisher::TELEMETRY_SECRET);
+    if secret.is_empty() {
+        problems.push(Problem {
+            severity: Severity::Fatal,
+            path: "[nephoscope] verify_signatures".into(),
+            line: 1,
+            column: 1,
+            message: "signatures cannot be checked with an empty secret".into(),
+            hint: Some("set [publisher] telemetry_secret to what the polling agents have".into()),
+        });
+    }
+    SampleEndpoints::verifying(meters, secret.to_owned())
 }
 
 fn events(

@@ -1,6 +1,6 @@
 //! `[nephoscope]`: what upstream has no option for.
 
-use crate::option::{integer, listen_address, text};
+use crate::option::{boolean, integer, listen_address, text};
 
 options! { "nephoscope";
     /// Directory of what Nephoscope keeps itself: the buffers of publishers, dead letters, and the files that `nephoscope
@@ -31,6 +31,9 @@ options! { "nephoscope";
     BUFFER_MAX_AGE: Int = integer("buffer_max_age", 0).min(0);
     /// Seconds that the oldest record may be on disk before readiness is degraded and a warning logged. 0: no alarm.
     BUFFER_AGE_ALARM_SECONDS: Int = integer("buffer_age_alarm_seconds", 3600).min(0);
+    /// Whether a polled sample from the message bus must be signed with `[publisher] telemetry_secret`. One that is
+    /// not is dropped and counted with the cause `signature`. Upstream signs and never checks.
+    VERIFY_SIGNATURES: Bool = boolean("verify_signatures", false);
     /// Form of log lines. `auto`: that of the journal where it is the reader, else text (or JSON, with
     /// `use_json`).
     LOG_FORMAT: Str = text("log_format", "auto").choices(&["auto", "text", "json", "journald"]);

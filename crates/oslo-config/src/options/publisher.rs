@@ -3,6 +3,7 @@
 use crate::option::text;
 
 options! { "publisher";
-    /// Key with which samples on the message bus are signed. All agents must agree on it.
-    TELEMETRY_SECRET: Str = text("telemetry_secret", "change this for valid signing").secret().later("the notifier publisher");
+    /// Key with which samples on the message bus are signed. All agents must agree on it; see `[nephoscope]
+    /// verify_signatures`.
+    TELEMETRY_SECRET: Str = text("telemetry_secret", "change this for valid signing").secret();
 }

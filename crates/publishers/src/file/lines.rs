@@ -14,18 +14,22 @@ pub(super) struct Lines {
 impl Lines {
     /// Adds the lines of `records`.
     pub(super) fn print(&mut self, records: &Records, format: Format) {
-        match (records, format) {
-            (Records::Samples(samples), Format::Json) => {
-                samples.iter().for_each(|sample| self.add(|line| sample.write_json(line)));
+        match records {
+            Records::Samples(samples) => {
+                for sample in samples {
+                    self.add(|line| match format {
+                        Format::Json => sample.write_json(line),
+                        Format::Python => sample.write_pytext(line),
+                    });
+                }
             }
-            (Records::Samples(samples), Format::Python) => {
-                samples.iter().for_each(|sample| self.add(|line| sample.write_pytext(line)));
-            }
-            (Records::Events(events), Format::Json) => {
-                events.iter().for_each(|event| self.add(|line| event.write_json(line)));
-            }
-            (Records::Events(events), Format::Python) => {
-                events.iter().for_each(|event| self.add(|line| event.write_pytext(line)));
+            Records::Events(events) => {
+                for event in events {
+                    self.add(|line| match format {
+                        Format::Json => event.write_json(line),
+                        Format::Python => event.write_pytext(line),
+                    });
+                }
             }
         }
     }
