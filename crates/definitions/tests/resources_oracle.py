@@ -1,6 +1,6 @@
 """What Ceilometer's Gnocchi publisher says to Gnocchi of many samples and events, as one JSON object a line.
 
-Usage: resources_oracle.py CORPUS CASES OUR_RESOURCES. Samples and events are those that Ceilometer's own converters make
+Usage: resources_oracle.py CASES OUR_RESOURCES. Samples and events are those that Ceilometer's own converters make
 of the corpus, synthetic ones for every packaged resource definition, and mutations from a fixed seed;
 `crates/definitions/tests/resources.rs` reads them back together with the answers. The publisher is the real one but for
 its client, which writes down what would be sent.
@@ -19,15 +19,20 @@ from ceilometer.publisher import gnocchi
 from ceilometer.sample import Sample
 from gnocchiclient import exceptions
 
-import oracle
-from oracle import JUNK, emit, raised
+SHARED = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3, "tests", "oracle")
+sys.dont_write_bytecode = True
+sys.path.insert(0, SHARED)
+
+import notifications  # noqa: E402
+from notifications import JUNK  # noqa: E402
+from upstream import EVENTS, METERS, PACKAGE, Converters, conf, emit, raised, read  # noqa: E402
 
 SEED = 20260722
 MUTATIONS_OF_SAMPLE = 6
 MUTATIONS_OF_EVENT = 8
 rand = random.Random(SEED)
 
-RESOURCES = os.path.join(oracle.PACKAGE, "publisher", "data", "gnocchi_resources.yaml")
+RESOURCES = os.path.join(PACKAGE, "publisher", "data", "gnocchi_resources.yaml")
 
 
 class Recorder:
@@ -69,7 +74,7 @@ class Publisher:
 
     def __init__(self, path, override=None):
         self.real = gnocchi.GnocchiPublisher.__new__(gnocchi.GnocchiPublisher)
-        definitions, policies = self.real._load_definitions(oracle.conf, override, path)
+        definitions, policies = self.real._load_definitions(conf, override, path)
         self.real.resources_definition, self.real.archive_policies_definition = definitions, policies
         self.real.metric_map = {metric: rd for rd in definitions for metric in rd.metrics}
         self.real.enable_filter_project = False
@@ -111,11 +116,12 @@ def ask(publisher, case, sample=None, event=None):
 
 # ---- samples and events ---------------------------------------------------------------------------------------------
 
-def converted(corpus):
+def converted():
     """What Ceilometer itself makes of notifications."""
-    with open(oracle.METERS, encoding="utf-8") as meters, open(oracle.EVENTS, encoding="utf-8") as events:
-        converters = oracle.Converters([meters.read()], events.read(), {})
-    for notification in list(oracle.corpus(corpus)) + list(oracle.synthetic()):
+    meters, events = read(METERS), read(EVENTS)
+    converters = Converters([meters], events)
+    recorded = [notification for _, notification in notifications.corpus()]
+    for notification in recorded + list(notifications.synthetic(meters, events)):
         for definition in converters.meters.definitions:
             if definition.match_type(notification["event_type"]):
                 try:
@@ -215,7 +221,7 @@ def described(publisher):
     return described, publisher.real.archive_policies_definition
 
 
-def main(corpus, cases_path, ours_path):
+def main(cases_path, ours_path):
     with open(RESOURCES, encoding="utf-8") as text:
         packaged = text.read()
     emit(kind="packaged", resources=packaged)
@@ -227,7 +233,7 @@ def main(corpus, cases_path, ours_path):
             emit(kind="files differ", ours=one, theirs=two)
 
     definitions = yaml.safe_load(packaged)["resources"]
-    for sample, event in converted(corpus):
+    for sample, event in converted():
         ask(upstream, "corpus", sample, event)
         if sample is not None and sample.name in upstream.real.metric_map:
             ask(upstream, "corpus mutated", sample=mutated_sample(sample))
