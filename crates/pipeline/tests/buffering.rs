@@ -25,7 +25,7 @@ use testkit::faults::{Fault, FaultyMedium, Survival};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const DIRECTORY: &str = "/state/buffer";
 
 /// What the publisher does with each call.

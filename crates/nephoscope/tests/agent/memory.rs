@@ -75,8 +75,19 @@ fn publish(vhost: &Vhost<'_>, body: &std::path::Path, count: usize) {
 
 #[test]
 fn messages_of_a_megabyte_keep_the_whole_agent_under_two_hundred() {
-    let vhost = shared_rabbitmq().vhost("memory").unwrap();
-    let mut agent = Agent::new(&vhost.transport_url()).with("event", "store_raw = info");
+    hold_and_deliver("memory", "buffer_disk_bytes = 0", false);
+}
+
+#[test]
+fn nor_does_it_grow_by_writing_them_to_disk_and_reading_them_back() {
+    hold_and_deliver("memory-disk", "buffer_spill_seconds = 1", true);
+}
+
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+fn hold_and_deliver(name: &str, setting: &str, on_disk: bool) {
+    let vhost = shared_rabbitmq().vhost(name).unwrap();
+    let mut agent =
+        Agent::new(&vhost.transport_url()).with("event", "store_raw = info").with("nephoscope", setting);
     // Rotation keeps the disk out of it.
     for name in ["pipeline.yaml", "event_pipeline.yaml"] {
         let path = agent.path(name);
@@ -102,25 +113,29 @@ fn messages_of_a_megabyte_keep_the_whole_agent_under_two_hundred() {
         (taken > 0.0 && since.elapsed() >= STANDSTILL).then_some(())
     })
     .unwrap();
+    let limit = PER_MESSAGE * u32::try_from(count).unwrap() + Duration::from_mins(1);
+    if on_disk {
+        wait_until("everything on disk", limit, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    } else {
+        let depth = vhost.total_depth().unwrap();
+        assert_eq!(depth, count as u64, "something was acknowledged although nothing was accepted");
+    }
     let full = agent.process().memory().unwrap();
     println!("full: {full:?} after {last} messages");
-    assert_eq!(
-        vhost.total_depth().unwrap(),
-        count as u64,
-        "something was acknowledged although nothing was accepted"
-    );
     fs::create_dir(&output).unwrap();
-    let limit = PER_MESSAGE * u32::try_from(count).unwrap() + Duration::from_mins(1);
     wait_until("an empty queue", limit, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
-    let drained = agent.process().memory().unwrap();
-    println!("drained: {drained:?}");
-    for kind in ["samples", "events"] {
-        let series = format!(
+    let accepted = |agent: &mut Agent, kind: &str| {
+        agent.metric(&format!(
             "nephoscope_pipeline_records_accepted_total{{publisher=\"file://{}/{kind}\",kind=\"{kind}\"}}",
             output.display()
-        );
-        assert_eq!(agent.metric(&series), Some(f64::from(u32::try_from(count).unwrap())), "{kind}");
+        ))
+    };
+    let all = Some(f64::from(u32::try_from(count).unwrap()));
+    for kind in ["samples", "events"] {
+        wait_until(kind, limit, || (accepted(&mut agent, kind) == all).then_some(())).unwrap();
     }
+    let drained = agent.process().memory().unwrap();
+    println!("drained: {drained:?}");
     let line = fs::read_to_string(output.join("events")).unwrap();
     assert!(line.len() > MESSAGE_BYTES && line.contains("hw_property_000042"), "raw was not kept");
     assert!(full.peak_bytes < RESIDENT_BYTES_MAX, "{full:?}");
