@@ -182,7 +182,7 @@ impl Medium for FaultyMedium {
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
         let mut state = self.state();
         state.step()?;
-        state.list(directory)
+        Ok(state.list(directory))
     }
 
     fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>> {

@@ -207,13 +207,13 @@ impl State {
     }
 
     /// The names directly in `directory`. A directory exists once it was created or something lies in it.
-    pub(super) fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+    pub(super) fn list(&self, directory: &Path) -> Vec<OsString> {
         let mut names = BTreeSet::new();
         for path in self.live.keys().chain(&self.directories) {
             let first = path.strip_prefix(directory).ok().and_then(|rest| rest.components().next());
             names.extend(first.map(|name| name.as_os_str().to_owned()));
         }
-        Ok(names.into_iter().collect())
+        names.into_iter().collect()
     }
 
     pub(super) fn take_lock(&mut self, directory: &Path) -> io::Result<()> {
