@@ -63,9 +63,9 @@ def surroundings(stage, root, built):
     yield "load average when the run began", load
     if built:
         yield "version", version.stdout.strip() or "unknown"
-        yield "built by", f"{rust.stdout.strip()}, profile release"
+        yield "built by", f"{rust.stdout.strip()}, profile dist, which packages ship"
     else:
-        yield "version", "unknown: programs of an earlier release build (--no-build)"
+        yield "version", "unknown: programs of an earlier build (--no-build)"
     yield "broker", f"RabbitMQ {stage.evaluate('list_to_binary(rabbit_misc:version()).')}, on the same machine"
     yield "files on", file_system(stage.folder)
 
