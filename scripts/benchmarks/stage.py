@@ -47,6 +47,14 @@ rabbit_qos_prefetch_count = {prefetch}
 """
 
 
+OWN = """\
+[nephoscope]
+notification_listen_address = 127.0.0.1:{port}
+state_dir = {folder}/state
+buffer_spill_seconds = 1
+"""
+
+
 def corpus_size():
     """How many notifications one pass of the corpus has."""
     with open(CORPUS, "rb") as corpus:
@@ -150,17 +158,19 @@ class Stage:
         counts = ["--prefetch", str(PREFETCH), "--messages", str(messages)]
         return self.start(name, [program, "--url", url, *queue_arguments, *counts])
 
-    def agent(self, name, command, port=None):
-        """Starts an agent with both pipelines into files; either implementation reads the same configuration."""
+    def agent(self, name, command, port=None, out=None):
+        """Starts an agent with both pipelines into files, in the folder `out` if that is given; either implementation
+        reads the same configuration.
+        """
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, 0o700, exist_ok=True)
-        samples, events = os.path.join(folder, "samples.json"), os.path.join(folder, "events.json")
+        samples, events = (os.path.join(out or folder, f"{kind}.json") for kind in ("samples", "events"))
         for path in (samples, events):
             if os.path.exists(path):
                 os.unlink(path)
         configuration = CONFIGURATION.format(url=self.oslo_url, folder=folder, prefetch=PREFETCH)
         if port is not None:
-            configuration += f"[nephoscope]\nnotification_listen_address = 127.0.0.1:{port}\n"
+            configuration += OWN.format(port=port, folder=folder)
         for file, text in (
             ("pipeline.yaml", PIPELINE.format(what="meters", path=samples)),
             ("event_pipeline.yaml", PIPELINE.format(what="events", path=events)),
@@ -172,9 +182,9 @@ class Stage:
         program.samples, program.events = samples, events
         return program
 
-    def nephoscope(self, port=None):
+    def nephoscope(self, port=None, out=None):
         binary = os.path.join(self._programs, "nephoscope")
-        return self.agent("nephoscope", [binary, "notification"], port or self.port())
+        return self.agent("nephoscope", [binary, "notification"], port or self.port(), out)
 
     def _environment(self):
         return {
