@@ -38,7 +38,10 @@ impl Upstream {
         for (group, setting) in settings {
             let _ = writeln!(groups.entry(group).or_default(), "{setting}");
         }
-        let config: String = groups.iter().map(|(group, text)| format!("[{group}]\n{text}\n")).collect();
+        let mut config = String::new();
+        for (group, text) in groups {
+            let _ = writeln!(config, "[{group}]\n{text}");
+        }
         fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
         let process = Program::new(venv().join("bin").join(program))
             .args(arguments)

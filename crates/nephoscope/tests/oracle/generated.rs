@@ -1,6 +1,7 @@
 //! Recorded and generated messages that reach every definition, endpoint and operator.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -341,7 +342,7 @@ fn judge_samples(judge: &mut Judge, script: &Script, attribution: &Attribution, 
             continue;
         };
         let entry = messages.entry(*index).or_default();
-        entry.1.push_str(&format!("\n  only upstream: {line}"));
+        let _ = write!(entry.1, "\n  only upstream: {line}");
     }
     for (index, (made, detail)) in messages {
         let message = &script.messages[index];
@@ -357,7 +358,8 @@ fn judge_events(judge: &mut Judge, script: &Script, attribution: &Attribution, e
         for line in lines {
             let entry = messages.entry(place[&message_of(line)]).or_default();
             entry.0 |= ours;
-            entry.1.push_str(&format!("\n  {}: {line}", if ours { "only ours" } else { "only upstream" }));
+            let whose = if ours { "only ours" } else { "only upstream" };
+            let _ = write!(entry.1, "\n  {whose}: {line}");
         }
     }
     for (index, (made, detail)) in messages {
