@@ -72,8 +72,8 @@ impl Machine {
 const INSTALLS: &str = r"
 cat $R/usr/sbin/policy-rc.d > $R/met 2>&1
 [ -x $R/usr/sbin/policy-rc.d ] || echo not executable >> $R/met
-mkdir -p $R/usr/lib/rabbitmq/bin $R/usr/lib/postgresql/15/bin
-touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/bin/erl $R/usr/lib/postgresql/15/bin/postgres
+mkdir -p $R/usr/lib/rabbitmq/bin $R/usr/lib/postgresql/15/bin $R/usr/lib/any/faketime
+touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/bin/erl $R/usr/lib/postgresql/15/bin/postgres $R/usr/lib/any/faketime/libfaketimeMT.so.1
 chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/bin/erl";
 
 fn text(output: &Output) -> String {
@@ -96,7 +96,7 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     let met = fs::read_to_string(machine.path("met")).unwrap();
     assert!(met.contains(FORBIDDEN) && !met.contains("not executable"), "{met}");
     assert!(
-        machine.calls().contains("install --no-install-recommends --no-upgrade rabbitmq-server postgresql")
+        machine.calls().contains("install --no-install-recommends --no-upgrade rabbitmq-server postgresql libfaketime")
     );
     assert_clean(&machine, false);
     // A second run has nothing to do.
@@ -185,7 +185,7 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     let machine = Machine::new(1000, INSTALLS);
     let output = machine.provision(&["test"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    let wanted = "apt-get install -y --no-install-recommends rabbitmq-server postgresql\n";
+    let wanted = "apt-get install -y --no-install-recommends rabbitmq-server postgresql libfaketime\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");
     assert_clean(&machine, false);

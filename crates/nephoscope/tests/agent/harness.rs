@@ -27,6 +27,7 @@ pub(crate) struct Agent {
     program: PathBuf,
     arguments: Vec<String>,
     settings: Vec<(&'static str, String)>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Agent {
@@ -59,6 +60,7 @@ impl Agent {
                 ("oslo_messaging_rabbit", "kombu_reconnect_delay = 0.1".into()),
                 ("oslo_messaging_rabbit", "rabbit_interval_max = 1".into()),
             ],
+            environment: Vec::new(),
         }
     }
 
@@ -69,6 +71,12 @@ impl Agent {
 
     pub(crate) fn with(mut self, group: &'static str, setting: impl Into<String>) -> Self {
         self.settings.push((group, setting.into()));
+        self
+    }
+
+    /// Sets a variable of the process's environment.
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<PathBuf>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -89,6 +97,8 @@ impl Agent {
             .args(&self.arguments)
             .args(["--config-file", "ceilometer.conf"])
             .dir(self.directory.path());
+        let program =
+            self.environment.iter().fold(program, |program, (name, value)| program.env(name, value));
         self.process = Some(program.start().unwrap());
     }
 
