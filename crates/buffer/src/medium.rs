@@ -23,7 +23,7 @@ pub trait Medium: fmt::Debug + Send + Sync {
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Creates a directory (mode 0750) with its parents; one that exists is left as it is.
+    /// Creates a directory (mode 0750) with its parents, durably; one that exists is left as it is.
     fn create_directory(&self, directory: &Path) -> io::Result<()>;
     /// The names of everything in `directory`, in no particular order; none when it does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -93,7 +93,20 @@ impl Medium for Disk {
 
     fn create_directory(&self, directory: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
-        DirBuilder::new().recursive(true).mode(0o750).create(directory)
+        if directory.is_dir() {
+            return Ok(());
+        }
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            self.create_directory(parent)?;
+        }
+        match DirBuilder::new().mode(0o750).create(directory) {
+            // Somebody else was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
+            created => created?,
+        }
+        // A file in a directory that a power cut takes away is lost as well.
+        self.sync_directory(parent.unwrap_or(Path::new(".")))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {

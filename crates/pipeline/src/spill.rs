@@ -56,7 +56,10 @@ pub(crate) struct Spill {
     state: watch::Sender<BufferState>,
     stock: Stock,
     store: Option<Store>,
+    /// Failures in a row.
     failures: u32,
+    /// Whether the last attempt to read failed.
+    reading_fails: bool,
 }
 
 /// How the time on disk ended.
@@ -78,8 +81,23 @@ impl Spill {
         pressure: Arc<Notify>,
     ) -> (Self, watch::Receiver<BufferState>) {
         let (state, states) = watch::channel(BufferState::default());
-        let (stock, store, failures) = (Stock::default(), None, 0);
-        (Self { name, options, directory, kind, metrics, pressure, state, stock, store, failures }, states)
+        let (stock, store, failures, reading_fails) = (Stock::default(), None, 0, false);
+        (
+            Self {
+                name,
+                options,
+                directory,
+                kind,
+                metrics,
+                pressure,
+                state,
+                stock,
+                store,
+                failures,
+                reading_fails,
+            },
+            states,
+        )
     }
 
     /// Opens the log, however often it takes, and delivers what an earlier run left.
@@ -92,8 +110,7 @@ impl Spill {
         let store = loop {
             match Store::open(&self.options, &self.directory, self.kind).await {
                 Ok((store, recovery, stock)) => {
-                    self.failures = 0;
-                    self.set_problem(None);
+                    self.works_again();
                     let left = recovery.records + recovery.found.missing_records;
                     if left > 0 {
                         tracing::info!(
@@ -164,13 +181,16 @@ impl Spill {
                 }
                 Err(error) => {
                     let wait = self.failed(&error);
-                    if is_delivered {
-                        return Secured::InMemory;
+                    if !is_delivered {
+                        tokio::select! {
+                            biased;
+                            () = &mut delivering => is_delivered = true,
+                            () = tokio::time::sleep(wait) => {}
+                        }
                     }
-                    tokio::select! {
-                        biased;
-                        () = &mut delivering => return Secured::InMemory,
-                        () = tokio::time::sleep(wait) => {}
+                    if is_delivered {
+                        self.works_again();
+                        return Secured::InMemory;
                     }
                 }
             }
@@ -197,6 +217,9 @@ impl Spill {
         loop {
             match intake.store().read().await {
                 Ok(group) => {
+                    if std::mem::take(&mut self.reading_fails) && !intake.is_refused() {
+                        self.works_again();
+                    }
                     self.report(&group.found);
                     self.set_stock(group.stock);
                     let Some(end) = group.end else {
@@ -205,6 +228,8 @@ impl Spill {
                             intake.step(self, batches).await;
                             continue;
                         }
+                        // What the log refused goes by memory now.
+                        self.works_again();
                         tracing::info!(publisher = %self.name, "the buffer on disk is empty, memory is enough again");
                         return Drained::Memory(intake.into_held());
                     };
@@ -225,6 +250,7 @@ impl Spill {
                     }
                 }
                 Err(error) => {
+                    self.reading_fails = true;
                     let wait = self.failed(&error);
                     if intake.during(self, &sink, batches, tokio::time::sleep(wait)).await.is_none() {
                         return Drained::Closed;
@@ -234,6 +260,11 @@ impl Spill {
         }
     }
 
+    fn works_again(&mut self) {
+        self.failures = 0;
+        self.set_problem(None);
+    }
+
     fn accepted(&self, records: u64) {
         self.metrics.accepted.inc_by(records);
         self.metrics.drained.inc_by(records);
@@ -241,8 +272,7 @@ impl Spill {
 
     /// Takes note that batches are durable, and accepts their tokens.
     fn appended(&mut self, batches: impl Iterator<Item = Queued>, stock: Stock) {
-        self.failures = 0;
-        self.set_problem(None);
+        self.works_again();
         self.set_stock(stock);
         for queued in batches {
             let records = queued.batch.records.len() as u64;

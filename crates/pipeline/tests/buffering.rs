@@ -359,6 +359,7 @@ async fn a_full_buffer_holds_the_input_back_and_recovers_by_itself() {
     }
     // The batch whose dispatch was given up was never queued.
     house.accepts(0..sent).await;
+    house.until("the problem's end", |house| house.state.borrow().problem.is_none()).await;
     house.until("drained", |house| house.on_disk() == 0 && house.metric("buffer_records", "") == 0).await;
     house.balance().await;
 }
@@ -456,6 +457,39 @@ async fn when_the_input_ends_a_worker_leaves_the_rest_on_disk() {
     assert_eq!(outcome.await.unwrap(), Outcome::Accepted);
     let house = self::house(&medium.after_crash(Survival::OnlySynced), Mode::Accept, Setting::default());
     house.accepts(0..10).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_while_it_is_read_delays_and_loses_nothing() {
+    let house = house(&FaultyMedium::new(), Mode::Hang, Setting::default());
+    house.deliver(0..10).await;
+    house.medium.fail_from_now(Fault::InputOutput);
+    house.sink.mode.send_replace(Mode::Accept);
+    house.until("a problem", |house| house.state.borrow().problem.is_some()).await;
+    house.medium.recover();
+    house.accepts(0..10).await;
+    house.until("drained", |house| house.on_disk() == 0).await;
+    assert_eq!(house.state.borrow().problem, None);
+    house.balance().await;
+}
+
+/// A reload names another publisher while this one has records on disk: they are delivered all the same.
+#[tokio::test]
+async fn a_publisher_that_is_no_longer_named_delivers_what_it_has_on_disk() {
+    let mut house = house(&FaultyMedium::new(), Mode::Fail, Setting::default());
+    house.deliver(0..10).await;
+    house.until("everything on disk", |house| house.metric("buffer_records", "place=\"memory\"") == 0).await;
+    for _ in 0..2 {
+        let text =
+            "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['other://']}]";
+        let config = PipelineConfig::parse(Source { path: "p.yaml", text }, RecordsKind::Samples).unwrap();
+        let factory: Arc<dyn PublisherFactory> = Arc::new(Factory(house.sink.clone()));
+        let (limits, retry) = (WorkerLimits::default(), RetryPolicy::default());
+        house.router = house.router.renew(&config, &factory, limits, retry).unwrap().0;
+    }
+    house.sink.mode.send_replace(Mode::Accept);
+    house.accepts(0..10).await;
+    house.balance().await;
 }
 
 #[tokio::test]

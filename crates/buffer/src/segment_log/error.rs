@@ -118,12 +118,12 @@ impl DamageKind {
         match self {
             Self::TornTail => "torn",
             Self::CorruptRecord => "corrupt",
-            Self::NotASegment => "not-a-segment",
+            Self::NotASegment => "not_a_segment",
             Self::NewerVersion(_) => super::quarantine::NEWER,
             Self::Unreadable => "unreadable",
-            Self::OutOfOrder => "out-of-order",
+            Self::OutOfOrder => "out_of_order",
             Self::Foreign => "foreign",
-            Self::BadCursor => "bad-cursor",
+            Self::BadCursor => "bad_cursor",
             Self::Undecodable => "undecodable",
         }
     }

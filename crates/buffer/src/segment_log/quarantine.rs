@@ -16,7 +16,7 @@ const MAX_NAMES: u32 = 100;
 /// How much is copied at once.
 const CHUNK_BYTES: u64 = 256 * 1024;
 /// Ends the name of what a later release wrote; such a file is never removed by itself.
-pub(super) const NEWER: &str = "newer-version";
+pub(super) const NEWER: &str = "newer_version";
 
 /// The `quarantine` directory. Nothing that fails here is an error for the log: what cannot be kept is reported so.
 #[derive(Debug)]

@@ -416,14 +416,14 @@ fn the_quarantine_is_bounded_and_the_oldest_goes_first_but_never_what_a_later_re
     for number in 0..9 {
         medium.put(quarantine.join(format!("old-{number}.corrupt")), &[0; 300]);
     }
-    medium.put(quarantine.join("a-precious.newer-version"), &[0; 5000]);
+    medium.put(quarantine.join("a-precious.newer_version"), &[0; 5000]);
     let limits = Limits { quarantine_bytes: 6000, ..LIMITS };
     let (log, recovery) = open_with(&medium, limits);
     assert_eq!(recovery.pruned_files, 6);
     let left: Vec<_> = files(&medium).into_iter().filter(|name| name.starts_with("quarantine/")).collect();
     assert_eq!(
         left,
-        ["a-precious.newer-version", "old-6.corrupt", "old-7.corrupt", "old-8.corrupt"]
+        ["a-precious.newer_version", "old-6.corrupt", "old-7.corrupt", "old-8.corrupt"]
             .map(|name| format!("quarantine/{name}"))
     );
     drop(log);

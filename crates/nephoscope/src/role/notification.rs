@@ -23,9 +23,9 @@ const BATCH_PROMISE: Duration = Duration::from_mins(1);
 
 /// What `rabbit_qos_prefetch_count = 0` comes to.
 const DEFAULT_PREFETCH: usize = 100;
-/// Which part of `in_flight_bytes` one publisher's queue may take unless `buffer_memory_bytes` says otherwise, in records ready to be published. Records take a
-/// multiple of their message's bytes, and there is a queue for samples and one for events in most configurations:
-/// with a quarter each, what is converted stays below what is not.
+/// Which part of `in_flight_bytes` one publisher's queue may take unless `buffer_memory_bytes` says otherwise, in
+/// records ready to be published. Records take a multiple of their message's bytes, and there is a queue for samples and
+/// one for events in most configurations: with a quarter each, what is converted stays below what is not.
 const QUEUE_SHARE: i64 = 4;
 
 /// Everything about the role that the configuration decides, checked.

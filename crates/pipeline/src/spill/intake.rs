@@ -51,6 +51,11 @@ impl Intake {
             || (matches!(self.state, State::Idle) && !self.held.is_empty())
     }
 
+    /// Whether the log did not take the last batches.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused(_))
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
