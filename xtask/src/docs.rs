@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use notification::AgentMetrics;
+use observability::control::ControlMetrics;
 use observability::logs::LogMetrics;
 use observability::metrics::Metrics;
 use observability::reload::ReloadMetrics;
@@ -35,6 +36,7 @@ fn metrics() -> String {
     let _ = SupervisorMetrics::register(&metrics.component("supervisor"));
     let _ = SupervisorMetrics::register(&metrics.component("watch"));
     let _ = ReloadMetrics::register(&metrics.component("configuration"));
+    let _ = ControlMetrics::register(&metrics.component("control"));
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));

@@ -1,6 +1,7 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
 mod dead_letter;
+mod tap;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
+pub(crate) use self::tap::TapArguments;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) enum Action {
     ConfigShow { all: bool },
     Explain(Request),
     DeadLetter(DeadLetterAction),
+    Tap(TapArguments),
     Version,
 }
 
@@ -152,6 +155,11 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             }
             None => invocation(Action::Version, matches, "nephoscope"),
         },
+        Some(("tap", matches)) => {
+            let arguments = tap::arguments(matches);
+            let program = if arguments.roles == Some(Roles::All) { "nephoscope" } else { AGENT_NOTIFICATION };
+            invocation(Action::Tap(arguments), matches, program)
+        }
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
@@ -224,6 +232,7 @@ fn own_command() -> Command {
             ),
         )
         .subcommand(dead_letter::command())
+        .subcommand(with_common(tap::command()))
         .subcommand(Command::new("version").about("Print the version"))
 }
 

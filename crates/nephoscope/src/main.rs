@@ -12,6 +12,7 @@ mod role;
 mod settings;
 mod signals;
 mod surroundings;
+mod tap;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Action::DeadLetter(action) => {
             finish(&invocation, dead_letter::run(action, &invocation, &surroundings))
         }
+        Action::Tap(arguments) => finish(&invocation, tap::run(arguments, &invocation, &surroundings)),
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
     }

@@ -1,6 +1,7 @@
 //! The roles: what each starts, watches and stops.
 
 mod buffers;
+mod control;
 mod notification;
 mod reload;
 mod watch;
@@ -77,6 +78,14 @@ impl Roles {
         if self.has_notification(config) { Buffers::prepare(config) } else { Ok(None) }
     }
 
+    /// The control socket's name in the state directory: one for each role, so that several can share a directory.
+    pub(crate) const fn socket_name(self) -> &'static str {
+        match self {
+            Self::Notification => "notification.sock",
+            Self::All => "run.sock",
+        }
+    }
+
     fn listen_address(self, config: &Config) -> &str {
         match self {
             Self::Notification => config.get(&nephoscope::NOTIFICATION_LISTEN_ADDRESS),
@@ -93,7 +102,7 @@ impl Roles {
     }
 }
 
-fn state_dir(config: &Config) -> PathBuf {
+pub(crate) fn state_dir(config: &Config) -> PathBuf {
     PathBuf::from(config.get(&nephoscope::STATE_DIR))
 }
 
@@ -169,6 +178,7 @@ async fn serve(
         SupervisorMetrics::register(&house.metrics.component("watch")),
     );
     let address = start_health_server(roles.listen_address(config), &house, &watchers).await?;
+    control::start(&state_dir(config).join(roles.socket_name()), &house, &watchers, notification.tap());
     let feed = house.progress.clone().feed_watchdog(
         house.manager.clone(),
         manager_settings.watchdog,

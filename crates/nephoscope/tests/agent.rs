@@ -7,6 +7,8 @@
     reason = "in a test, a failed step is a failed test; and tests live in real time"
 )]
 
+#[path = "agent/balance.rs"]
+mod balance;
 #[path = "agent/buffer.rs"]
 mod buffer;
 #[path = "agent/dead_letters.rs"]
@@ -25,3 +27,5 @@ mod metrics;
 mod reload;
 #[path = "agent/services.rs"]
 mod services;
+#[path = "agent/tap.rs"]
+mod tap;

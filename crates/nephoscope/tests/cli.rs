@@ -67,12 +67,13 @@ fn help_names_every_command_and_what_to_try_first() {
         "explain",
         "config",
         "dead-letter",
+        "tap",
         "version",
         "Try first: nephoscope check",
     ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
-    for command in ["run", "notification", "check", "explain", "config show"] {
+    for command in ["run", "notification", "check", "explain", "config show", "tap"] {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let output = run(directory.path(), &arguments);
         assert!(output.status.success(), "{command}");
@@ -397,4 +398,46 @@ fn where_there_was_never_a_letter_there_is_none() {
     assert_eq!(text(&dead_letter(&["drop", "--all"]).stdout), "dropped 0 letters\n");
     assert_eq!(text(&dead_letter(&["replay", "--all"]).stdout), "replayed 0 letters\n");
     assert!(!directory.path().join("absent").exists(), "a look makes nothing");
+}
+
+#[test]
+fn a_tap_without_an_agent_says_where_it_looked_and_what_to_do() {
+    let directory = good();
+    let path = directory.path().join("ceilometer.conf");
+    let mut config = fs::read_to_string(&path).unwrap();
+    config.push_str("[nephoscope]\nstate_dir = state\n");
+    fs::write(&path, config).unwrap();
+    let with_config = |arguments: &[&str]| {
+        let arguments: Vec<&str> =
+            ["tap"].iter().chain(arguments).chain(&["--config-file", "ceilometer.conf"]).copied().collect();
+        let output = run(directory.path(), &arguments);
+        (output.status.code(), text(&output.stderr), text(&output.stdout))
+    };
+    let hint = "; start one, or name the configuration that it was started with (--config-file) or its socket (--socket)\n";
+    let nobody =
+        |places: &str| (Some(1), format!("nephoscope: no agent answers at {places}{hint}"), String::new());
+    assert_eq!(with_config(&[]), nobody("state/run.sock or state/notification.sock"));
+    assert_eq!(with_config(&["--role", "run"]), nobody("state/run.sock"));
+    assert_eq!(with_config(&["--socket", "elsewhere"]), nobody("elsewhere"));
+    // What a dead agent has left is nobody, too.
+    fs::create_dir(directory.path().join("state")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(directory.path().join("state/notification.sock")).unwrap());
+    assert_eq!(with_config(&["--role", "notification"]), nobody("state/notification.sock"));
+    // And one that lets go without a word has ended.
+    let silent = std::os::unix::net::UnixListener::bind(directory.path().join("silent")).unwrap();
+    let accepted = std::thread::spawn(move || silent.accept().map(drop));
+    let (status, error, _) = with_config(&["--socket", "silent"]);
+    assert_eq!((status, error.as_str()), (Some(1), "nephoscope: the agent has ended\n"));
+    accepted.join().unwrap().unwrap();
+}
+
+#[test]
+fn wrong_arguments_of_tap_are_usage_errors_and_a_wrong_configuration_is_one_of_configuration() {
+    let directory = good();
+    for arguments in [&["tap", "--count", "0"][..], &["tap", "--for", "x"], &["tap", "--role", "metric"]] {
+        assert_eq!(run(directory.path(), arguments).status.code(), Some(64), "{arguments:?}");
+    }
+    fs::write(directory.path().join("ceilometer.conf"), "[notification]\nbatch_size = many\n").unwrap();
+    let output = run(directory.path(), &["tap", "--config-file", "ceilometer.conf"]);
+    assert_eq!(output.status.code(), Some(78));
 }

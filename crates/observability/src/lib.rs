@@ -5,6 +5,7 @@
 //! - [`logs`]: `tracing` events as oslo.log's lines, JSON objects, journal entries or syslog datagrams.
 //! - [`metrics`]: what the program counts about itself, declared by each component as a typed struct.
 //! - [`health`]: named checks, and the loopback HTTP server with `/metrics`, `/healthz` and `/readyz`.
+//! - [`control`]: a Unix socket for live commands, of one user and bounded.
 //! - [`service_manager`]: systemd's notification protocol, and a watchdog tied to real progress.
 //! - [`supervisor`]: the one place that spawns tasks; it restarts, counts, and drains them.
 //! - [`clock`]: the one place that reads the time; a test clock stands in for it.
@@ -15,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may use real time and plain tasks"))]
 
 pub mod clock;
+pub mod control;
 pub mod health;
 pub mod logs;
 pub mod metrics;

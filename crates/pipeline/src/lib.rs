@@ -13,6 +13,7 @@ mod publisher;
 mod router;
 mod spill;
 mod store;
+mod tap;
 mod token;
 mod worker;
 
@@ -24,5 +25,9 @@ pub use publisher::{
 };
 pub use router::{PublisherFactory, Router, RouterError, Workers, volume_problem};
 pub use spill::BufferState;
+pub use tap::{
+    Destinations, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_SUBSCRIBERS, MAX_WAITING_BYTES, MAX_WAITING_RECORDS,
+    Seen, Tap, TapFilter, TapFilterError, TapQuery, TapSubscription, TooManySubscribers,
+};
 pub use token::{DeliveryToken, Outcome};
 pub use worker::{RetryPolicy, SinkState, WorkerLimits};

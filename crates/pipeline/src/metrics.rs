@@ -1,4 +1,8 @@
 //! The pipeline's own counters.
+//!
+//! They balance. For each kind, `records = records_unrouted + records_dropped + those that were routed`; for each
+//! publisher, `records_routed = records_accepted + records_waiting + records_given_back`. The gauge is raised before the
+//! counter on the left and lowered after those on the right, so that at no moment a record is missing on the right.
 
 use std::sync::Arc;
 
@@ -6,6 +10,7 @@ use observability::causes;
 use observability::metrics::{CauseCounter, Component, Counter, CounterFamily, Gauge, GaugeFamily};
 
 use crate::RecordsKind;
+use crate::tap::TapMetrics;
 
 causes! {
     /// Why a record goes nowhere.
@@ -24,6 +29,11 @@ causes! {
 /// Counters of everything that passes through pipelines; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PipelineMetrics {
+    entered: CounterFamily<1>,
+    unrouted: CounterFamily<1>,
+    routed: CounterFamily<2>,
+    waiting: GaugeFamily<2>,
+    given_back: CounterFamily<2>,
     queued: CounterFamily<2>,
     accepted: CounterFamily<2>,
     failures: CounterFamily<3>,
@@ -38,6 +48,7 @@ pub struct PipelineMetrics {
     pub(crate) orphans: Gauge,
     /// Records that no pipeline can carry.
     pub(crate) dropped: CauseCounter<Drop>,
+    pub(crate) tap: TapMetrics,
 }
 
 impl PipelineMetrics {
@@ -45,6 +56,27 @@ impl PipelineMetrics {
     #[must_use]
     pub fn register(component: &Component) -> Self {
         Self {
+            entered: component.counter_family("records", ["kind"], "Records brought to the pipelines"),
+            unrouted: component.counter_family(
+                "records_unrouted",
+                ["kind"],
+                "Records that no pipeline has a publisher for",
+            ),
+            routed: component.counter_family(
+                "records_routed",
+                ["publisher", "kind"],
+                "Records that a pipeline selected for a publisher",
+            ),
+            waiting: component.gauge_family(
+                "records_waiting",
+                ["publisher", "kind"],
+                "Records in memory that were routed to a publisher and are not safe yet",
+            ),
+            given_back: component.counter_family(
+                "records_given_back",
+                ["publisher", "kind"],
+                "Records whose publisher ended before they were safe; their notifications come again",
+            ),
             queued: component.counter_family(
                 "records_queued",
                 ["publisher", "kind"],
@@ -102,6 +134,15 @@ impl PipelineMetrics {
             ),
             orphans: component.gauge("buffer_orphans", "Buffers on disk whose publisher is in no pipeline"),
             dropped: component.counter_by_cause("records_dropped", "Records that go nowhere"),
+            tap: TapMetrics::register(component),
+        }
+    }
+
+    /// The counters of all pipelines of a kind.
+    pub(crate) fn of_kind(&self, kind: RecordsKind) -> KindMetrics {
+        KindMetrics {
+            entered: self.entered.with([kind.as_str()]),
+            unrouted: self.unrouted.with([kind.as_str()]),
         }
     }
 
@@ -113,6 +154,9 @@ impl PipelineMetrics {
     /// The counters of one publisher.
     pub(crate) fn of_publisher(&self, publisher: &str, kind: RecordsKind) -> Arc<PublisherMetrics> {
         Arc::new(PublisherMetrics {
+            routed: self.routed.with([publisher, kind.as_str()]),
+            waiting: self.waiting.with([publisher, kind.as_str()]),
+            given_back: self.given_back.with([publisher, kind.as_str()]),
             queued: self.queued.with([publisher, kind.as_str()]),
             accepted: self.accepted.with([publisher, kind.as_str()]),
             failures: self.failures.clone(),
@@ -159,9 +203,19 @@ pub(crate) fn as_gauge(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// The counters of one kind, looked up once.
+#[derive(Debug)]
+pub(crate) struct KindMetrics {
+    pub(crate) entered: Counter,
+    pub(crate) unrouted: Counter,
+}
+
 /// The counters of one publisher, looked up once.
 #[derive(Debug)]
 pub(crate) struct PublisherMetrics {
+    routed: Counter,
+    waiting: Gauge,
+    given_back: Counter,
     pub(crate) queued: Counter,
     pub(crate) accepted: Counter,
     failures: CounterFamily<3>,
@@ -188,5 +242,33 @@ impl PublisherMetrics {
 
     pub(crate) fn count_quarantined(&self, cause: &str, count: u64) {
         self.quarantined.with([&self.publisher, self.kind.as_str(), cause]).inc_by(count);
+    }
+}
+
+/// Records that were routed to a publisher, counted as waiting until it is known what became of them.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    metrics: Arc<PublisherMetrics>,
+    records: u64,
+}
+
+impl Waiting {
+    /// Counts `records` as routed and waiting.
+    pub(crate) fn new(metrics: &Arc<PublisherMetrics>, records: usize) -> Self {
+        let records = records as u64;
+        metrics.waiting.inc_by(as_gauge(records));
+        metrics.routed.inc_by(records);
+        Self { metrics: Arc::clone(metrics), records }
+    }
+
+    /// They are safe, and have been counted as such.
+    pub(crate) fn accepted(self) {
+        self.metrics.waiting.dec_by(as_gauge(self.records));
+    }
+
+    /// They are not, and nobody will try again.
+    pub(crate) fn given_back(self) {
+        self.metrics.given_back.inc_by(self.records);
+        self.metrics.waiting.dec_by(as_gauge(self.records));
     }
 }

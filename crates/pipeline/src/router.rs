@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfiguredPublisher, PipelineConfig};
-use crate::metrics::Drop;
+use crate::metrics::{Drop, KindMetrics, PublisherMetrics, Waiting};
+use crate::tap::{Destinations, Tap};
 use crate::worker::{Queue, SinkState, Worker, queue};
 use crate::{
     Batch, BufferNames, BufferOptions, BufferState, BuildError, DeliveryToken, Filter, PipelineMetrics,
@@ -58,6 +59,10 @@ pub struct Router {
     /// Publishers of former configurations that had something left to deliver.
     retired: Vec<Attached>,
     metrics: PipelineMetrics,
+    of_kind: KindMetrics,
+    /// A route with publishers selects everything.
+    routes_everything: bool,
+    tap: Option<Tap>,
 }
 
 #[derive(Debug)]
@@ -71,7 +76,10 @@ struct Route {
 #[derive(Debug, Clone)]
 struct Attached {
     url: PublisherUrl,
+    /// The URL without secrets.
+    name: Arc<str>,
     queue: Queue,
+    metrics: Arc<PublisherMetrics>,
 }
 
 /// The workers of a [`Router`], to be run by the caller's supervisor.
@@ -143,7 +151,14 @@ impl Router {
         retry: RetryPolicy,
     ) -> Result<(Self, Workers), RouterError> {
         let known = self.publishers.iter().chain(&self.retired).cloned().collect();
-        Self::build(config, self.kind, factory, limits, retry, &self.metrics, known)
+        let (router, workers) = Self::build(config, self.kind, factory, limits, retry, &self.metrics, known)?;
+        Ok((Self { tap: self.tap.clone(), ..router }, workers))
+    }
+
+    /// Shows every record at `tap` as it comes in; a renewed router does so too.
+    #[must_use]
+    pub fn with_tap(self, tap: &Tap) -> Self {
+        Self { tap: Some(tap.clone()), ..self }
     }
 
     fn build(
@@ -180,20 +195,33 @@ impl Router {
                 }
                 let name = format!("{kind}:{}", url.redacted());
                 let (build_url, build_factory) = (url.clone(), Arc::clone(factory));
+                let metrics = metrics.of_publisher(&url.redacted(), kind);
                 let (queue, worker) = queue(
                     name,
                     Box::new(move || build_factory.build(&build_url, kind)),
                     limits,
                     retry,
-                    metrics.of_publisher(&url.redacted(), kind),
+                    Arc::clone(&metrics),
                 );
                 workers.push((url.clone(), worker, queue.state.clone()));
-                attached.push(Attached { url: url.clone(), queue });
+                let name = url.redacted().into();
+                attached.push(Attached { url: url.clone(), name, queue, metrics });
             }
             routes.push(Route { filter: pipeline.filter.clone(), publishers });
         }
         known.retain(|former| !former.queue.is_idle());
-        let router = Self { kind, routes, publishers: attached, retired: known, metrics: metrics.clone() };
+        let routes_everything =
+            routes.iter().any(|route: &Route| route.filter.is_everything() && !route.publishers.is_empty());
+        let router = Self {
+            kind,
+            routes,
+            publishers: attached,
+            retired: known,
+            metrics: metrics.clone(),
+            of_kind: metrics.of_kind(kind),
+            routes_everything,
+            tap: None,
+        };
         Ok((router, Workers { kind, workers }))
     }
 
@@ -212,19 +240,47 @@ impl Router {
             tracing::error!(expected = %self.kind, "records of the other kind came to a pipeline");
             return;
         }
+        self.of_kind.entered.inc_by(records.len() as u64);
         let records = self.without_invalid(records);
-        for route in &self.routes {
-            let selected = select(&route.filter, &records);
+        if let Some(tap) = &self.tap {
+            tap.show(&records, |name| self.destinations(name));
+        }
+        for (queue, batch) in self.parts(&records, &token) {
+            queue.send(batch).await;
+        }
+        token.accept();
+    }
+
+    /// What goes to whom. All of it is counted as waiting from here on, whoever has room first.
+    fn parts(&self, records: &Records, token: &DeliveryToken) -> Vec<(&Queue, Batch)> {
+        let mut parts = Vec::new();
+        let mut routed = vec![self.routes_everything; records.len()];
+        for route in self.routes.iter().filter(|route| !route.publishers.is_empty()) {
+            let selected = select(&route.filter, records, &mut routed);
             if selected.is_empty() {
                 continue;
             }
-            for &publisher in &route.publishers {
-                if let Some(publisher) = self.publishers.get(publisher) {
-                    publisher.queue.send(Batch { records: selected.clone(), token: token.share() }).await;
+            for publisher in route.publishers.iter().filter_map(|&place| self.publishers.get(place)) {
+                let token = token.share_for(Waiting::new(&publisher.metrics, selected.len()));
+                parts.push((&publisher.queue, Batch { records: selected.clone(), token }));
+            }
+        }
+        let unrouted = routed.iter().filter(|routed| !**routed).count();
+        self.of_kind.unrouted.inc_by(unrouted as u64);
+        parts
+    }
+
+    /// The publishers that records of that name go to, each once.
+    fn destinations(&self, name: &str) -> Destinations {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for route in self.routes.iter().filter(|route| route.filter.matches(name)) {
+            for publisher in route.publishers.iter().filter_map(|&place| self.publishers.get(place)) {
+                if !names.contains(&publisher.name) {
+                    names.push(Arc::clone(&publisher.name));
                 }
             }
         }
-        token.accept();
+        names.into()
     }
 
     /// Drops samples that carry no number, as Ceilometer's sample pipeline does, and counts them.
@@ -252,16 +308,28 @@ pub fn volume_problem(sample: &Sample) -> Option<Drop> {
     }
 }
 
-fn select(filter: &Filter, records: &Records) -> Records {
+/// What `filter` selects; marks it in `routed`, which has a place for each record.
+fn select(filter: &Filter, records: &Records, routed: &mut [bool]) -> Records {
     if filter.is_everything() {
         return records.clone();
     }
+    let mut is_selected = |place: usize, name: &str| {
+        let is_selected = filter.matches(name);
+        if is_selected && let Some(routed) = routed.get_mut(place) {
+            *routed = true;
+        }
+        is_selected
+    };
     match records {
         Records::Samples(samples) => {
-            Records::Samples(samples.iter().filter(|sample| filter.matches(&sample.name)).cloned().collect())
+            let samples = samples.iter().enumerate();
+            let selected = samples.filter(|(place, sample)| is_selected(*place, &sample.name));
+            Records::Samples(selected.map(|(_, sample)| Arc::clone(sample)).collect())
         }
-        Records::Events(events) => Records::Events(
-            events.iter().filter(|event| filter.matches(&event.event_type)).cloned().collect(),
-        ),
+        Records::Events(events) => {
+            let events = events.iter().enumerate();
+            let selected = events.filter(|(place, event)| is_selected(*place, &event.event_type));
+            Records::Events(selected.map(|(_, event)| Arc::clone(event)).collect())
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::metrics::Waiting;
+
 /// What became of a batch, once every holder of its token has spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -23,6 +25,8 @@ pub enum Outcome {
 /// thread that dropped it; it must be short and must not block.
 pub struct DeliveryToken {
     shared: Option<Arc<Shared>>,
+    /// The records that this share stands for, if they are counted.
+    waiting: Option<Waiting>,
 }
 
 type Callback = Box<dyn FnOnce(Outcome) + Send + Sync>;
@@ -45,23 +49,35 @@ impl DeliveryToken {
     /// The first share of a batch.
     pub fn new(on_resolved: impl FnOnce(Outcome) + Send + Sync + 'static) -> Self {
         let shared = Shared { failed: AtomicBool::new(false), callback: Some(Box::new(on_resolved)) };
-        Self { shared: Some(Arc::new(shared)) }
+        Self { shared: Some(Arc::new(shared)), waiting: None }
     }
 
     /// A further share: the batch counts as accepted only when this one is accepted as well.
     #[must_use = "a share that is dropped means that the batch was not delivered"]
     pub fn share(&self) -> Self {
-        Self { shared: self.shared.clone() }
+        Self { shared: self.shared.clone(), waiting: None }
+    }
+
+    /// A further share, whose records count as waiting until it is resolved.
+    #[must_use = "a share that is dropped means that the batch was not delivered"]
+    pub(crate) fn share_for(&self, waiting: Waiting) -> Self {
+        Self { shared: self.shared.clone(), waiting: Some(waiting) }
     }
 
     /// This holder has the data safe.
     pub fn accept(mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.accepted();
+        }
         drop(self.shared.take());
     }
 }
 
 impl Drop for DeliveryToken {
     fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.given_back();
+        }
         if let Some(shared) = self.shared.take() {
             shared.failed.store(true, Ordering::Release);
         }

@@ -14,7 +14,8 @@ use model::{MeterKind, Sample, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
-    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, SinkState, WorkerLimits, Workers,
+    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, Seen, SinkState, Tap, TapFilter,
+    WorkerLimits, Workers,
 };
 use observability::metrics::Metrics;
 use tokio::sync::oneshot;
@@ -395,4 +396,94 @@ async fn a_configuration_that_can_never_work_changes_nothing() {
     assert!(error.to_string().contains("p.yaml:2:"), "{error}");
     assert_eq!(harness.deliver(vec![sample("cpu", 1)]).await, Outcome::Accepted);
     assert_eq!(harness.accepted(), [("one".to_owned(), "cpu".to_owned(), 1)]);
+}
+
+impl Harness {
+    /// The value of a series of the pipeline.
+    fn count(&self, series: &str) -> u64 {
+        let page = self.metrics.prometheus_text();
+        let value =
+            page.lines().find_map(|line| line.strip_prefix(&format!("nephoscope_pipeline_{series} ")));
+        value.unwrap_or_else(|| panic!("{series} is missing in\n{page}")).parse().unwrap()
+    }
+
+    /// Routed, accepted, waiting and given back of a publisher.
+    fn books(&self, publisher: &str) -> [u64; 4] {
+        ["routed_total", "accepted_total", "waiting", "given_back_total"].map(|what| {
+            self.count(&format!("records_{what}{{publisher=\"{publisher}://\",kind=\"samples\"}}"))
+        })
+    }
+}
+
+#[tokio::test]
+async fn every_record_is_on_the_books_from_its_coming_to_its_end() {
+    let limits =
+        WorkerLimits { queue_batches: 1, queue_bytes: 1 << 20, group_batches: 1, ..WorkerLimits::default() };
+    let mut harness = harness("[one]", "['*']", limits);
+    let text = "sources: [{name: a, meters: ['disk.*'], sinks: [k]}, {name: b, meters: ['*.bytes'], sinks: [l]}]\n\
+                sinks: [{name: k, publishers: [one]}, {name: l, publishers: [hang, one]}]";
+    let config = PipelineConfig::parse(Source { path: "p.yaml", text }, RecordsKind::Samples).unwrap();
+    let (router, workers) = harness.router.renew(&config, &harness.factory, limits, RETRY).unwrap();
+    harness.workers.extend(start(workers, &harness.cancelled));
+    harness.router = router;
+    let samples = ["disk.bytes", "disk.a", "net.bytes", "cpu", "memory"].map(|name| sample(name, 1));
+    let samples = [&samples[..], &[sample("disk.null", Value::Null)]].concat();
+    let rounds: u64 = 6;
+    let mut outcomes = Vec::new();
+    for round in 0..rounds {
+        let (token, outcome) = token();
+        let dispatch = harness.router.dispatch(Records::Samples(samples.clone()), token);
+        // From the third on, the publisher that hangs holds the input back, which is given up after a while.
+        let has_room = round < 2;
+        let patience = if has_room { DEADLINE } else { Duration::from_millis(50) };
+        assert_eq!(tokio::time::timeout(patience, dispatch).await.is_ok(), has_room, "round {round}");
+        outcomes.push(outcome);
+    }
+    assert_eq!(harness.count("records_total{kind=\"samples\"}"), rounds * 6);
+    assert_eq!(harness.count("records_unrouted_total{kind=\"samples\"}"), rounds * 2);
+    assert_eq!(harness.count("records_dropped_total{cause=\"null_volume\"}"), rounds);
+    // One is being published and one waits; those whose dispatch was given up in front of the queue have gone back.
+    assert_eq!(harness.books("hang"), [rounds * 2, 0, 4, rounds * 2 - 4]);
+    let [routed, accepted, waiting, given_back] = harness.books("one");
+    assert_eq!((routed, accepted + waiting + given_back), (rounds * 4, rounds * 4));
+    assert!(accepted >= 4, "{accepted}");
+    // The end: whatever has not been accepted comes again.
+    harness.cancelled.cancel();
+    for worker in std::mem::take(&mut harness.workers) {
+        tokio::time::timeout(DEADLINE, worker).await.expect("a worker ignored the cancellation").unwrap();
+    }
+    assert_eq!(harness.books("hang"), [rounds * 2, 0, 0, rounds * 2]);
+    let [routed, accepted, waiting, given_back] = harness.books("one");
+    assert_eq!((routed, waiting), (accepted + given_back, 0));
+    for outcome in outcomes {
+        assert_eq!(outcome.await.unwrap(), Outcome::NotDelivered);
+    }
+}
+
+#[tokio::test]
+async fn a_tap_sees_each_record_once_with_its_destinations_also_after_a_change() {
+    let mut harness = harness("[one, two]", "['disk.*']", WorkerLimits::default());
+    let tap = Tap::new(&PipelineMetrics::register(&Metrics::new().component("pipeline")));
+    harness.router = harness.router.with_tap(&tap);
+    assert_eq!(harness.deliver(vec![sample("disk.early", 1)]).await, Outcome::Accepted);
+    let mut subscription = tap.subscribe(TapFilter::default()).unwrap();
+    assert_eq!(
+        harness.deliver(vec![sample("disk.a", 1), sample("null", Value::Null)]).await,
+        Outcome::Accepted
+    );
+    let changed = pipelines("[two]", "['cpu']");
+    let (router, _workers) =
+        harness.router.renew(&changed, &harness.factory, WorkerLimits::default(), RETRY).unwrap();
+    harness.router = router;
+    assert_eq!(harness.deliver(vec![sample("disk.a", 2), sample("cpu", 3)]).await, Outcome::Accepted);
+    let seen: Vec<String> = tokio::time::timeout(DEADLINE, subscription.next(usize::MAX))
+        .await
+        .expect("nothing was seen")
+        .into_iter()
+        .map(|seen| match seen {
+            Seen::Sample(sample, to) => format!("{} -> {}", sample.name, to.join(" ")),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(seen, ["disk.a -> one:// two://", "disk.a -> ", "cpu -> two://"]);
 }

@@ -11,7 +11,8 @@ use oslo_config::options::{nephoscope, notification as options, rabbit};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
-    PipelineMetrics, PublisherFactory, RecordsKind, RetryPolicy, Router, RouterError, WorkerLimits, Workers,
+    PipelineMetrics, PublisherFactory, RecordsKind, RetryPolicy, Router, RouterError, Tap, WorkerLimits,
+    Workers,
 };
 use tokio::sync::watch;
 
@@ -41,6 +42,8 @@ pub(crate) struct Notification {
 struct Maker {
     publishers: Arc<dyn PublisherFactory>,
     pipeline_metrics: PipelineMetrics,
+    /// Stays when agents change.
+    tap: Tap,
     agent_metrics: AgentMetrics,
     dead_letters: DeadLetterOffice,
     buffers: Option<Buffers>,
@@ -65,11 +68,12 @@ impl Maker {
         let mut workers = Vec::new();
         let mut router = |pipelines: &PipelineConfig, kind: RecordsKind, former: Option<&Router>| {
             let retry = RetryPolicy::default();
-            let (router, more) = match former {
-                Some(former) => former.renew(pipelines, &self.publishers, limits, retry)?,
-                None => {
-                    Router::new(pipelines, kind, &self.publishers, limits, retry, &self.pipeline_metrics)?
-                }
+            let (router, more) = if let Some(former) = former {
+                former.renew(pipelines, &self.publishers, limits, retry)?
+            } else {
+                let (factory, metrics) = (&self.publishers, &self.pipeline_metrics);
+                let (router, more) = Router::new(pipelines, kind, factory, limits, retry, metrics)?;
+                (router.with_tap(&self.tap), more)
             };
             workers.push(more);
             Ok::<_, RouterError>(router)
@@ -118,9 +122,11 @@ impl Notification {
         metrics: &observability::metrics::Metrics,
     ) -> Result<Self, RouterError> {
         let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
+        let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
         let maker = Maker {
             publishers: Arc::clone(publishers),
-            pipeline_metrics: PipelineMetrics::register(&metrics.component("pipeline")),
+            tap: Tap::new(&pipeline_metrics),
+            pipeline_metrics,
             dead_letters: dead_letters(config, &agent_metrics),
             agent_metrics,
             buffers: None,
@@ -134,6 +140,11 @@ impl Notification {
     pub(crate) fn with_buffers(mut self, buffers: Option<Buffers>) -> Self {
         self.maker.buffers = buffers;
         self
+    }
+
+    /// Where records can be looked at.
+    pub(crate) const fn tap(&self) -> &Tap {
+        &self.maker.tap
     }
 
     /// Starts publishers first and listeners last.

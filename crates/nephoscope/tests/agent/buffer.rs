@@ -31,6 +31,7 @@ fn sum(agent: &mut Agent, name: &str, label: &str) -> f64 {
 
 /// Records in = accepted + buffered + dropped, once nothing moves.
 fn assert_balanced(agent: &mut Agent) {
+    crate::balance::assert_balanced(agent);
     let mut last = (0.0, 0.0);
     let balanced = wait_until("a balance", Duration::from_secs(20), || {
         let mut of = |name: &str| sum(agent, &format!("nephoscope_pipeline_{name}"), "");

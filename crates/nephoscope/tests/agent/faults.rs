@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use testkit::{Oracle, Producer, RabbitMq, shared_rabbitmq, until, wait_until};
 
+use crate::balance::{assert_balanced, assert_balanced_in_motion};
 use crate::harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY, assert_complete, judge_events};
 
 const LONG: Duration = Duration::from_secs(90);
@@ -35,8 +36,16 @@ fn a_sink_that_is_down_keeps_its_messages_with_the_broker_and_gets_them_all_late
     let (_, page) = agent.get("/metrics");
     assert!(page.contains(failures) && page.contains("cause=\"no_directory\""), "{page}");
     assert_eq!(vhost.total_depth().unwrap(), 500, "acknowledged although no publisher accepted");
+    let page = assert_balanced(&mut agent);
+    assert!(page.sum("pipeline_records_waiting", &[]) > 0.0, "{page:?}");
     fs::create_dir(&output).unwrap();
-    wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    wait_until("an empty queue", LONG, || {
+        assert_balanced_in_motion(&mut agent);
+        (vhost.total_depth().ok()? == 0).then_some(())
+    })
+    .unwrap();
+    let page = assert_balanced(&mut agent);
+    assert!(page.sum("pipeline_records_waiting", &[]) < 0.5, "{page:?}");
     assert!(agent.terminate().success());
     let verdict = assert_complete(&oracle, &agent.events(), &agent.samples());
     assert_eq!((verdict.obligations(), verdict.duplicates()), (500, 0));
@@ -91,10 +100,12 @@ fn a_broker_that_restarts_in_the_middle_loses_nothing() {
         }
         producer.flush(LONG).unwrap();
         agent.wait_ready();
+        assert_balanced_in_motion(&mut agent);
     }
     let complete = || judge_events(&oracle, &agent.events()).is_good().then_some(());
     // Lateness is reported below, with what is missing.
     let _ = wait_until("every confirmed notification", LONG, complete);
+    assert_balanced(&mut agent);
     assert!(agent.terminate().success());
     let verdict = assert_complete(&oracle, &agent.events(), &agent.samples());
     assert_eq!(verdict.obligations(), 2000);
@@ -126,6 +137,7 @@ fn what_can_never_be_read_is_counted_and_holds_nothing_up() {
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum();
     assert!((rejected - 5.0).abs() < f64::EPSILON, "{page}");
+    assert_balanced(&mut agent);
     assert!(agent.terminate().success());
 }
 
@@ -161,5 +173,6 @@ fn run_writes_to_the_state_directory_until_there_is_a_store() {
     wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
     let verdict = assert_complete(&oracle, &state.join("events.json"), &state.join("samples.json"));
     assert_eq!(verdict.obligations(), 50);
+    assert_balanced(&mut agent);
     assert!(agent.terminate().success());
 }

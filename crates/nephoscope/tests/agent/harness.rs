@@ -131,6 +131,12 @@ impl Agent {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Starts `nephoscope tap` with the agent's configuration.
+    pub(crate) fn tap(&self, arguments: &[&str]) -> Process {
+        let program = Program::new(PROGRAM).arg("tap").args(arguments);
+        program.args(["--config-file", "ceilometer.conf"]).dir(self.directory.path()).start().unwrap()
+    }
+
     pub(crate) fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("the agent was not started")
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use testkit::{Oracle, Producer, shared_rabbitmq, until, wait_until};
 
+use crate::balance::{assert_balanced, assert_balanced_in_motion};
 use crate::harness::{Agent, EXCHANGE, ROUTING_KEY, assert_complete, read_records};
 
 const LONG: Duration = Duration::from_secs(90);
@@ -40,6 +41,7 @@ fn changed_definitions_and_pipelines_are_taken_without_a_loss() {
     fs::write(&pipeline, new).unwrap();
     reload(&mut agent, TAKEN);
     send();
+    assert_balanced_in_motion(&mut agent);
     producer.flush(LONG).unwrap();
     until("samples of the new publisher", || (!read_records(&more).is_empty()).then_some(())).unwrap();
     // And away with it again, while notifications come in.
@@ -49,6 +51,7 @@ fn changed_definitions_and_pipelines_are_taken_without_a_loss() {
     send();
     producer.flush(LONG).unwrap();
     wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    assert_balanced(&mut agent);
     assert!(agent.terminate().success());
     let verdict = assert_complete(&oracle, &agent.events(), &agent.samples());
     assert_eq!((verdict.obligations(), verdict.duplicates()), (1200, 0));

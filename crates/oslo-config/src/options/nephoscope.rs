@@ -3,8 +3,8 @@
 use crate::option::{boolean, integer, listen_address, text};
 
 options! { "nephoscope";
-    /// Directory of what Nephoscope keeps itself: the buffers of publishers, dead letters, and the files that `nephoscope
-    /// run` writes.
+    /// Directory of what Nephoscope keeps itself: the buffers of publishers, dead letters, the control socket of each role
+    /// (for `nephoscope tap`), and the files that `nephoscope run` writes.
     STATE_DIR: Str = text("state_dir", "/var/lib/nephoscope");
     /// Where `nephoscope run` answers health and metrics.
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
