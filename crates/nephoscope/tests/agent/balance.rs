@@ -197,8 +197,8 @@ fn a_page_with_any_number_changed_does_not_balance() {
         Page(lines.iter().enumerate().map(line).collect())
     };
     assert_eq!(page(None).imbalance(), None);
-    for place in 0..lines.len() {
-        assert!(page(Some(place)).imbalance().is_some(), "{} is not looked at", lines[place].0);
+    for (place, (name, ..)) in lines.iter().enumerate() {
+        assert!(page(Some(place)).imbalance().is_some(), "{name} is not looked at");
     }
     assert!(Page(String::new()).imbalance().is_some());
 }
