@@ -96,7 +96,9 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     let met = fs::read_to_string(machine.path("met")).unwrap();
     assert!(met.contains(FORBIDDEN) && !met.contains("not executable"), "{met}");
     assert!(
-        machine.calls().contains("install --no-install-recommends --no-upgrade rabbitmq-server postgresql libfaketime")
+        machine
+            .calls()
+            .contains("install --no-install-recommends --no-upgrade rabbitmq-server postgresql libfaketime")
     );
     assert_clean(&machine, false);
     // A second run has nothing to do.
