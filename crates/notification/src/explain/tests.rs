@@ -281,7 +281,10 @@ fn every_reason_is_reached() {
         (
             Value::Int(5),
             "{}",
-            "_sample: missing_field; http.request: event_type; http.response: event_type; meter: event_type",
+            "_sample: missing_field; hardware.ipmi.current: the notification lists no samples; \
+             hardware.ipmi.fan: the notification lists no samples; hardware.ipmi.temperature: the notification lists \
+             no samples; hardware.ipmi.voltage: the notification lists no samples; http.request: event_type; \
+             http.response: event_type; meter: event_type",
         ),
         ("name".into(), r#"{"name": 5}"#, "payload.name: meter_name"),
         (

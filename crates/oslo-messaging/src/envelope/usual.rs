@@ -17,38 +17,42 @@ pub(super) fn inner_text(text: &str) -> Option<String> {
 fn unescape(escaped: &str) -> Option<String> {
     const WORD: usize = 8;
     let bytes = escaped.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut place = 0;
+    // Eight bytes are copied in one go, wanted or not, so that there must be room for eight behind the last.
+    let mut plain = vec![0; bytes.len() + WORD];
+    let (mut from, mut to) = (0, 0);
     loop {
-        // Eight bytes are copied in one go, and what stands from an odd one on is taken back.
-        while let Some(word) =
-            bytes.get(place..place + WORD).and_then(|word| <[u8; WORD]>::try_from(word).ok())
+        while let Some(word) = bytes.get(from..from + WORD).and_then(|word| <[u8; WORD]>::try_from(word).ok())
+            && let Some(place) = plain.get_mut(to..to + WORD)
         {
+            place.copy_from_slice(&word);
             let odd = first_odd(word);
-            plain.extend_from_slice(&word);
-            place += odd;
+            from += odd;
+            to += odd;
             if odd < WORD {
-                plain.truncate(plain.len() - (WORD - odd));
                 break;
             }
         }
-        let Some(&byte) = bytes.get(place) else { break };
-        place += 1;
-        if byte == b'\\' {
-            plain.push(match bytes.get(place)? {
-                quoted @ (b'"' | b'\\' | b'/') => *quoted,
+        let Some(&byte) = bytes.get(from) else { break };
+        from += 1;
+        let byte = if byte == b'\\' {
+            let escape = *bytes.get(from)?;
+            from += 1;
+            match escape {
+                b'"' | b'\\' | b'/' => escape,
                 b'n' => b'\n',
                 b't' => b'\t',
                 b'r' => b'\r',
                 _ => return None,
-            });
-            place += 1;
+            }
         } else if byte == b'"' || byte < 0x20 {
             return None;
         } else {
-            plain.push(byte);
-        }
+            byte
+        };
+        *plain.get_mut(to)? = byte;
+        to += 1;
     }
+    plain.truncate(to);
     String::from_utf8(plain).ok()
 }
 
