@@ -62,7 +62,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 timestamp: next(),
                 resource_metadata: Arc::new(next()),
                 source: next(),
-                id: id.into(),
+                id,
                 monotonic_time,
             }
         },
