@@ -15,7 +15,7 @@ use crate::{Records, RecordsKind};
 /// Records that are read from disk and published together at most.
 const GROUP_RECORDS: usize = 1_000;
 /// Bytes of them, after which no further one is read.
-const GROUP_BYTES: usize = 4 << 20;
+const GROUP_BYTES: usize = 512 << 10;
 
 /// Why the store could not do what was asked; it is tried again.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::worker::{Queued, SinkState};
 /// Batches that are taken from the queue at once.
 const BATCHES: usize = 64;
 /// Bytes of batches (as they count in memory) that are appended at once, or one larger batch.
-const APPEND_BYTES: u64 = 4 << 20;
+const APPEND_BYTES: u64 = 512 << 10;
 
 /// Moves batches from the queue to the end of the log. Every wait can be given up without losing anything.
 #[derive(Debug)]
