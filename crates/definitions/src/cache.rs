@@ -12,17 +12,19 @@ const MAX_EVENT_TYPE_BYTES: usize = 256;
 
 /// Remembers what each event type was matched to.
 #[derive(Debug, Default)]
-pub(crate) struct Cache<T> {
+pub struct Cache<T> {
     known: RwLock<HashMap<Box<str>, Arc<T>>>,
 }
 
 impl<T> Cache<T> {
-    pub(crate) fn new() -> Self {
+    /// One that knows nothing.
+    #[must_use]
+    pub fn new() -> Self {
         Self { known: RwLock::new(HashMap::new()) }
     }
 
     /// What `event_type` was matched to, or `find`s it now.
-    pub(crate) fn get_or(&self, event_type: &str, find: impl FnOnce() -> T) -> Arc<T> {
+    pub fn get_or(&self, event_type: &str, find: impl FnOnce() -> T) -> Arc<T> {
         // A panic elsewhere cannot leave the map half changed, so a poisoned lock is as good as any.
         if let Some(found) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(event_type) {
             return Arc::clone(found);

@@ -12,7 +12,7 @@ pub use http::HttpEndpoint;
 pub use ironic::SensorEndpoint;
 pub use telemetry::TelemetryEndpoint;
 
-use crate::{ConversionError, MeterDefinitions, SampleSettings};
+use crate::{ConversionError, MeterDefinitions, Needs, SampleSettings};
 
 /// A converter from a notification to samples.
 pub trait SampleEndpoint: std::fmt::Debug + Send + Sync {
@@ -21,6 +21,11 @@ pub trait SampleEndpoint: std::fmt::Debug + Send + Sync {
 
     /// Whether it wants notifications of that type.
     fn wants(&self, event_type: &str) -> bool;
+
+    /// What it looks at of notifications of that type.
+    fn needs(&self, _event_type: &str) -> Needs {
+        Needs::everything()
+    }
 
     /// The meter definitions, if it is made of them; for explanations.
     fn definitions(&self) -> Option<&MeterDefinitions> {
@@ -43,6 +48,10 @@ impl SampleEndpoint for MeterDefinitions {
 
     fn wants(&self, event_type: &str) -> bool {
         MeterDefinitions::wants(self, event_type)
+    }
+
+    fn needs(&self, event_type: &str) -> Needs {
+        MeterDefinitions::needs(self, event_type)
     }
 
     fn definitions(&self) -> Option<&MeterDefinitions> {
@@ -113,6 +122,16 @@ impl SampleEndpoints {
     #[must_use]
     pub fn wants(&self, event_type: &str) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.wants(event_type))
+    }
+
+    /// What [`convert`](Self::convert) looks at of notifications of that type.
+    #[must_use]
+    pub fn needs(&self, event_type: &str) -> Needs {
+        let mut needs = Needs::nothing();
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.wants(event_type)) {
+            needs.extend(&endpoint.needs(event_type));
+        }
+        needs
     }
 
     /// Appends the samples that all endpoints make of a notification, and returns what failed.

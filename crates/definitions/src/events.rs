@@ -11,7 +11,7 @@ use model::{Event, Notification, Priority};
 
 use crate::cache::Cache;
 use crate::problem::{Fault, parse_yaml};
-use crate::{Cause, ConversionError, Field, Place, Problem, Severity, Source};
+use crate::{Cause, ConversionError, Field, Needs, Place, Problem, Severity, Source};
 
 pub use explain::{EventExplanation, TraitExplanation, TraitOutcome};
 
@@ -193,6 +193,19 @@ impl EventDefinitions {
             self.definitions.iter().position(|definition| definition.matches(event_type))
         });
         (*place).and_then(|place| self.definitions.get(place))
+    }
+
+    /// What [`convert`](Self::convert) looks at of notifications of that type and priority.
+    #[must_use]
+    pub fn needs(&self, event_type: &str, priority: Priority) -> Needs {
+        let mut needs = Needs::nothing();
+        if let Some(definition) = self.find(event_type) {
+            if self.store_raw.contains(&priority) {
+                return Needs::everything();
+            }
+            definition.traits.iter().for_each(|definition| definition.field.needs(&mut needs));
+        }
+        needs
     }
 
     /// The event that a notification becomes; `None` if no definition wants it.

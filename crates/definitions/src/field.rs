@@ -11,6 +11,7 @@ use yaml::{Kind, Node};
 
 pub use trace::FieldTrace;
 
+use crate::Needs;
 use crate::plugin::Plugin;
 use crate::problem::Fault;
 
@@ -58,6 +59,15 @@ impl Field {
     /// The plugin, if there is one.
     pub(crate) const fn plugin(&self) -> Option<&Plugin> {
         self.plugin.as_ref()
+    }
+
+    /// Adds what the value is looked for in.
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        if let Getter::Paths(paths) = &self.getter
+            && !paths.iter().all(|path| path.reach(&mut |first, second| needs.add(first, second)))
+        {
+            *needs = Needs::everything();
+        }
     }
 
     /// The first value that is not null.

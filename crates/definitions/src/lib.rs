@@ -15,11 +15,13 @@ mod events;
 mod field;
 pub mod fuzz;
 mod meters;
+mod needs;
 mod plugin;
 mod problem;
 pub mod resources;
 mod settings;
 
+pub use cache::Cache;
 pub use endpoints::{
     Conversion, Converter, HttpEndpoint, SampleEndpoint, SampleEndpoints, SensorEndpoint, TelemetryEndpoint,
 };
@@ -29,6 +31,7 @@ pub use events::{
 };
 pub use field::{Field, FieldTrace};
 pub use meters::{MAX_LOOKUP_SAMPLES, MeterDefinition, MeterDefinitions};
+pub use needs::{KeySet, Keys, Needs};
 pub use problem::{Place, Problem, Severity, Source};
 pub use resources::{ResourceDefinition, ResourceDefinitions, ResourceSettings, Unmapped};
 pub use settings::SampleSettings;

@@ -15,7 +15,7 @@ pub(crate) use convert::{Context, Draft};
 
 use crate::cache::Cache;
 use crate::problem::{Fault, parse_yaml};
-use crate::{Cause, ConversionError, Field, Place, Problem, SampleSettings, Severity, Source};
+use crate::{Cause, ConversionError, Field, Needs, Place, Problem, SampleSettings, Severity, Source};
 
 /// How many samples a lookup may make of one notification. The payloads of real services list some dozens of values.
 pub const MAX_LOOKUP_SAMPLES: usize = 1000;
@@ -58,6 +58,12 @@ impl Attribute {
         }
     }
 }
+
+/// Where users and projects are looked for without a path of the definition: at the keys of the context, and below them
+/// at a second key.
+const FALLBACKS: [([&str; 2], &str); 2] = [USER_FALLBACK, PROJECT_FALLBACK];
+const USER_FALLBACK: ([&str; 2], &str) = (["user_id", "ctxt"], "user");
+const PROJECT_FALLBACK: ([&str; 2], &str) = (["project_id", "ctxt"], "tenant_id");
 
 /// One compiled meter definition.
 #[derive(Debug)]
@@ -233,6 +239,25 @@ impl MeterDefinitions {
                 self.definitions.iter().enumerate().filter(|(_, definition)| definition.matches(event_type));
             matching.map(|(place, _)| place).collect()
         })
+    }
+
+    /// What [`convert`](Self::convert) looks at of notifications of that type: all of the payload, which is the samples'
+    /// metadata.
+    #[must_use]
+    pub fn needs(&self, event_type: &str) -> Needs {
+        let mut needs = Needs::nothing();
+        for definition in self.wanted(event_type).iter().filter_map(|place| self.definitions.get(*place)) {
+            needs.add("payload", None);
+            for (ways, _) in FALLBACKS {
+                ways.iter().for_each(|key| needs.add("ctxt", Some(key)));
+            }
+            let fields = definition.attributes.iter().flatten();
+            let metadata = definition.metadata.iter().map(|(_, field)| field);
+            for field in fields.chain(metadata).chain(&definition.user_metadata) {
+                field.needs(&mut needs);
+            }
+        }
+        needs
     }
 
     /// Appends the samples that all definitions make of a notification, and returns what failed.

@@ -15,6 +15,7 @@ mod eval;
 mod lexer;
 mod parser;
 mod plain;
+mod reach;
 mod view;
 
 use std::borrow::Cow;
@@ -84,6 +85,12 @@ impl JsonPath {
     /// Whether [`Self::first_non_null`] takes the quick way for this path.
     pub fn is_plain(&self) -> bool {
         self.plain.is_some()
+    }
+
+    /// Tells `visit` what the path can look at: each first field on its ways, with the second one if nothing beside that
+    /// can be seen behind the first. `false` means that it may look anywhere.
+    pub fn reach(&self, visit: &mut dyn FnMut(&str, Option<&str>)) -> bool {
+        reach::visit(&self.expr, visit)
     }
 
     /// All matches in order, nulls included.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use definitions::{ConversionError, EventDefinitions, SampleEndpoints, SampleSettings};
+use definitions::{Cache, ConversionError, EventDefinitions, Needs, SampleEndpoints, SampleSettings};
 use model::{Notification, Priority, Sample};
 use observability::service_manager::Progress;
 use oslo_messaging::{Batch, Delivery};
@@ -30,6 +30,8 @@ pub struct AgentOptions {
 pub struct Agent {
     samples: Option<Samples>,
     events: Option<Events>,
+    /// What is needed of notifications of a priority, by type.
+    interests: [Cache<Option<Needs>>; Priority::ALL.len()],
     options: AgentOptions,
     dead_letters: DeadLetterOffice,
     metrics: AgentMetrics,
@@ -72,8 +74,9 @@ impl Converted {
 impl Agent {
     /// An agent without pipelines: it consumes and acknowledges. What cannot be processed goes to `dead_letters`.
     #[must_use]
-    pub const fn new(options: AgentOptions, dead_letters: DeadLetterOffice, metrics: AgentMetrics) -> Self {
-        Self { samples: None, events: None, options, dead_letters, metrics }
+    pub fn new(options: AgentOptions, dead_letters: DeadLetterOffice, metrics: AgentMetrics) -> Self {
+        let interests = Priority::ALL.map(|_| Cache::new());
+        Self { samples: None, events: None, interests, options, dead_letters, metrics }
     }
 
     /// Adds the pipelines of `pipeline.yaml`.
@@ -170,14 +173,30 @@ impl Agent {
         token.accept();
     }
 
-    pub(crate) fn wants(&self, priority: Priority, event_type: &str) -> bool {
-        let samples = self.samples.as_ref();
-        let events = self.events.as_ref();
-        samples
-            .is_some_and(|samples| SampleEndpoints::accepts(priority) && samples.endpoints.wants(event_type))
-            || events.is_some_and(|events| {
-                EventDefinitions::accepts(priority) && events.definitions.wants(event_type)
-            })
+    /// What is needed of notifications of that priority and type; `None` if nobody wants them.
+    pub(crate) fn interest(&self, priority: Priority, event_type: &str) -> Arc<Option<Needs>> {
+        self.interests[priority as usize].get_or(event_type, || {
+            let samples = self
+                .samples
+                .as_ref()
+                .map(|samples| &samples.endpoints)
+                .filter(|endpoints| SampleEndpoints::accepts(priority) && endpoints.wants(event_type));
+            let events =
+                self.events.as_ref().map(|events| &events.definitions).filter(|definitions| {
+                    EventDefinitions::accepts(priority) && definitions.wants(event_type)
+                });
+            if samples.is_none() && events.is_none() {
+                return None;
+            }
+            let mut needs = Needs::nothing();
+            if let Some(endpoints) = samples {
+                needs.extend(&endpoints.needs(event_type));
+            }
+            if let Some(definitions) = events {
+                needs.extend(&definitions.needs(event_type, priority));
+            }
+            Some(needs)
+        })
     }
 
     /// Adds what comes of a message; returns what is wrong with it.
@@ -188,7 +207,7 @@ impl Agent {
         ticket: &Ticket,
         converted: &mut Converted,
     ) -> Option<Failure> {
-        match decode(delivery, |priority, event_type| self.wants(priority, event_type)) {
+        match decode(delivery, |priority, event_type| self.interest(priority, event_type)) {
             Ok(Decoded::Wanted(notification)) => return self.convert(&notification, converted),
             Ok(Decoded::Unwanted) => {
                 ticket.ignore_one();

@@ -1,5 +1,8 @@
-//! From a delivery to a [`Notification`], whose payload is parsed only when somebody wants it.
+//! From a delivery to a [`Notification`], of which only those parts are built that somebody looks at.
 
+use std::sync::Arc;
+
+use definitions::Needs;
 use model::json::{Entries, ParseError};
 use model::{Map, Notification, Parts, Priority, Text, Value};
 use oslo_messaging::Delivery;
@@ -39,36 +42,37 @@ const CONTEXT_PREFIX: &str = "_context_";
 /// What oslo.messaging adds to every context that it receives: the timeout of a call, which a notification has not. It
 /// shows in raw events.
 const CLIENT_TIMEOUT: &str = "client_timeout";
-/// As many keys as the contexts of OpenStack's services have, about.
-const CONTEXT_KEYS: usize = 24;
 
-/// Decodes a delivery; `wants` is asked before the payload is parsed.
+/// Decodes a delivery. `interest` is asked before context and payload are parsed: what is needed of notifications of that
+/// priority and type, and `None` if nobody wants them.
 pub(crate) fn decode(
     delivery: &Delivery,
-    wants: impl Fn(Priority, &str) -> bool,
+    interest: impl Fn(Priority, &str) -> Arc<Option<Needs>>,
 ) -> Result<Decoded, DecodeError> {
     let document = envelope::open(delivery)?;
-    let is_wanted = |message: &Message| match (message.priority(), message.parts.event_type.as_str()) {
-        (Some(priority), Some(event_type)) => wants(priority, event_type),
-        // Upstream's filters see whatever stands there.
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
     let mut message = Message::read(document.text(), |message| {
-        !message.priority.is_null() && !message.parts.event_type.is_null() && !is_wanted(message)
+        Some(interest(message.priority()?, message.parts.event_type.as_str()?))
     })?;
     let Some(priority) = message.priority() else {
         return Ok(Decoded::UnknownPriority(shorten(&model::pytext::to_str(&message.priority))));
     };
-    if !is_wanted(&message) {
+    let is_wanted = match (&message.interest, message.parts.event_type.as_str()) {
+        (Some(interest), _) if !message.is_misled => interest.is_some(),
+        (_, Some(event_type)) => interest(priority, event_type).is_some(),
+        // Upstream's filters see whatever stands there.
+        (_, None) => true,
+    };
+    if !is_wanted {
         return Ok(Decoded::Unwanted);
     }
-    if message.is_partial {
-        // A key that stands in the text twice has changed its mind.
-        message = Message::read(document.text(), |_| false)?;
+    if message.is_misled {
+        message = Message::read(document.text(), |_| None)?;
     }
     Ok(Decoded::Wanted(message.into_notification(priority)))
 }
+
+/// Type and priority, by which the rest is chosen, were not seen yet.
+struct Unknown;
 
 /// What a notification's text holds.
 #[derive(Default)]
@@ -76,40 +80,69 @@ struct Message {
     parts: Parts,
     priority: Value,
     context: Vec<(Text, Value)>,
-    /// A payload was passed over.
-    is_partial: bool,
+    /// What is needed of it, as far as that was known in time; everything else was passed over.
+    interest: Option<Arc<Option<Needs>>>,
+    /// Type or priority stand in the text again, behind what was chosen by them: a key that stands there twice has changed
+    /// its mind.
+    is_misled: bool,
 }
 
 impl Message {
-    /// Reads a text, passing over the payload if `skips_payload` says so of what stands before it.
-    fn read(text: &str, skips_payload: impl Fn(&Self) -> bool) -> Result<Self, DecodeError> {
+    /// Reads a text; `interest` is asked for what is needed once something stands before it that may be passed over.
+    fn read(text: &str, interest: impl Fn(&Self) -> Option<Arc<Option<Needs>>>) -> Result<Self, DecodeError> {
         let Some(mut entries) = Entries::of(text) else {
             model::json::parse(text)?;
             return Err(Rejection::NotAMap.into());
         };
-        let mut message = Self { context: Vec::with_capacity(CONTEXT_KEYS), ..Self::default() };
+        let mut message = Self::default();
         while let Some(key) = entries.next_key()? {
             match &*key {
                 "message_id" => message.parts.message_id = entries.value()?,
                 "publisher_id" => message.parts.publisher_id = entries.value()?,
-                "event_type" => message.parts.event_type = entries.value()?,
-                "priority" => message.priority = entries.value()?,
-                "timestamp" => message.parts.timestamp = entries.value()?,
-                "payload" => {
-                    message.is_partial = skips_payload(&message);
-                    if message.is_partial {
-                        entries.skip()?;
-                    } else {
-                        message.parts.payload = entries.value()?;
-                    }
+                "event_type" => {
+                    message.parts.event_type = entries.value()?;
+                    message.is_misled |= message.interest.is_some();
                 }
+                "priority" => {
+                    message.priority = entries.value()?;
+                    message.is_misled |= message.interest.is_some();
+                }
+                "timestamp" => message.parts.timestamp = entries.value()?,
+                "payload" => match message.needs(&interest) {
+                    Ok(Some(needs)) => {
+                        message.parts.payload = entries.value_of(|key| needs.payload.contains(key))?;
+                    }
+                    Ok(None) => entries.skip()?,
+                    Err(Unknown) => message.parts.payload = entries.value()?,
+                },
                 other => match other.strip_prefix(CONTEXT_PREFIX) {
-                    Some(key) => message.context.push((key.into(), entries.value()?)),
+                    Some(key) => {
+                        let is_needed = match message.needs(&interest) {
+                            Ok(needs) => needs.is_some_and(|needs| needs.context.contains(key)),
+                            Err(Unknown) => true,
+                        };
+                        if is_needed {
+                            message.context.push((key.into(), entries.value()?));
+                        } else {
+                            entries.skip()?;
+                        }
+                    }
                     None => entries.skip()?,
                 },
             }
         }
         Ok(message)
+    }
+
+    /// What is needed of it; `None` if nothing is, because nobody wants it.
+    fn needs(
+        &mut self,
+        interest: impl Fn(&Self) -> Option<Arc<Option<Needs>>>,
+    ) -> Result<Option<&Needs>, Unknown> {
+        if self.interest.is_none() {
+            self.interest = interest(self);
+        }
+        self.interest.as_deref().map(Option::as_ref).ok_or(Unknown)
     }
 
     fn priority(&self) -> Option<Priority> {
@@ -138,8 +171,12 @@ mod tests {
         Delivery { body: body.as_bytes().to_vec(), ..Delivery::default() }
     }
 
+    fn everything() -> Arc<Option<Needs>> {
+        Arc::new(Some(Needs::everything()))
+    }
+
     fn wanted(body: &str) -> Notification {
-        match decode(&delivery(body), |_, _| true).unwrap() {
+        match decode(&delivery(body), |_, _| everything()).unwrap() {
             Decoded::Wanted(notification) => notification,
             other => panic!("{other:?}"),
         }
@@ -182,7 +219,7 @@ mod tests {
         let decoded = decode(&delivery(&body), |priority, event_type| {
             assert_eq!((priority, event_type), (Priority::Info, "a.b"));
             asked.set(true);
-            false
+            Arc::new(None)
         });
         assert!(matches!(decoded, Ok(Decoded::Unwanted)));
         assert!(asked.get());
@@ -191,8 +228,11 @@ mod tests {
     #[test]
     fn of_repeated_keys_the_last_one_decides_also_behind_the_payload() {
         let twice = INNER.replace(r#""timestamp": "t""#, r#""timestamp": "t", "event_type": "c.d""#);
-        let only =
-            |wished: &'static str| decode(&delivery(&twice), move |_, event_type| event_type == wished);
+        let only = |wished: &'static str| {
+            decode(&delivery(&twice), move |_, event_type| {
+                Arc::new((event_type == wished).then(Needs::nothing))
+            })
+        };
         assert!(matches!(only("a.b"), Ok(Decoded::Unwanted)));
         let Ok(Decoded::Wanted(notification)) = only("c.d") else { panic!("not wanted") };
         assert_eq!(notification.event_type(), Some("c.d"));
@@ -208,9 +248,9 @@ mod tests {
             (r#"{"oslo.version": "3.0", "oslo.message": "{}"}"#, "envelope_version"),
             (r#"{"oslo.version": "2.0", "oslo.message": 5}"#, "envelope"),
         ] {
-            assert_eq!(decode(&delivery(body), |_, _| true).unwrap_err().cause(), cause, "{body}");
+            assert_eq!(decode(&delivery(body), |_, _| everything()).unwrap_err().cause(), cause, "{body}");
         }
-        let unknown = decode(&delivery(&INNER.replace("INFO", "LOUD")), |_, _| true);
+        let unknown = decode(&delivery(&INNER.replace("INFO", "LOUD")), |_, _| everything());
         assert!(matches!(unknown, Ok(Decoded::UnknownPriority(name)) if name == "LOUD"));
     }
 }

@@ -1,6 +1,8 @@
 //! [`Explainer`]: what becomes of one notification, and why, by the code that the agent runs, without publishing.
 
-use definitions::{Conversion, EventDefinitions, EventExplanation, SampleEndpoints, SampleSettings};
+use std::sync::Arc;
+
+use definitions::{Conversion, EventDefinitions, EventExplanation, Needs, SampleEndpoints, SampleSettings};
 use model::Notification;
 use oslo_messaging::Delivery;
 use pipeline::config::{Pipeline, PipelineConfig};
@@ -155,7 +157,8 @@ impl<'a> Explainer<'a> {
     pub fn delivery(&self, delivery: &Delivery) -> Explanation<'a> {
         // The agent passes over payloads that nobody wants, and finds them wrong all the same; here they are read, to
         // tell why nobody wants them.
-        match decode(delivery, |_, _| true) {
+        let everything = Arc::new(Some(Needs::everything()));
+        match decode(delivery, |_, _| Arc::clone(&everything)) {
             Ok(Decoded::Wanted(notification)) => {
                 Explanation::Notification(Box::new(self.notification(notification)))
             }

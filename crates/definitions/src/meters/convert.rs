@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{IsoTime, Map, Notification, Sample, Value, sample_id};
 
 use super::compile::kind_of;
-use super::{Attribute, MAX_LOOKUP_SAMPLES, MeterDefinition};
+use super::{Attribute, MAX_LOOKUP_SAMPLES, MeterDefinition, PROJECT_FALLBACK, USER_FALLBACK};
 use crate::error::shown;
 use crate::{Cause, ConversionError, SampleSettings};
 
@@ -75,9 +75,9 @@ impl<'n> Context<'n> {
     ///
     /// Because `|` binds tighter than `.`, it means `ctxt.(FIRST|ctxt).LAST`. Contexts of real services never have
     /// that, but a drop-in must not find more, or less, than upstream.
-    pub(crate) fn fallback(&self, first: &str, last: &str) -> Cow<'n, Value> {
+    fn fallback(&self, (firsts, last): ([&str; 2], &str)) -> Cow<'n, Value> {
         let ctxt = self.notification.root().get("ctxt");
-        let value = [first, "ctxt"].into_iter().filter_map(|key| ctxt?.get(key)?.get(last));
+        let value = firsts.into_iter().filter_map(|key| ctxt?.get(key)?.get(last));
         value.into_iter().find(|value| !value.is_null()).map_or(NULL, Cow::Borrowed)
     }
 
@@ -171,8 +171,8 @@ impl MeterDefinition {
             Attribute::Name => Cow::Borrowed(&self.default_name),
             Attribute::Type => Cow::Borrowed(&self.default_type),
             Attribute::Unit => Cow::Borrowed(&self.default_unit),
-            Attribute::UserId => context.fallback("user_id", "user"),
-            Attribute::ProjectId => context.fallback("project_id", "tenant_id"),
+            Attribute::UserId => context.fallback(USER_FALLBACK),
+            Attribute::ProjectId => context.fallback(PROJECT_FALLBACK),
             Attribute::Volume | Attribute::Timestamp | Attribute::ResourceId => NULL,
         }
     }

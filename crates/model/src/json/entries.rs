@@ -44,6 +44,14 @@ impl<'t> Entries<'t> {
         self.parser.value(0)
     }
 
+    /// The value of the key; if it is a map, without those entries whose keys `keeps` does not want.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it is none, the parts that are left out included.
+    pub fn value_of(&mut self, keeps: impl Fn(&str) -> bool) -> Result<Value, ParseError> {
+        self.parser.value_of(0, keeps)
+    }
+
     /// Passes over the value of the key, which must be one all the same.
     ///
     /// # Errors
@@ -92,6 +100,27 @@ mod tests {
         for other in ["", "[1]", "\"{}\"", "1"] {
             assert!(Entries::of(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn of_a_map_only_what_is_kept_is_built() {
+        for (text, kept) in [
+            (r#"{"s": 1, "a": {"s": [1]}, "s2": {}, "b": 2, "a": 3}"#, r#"{"a": 3, "b": 2}"#),
+            (r#"{"s": 1}"#, "{}"),
+            ("{}", "{}"),
+            (r#"[{"s": 1}]"#, r#"[{"s": 1}]"#),
+            ("5", "5"),
+        ] {
+            let text = format!(r#"{{"x": {text}}}"#);
+            let mut entries = Entries::of(&text).expect("a map");
+            assert_eq!(entries.next_key().unwrap().as_deref(), Some("x"));
+            let value = entries.value_of(|key| !key.starts_with('s')).unwrap();
+            assert_eq!(super::super::to_string(&value), kept, "{text}");
+            assert_eq!(entries.next_key(), Ok(None));
+        }
+        let mut entries = Entries::of(r#"{"x": {"s": 01}}"#).expect("a map");
+        entries.next_key().unwrap();
+        assert!(entries.value_of(|_| false).is_err());
     }
 
     #[test]

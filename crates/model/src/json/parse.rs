@@ -178,6 +178,21 @@ impl<'t> Parser<'t> {
     }
 
     fn map(&mut self, depth: usize) -> Result<Value, ParseError> {
+        self.map_of(depth, |_| true)
+    }
+
+    /// A value; if it is a map, without the entries whose keys `keeps` does not want.
+    pub(super) fn value_of(
+        &mut self,
+        depth: usize,
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<Value, ParseError> {
+        self.skip_blanks();
+        if self.peek() == Some(b'{') { self.map_of(depth, keeps) } else { self.value(depth) }
+    }
+
+    #[inline]
+    fn map_of(&mut self, depth: usize, keeps: impl Fn(&str) -> bool) -> Result<Value, ParseError> {
         let depth = self.deeper(depth)?;
         self.place += 1;
         self.skip_blanks();
@@ -187,9 +202,14 @@ impl<'t> Parser<'t> {
         }
         let first = self.pairs.len();
         loop {
-            let key = self.key()?.into();
-            let value = self.value(depth)?;
-            self.pairs.push((key, value));
+            let key = self.key()?;
+            if keeps(&key) {
+                let key = key.into();
+                let value = self.value(depth)?;
+                self.pairs.push((key, value));
+            } else {
+                self.skip(depth)?;
+            }
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => self.place += 1,

@@ -24,6 +24,10 @@ const BATCH_MESSAGES: usize = 256;
 /// the publishers' queues. A larger message is a batch of its own.
 const BATCH_BYTES: u64 = 1 << 20;
 
+/// What arrives within this time after a first message counts as at hand. The broker writes a few messages at a time:
+/// without the wait a batch is two or three of them, and what a batch costs is paid tenfold.
+const AT_HAND: Duration = Duration::from_millis(2);
+
 /// The longest that a message may wait for a fuller batch: well within the 30 minutes (`consumer_timeout`) after which
 /// the broker closes the channel of whoever has not acknowledged.
 const LONGEST_LINGER: Duration = Duration::from_mins(10);
@@ -52,8 +56,7 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.options = options.clone();
         listener.topics = config.get(&notifications_bus::TOPICS).to_vec();
         listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
-        listener.linger = linger(config);
-        listener.batch_size = batch_size(config, listener.linger);
+        (listener.linger, listener.batch_size) = batch(config);
         listener.batch_bytes = BATCH_BYTES;
         listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
         listener.check().map_err(|source| MessagingError::Listener { option, source })?;
@@ -67,20 +70,18 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
     Ok(listeners)
 }
 
-/// `batch_size` above 1 with a `batch_timeout` is the wish to wait for a fuller batch; otherwise a batch is what is
-/// at hand.
-fn linger(config: &Config) -> Duration {
-    let seconds = match config.get(&notification::BATCH_TIMEOUT) {
-        Some(seconds) if config.get(&notification::BATCH_SIZE) > 1 => u64::try_from(seconds).unwrap_or(0),
-        _ => 0,
-    };
-    Duration::from_secs(seconds).min(LONGEST_LINGER)
-}
-
-/// A batch that is waited for is as large as the operator says; one that is at hand may be larger.
-fn batch_size(config: &Config, linger: Duration) -> usize {
-    let configured = usize::try_from(config.get(&notification::BATCH_SIZE)).unwrap_or(1);
-    if linger.is_zero() { configured.max(BATCH_MESSAGES) } else { configured }
+/// How long a batch is waited for, and how many messages it may hold.
+///
+/// `batch_size` above 1 with a `batch_timeout` is the operator's wish to wait for a fuller batch; then both hold as they
+/// stand. Otherwise a batch is what is at hand, and may be larger than `batch_size`.
+fn batch(config: &Config) -> (Duration, usize) {
+    let size = usize::try_from(config.get(&notification::BATCH_SIZE)).unwrap_or(1);
+    match config.get(&notification::BATCH_TIMEOUT) {
+        Some(seconds) if size > 1 && seconds > 0 => {
+            (Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LONGEST_LINGER), size)
+        }
+        _ => (AT_HAND, size.max(BATCH_MESSAGES)),
+    }
 }
 
 fn rabbit_options(config: &Config) -> Result<RabbitOptions, OptionsError> {
@@ -154,17 +155,19 @@ mod tests {
     fn a_batch_is_waited_for_only_where_size_and_time_say_so() {
         let batch = |settings: &[(&str, &str)]| {
             let listener = listeners_of(settings).unwrap().remove(0);
-            (listener.batch_size, listener.linger.as_secs())
+            (listener.batch_size, listener.linger)
         };
         let size = ("OS_NOTIFICATION__BATCH_SIZE", "100");
         let time = ("OS_NOTIFICATION__BATCH_TIMEOUT", "5");
-        assert_eq!(batch(&[]), (BATCH_MESSAGES, 0));
-        assert_eq!(batch(&[time]), (BATCH_MESSAGES, 0));
-        assert_eq!(batch(&[size]), (BATCH_MESSAGES, 0));
-        assert_eq!(batch(&[size, time]), (100, 5));
+        let none = ("OS_NOTIFICATION__BATCH_TIMEOUT", "0");
+        assert_eq!(batch(&[]), (BATCH_MESSAGES, AT_HAND));
+        assert_eq!(batch(&[time]), (BATCH_MESSAGES, AT_HAND));
+        assert_eq!(batch(&[size]), (BATCH_MESSAGES, AT_HAND));
+        assert_eq!(batch(&[size, none]), (BATCH_MESSAGES, AT_HAND));
+        assert_eq!(batch(&[size, time]), (100, Duration::from_secs(5)));
         // Far beyond what a clock can be moved by.
         let for_ever = ("OS_NOTIFICATION__BATCH_TIMEOUT", "9223372036854775807");
-        assert_eq!(batch(&[size, for_ever]), (100, LONGEST_LINGER.as_secs()));
+        assert_eq!(batch(&[size, for_ever]), (100, LONGEST_LINGER));
     }
 
     #[test]

@@ -217,8 +217,8 @@ async fn publishers_get_what_is_explained() {
     for delivery in deliveries() {
         let explanation = world.explainer().delivery(&delivery);
         let mut converted = Converted::default();
-        let wants = |priority, event_type: &str| agent.wants(priority, event_type);
-        if let Ok(Decoded::Wanted(notification)) = decode(&delivery, wants) {
+        let interest = |priority, event_type: &str| agent.interest(priority, event_type);
+        if let Ok(Decoded::Wanted(notification)) = decode(&delivery, interest) {
             agent.convert(&notification, &mut converted);
         }
         let (sender, outcome) = oneshot::channel();
