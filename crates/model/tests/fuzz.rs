@@ -67,6 +67,20 @@ const JSON: &[&str] = &[
     "\u{0}",
 ];
 
+const MAPS: &[&str] = &[
+    "\"a\": 1",
+    ", ",
+    "\"bb\": \"twelve bytes\"",
+    ", \"bb\": null",
+    "\"a\": {\"bb\": [true, {\"c\": -1.5}], \"d\": \"\"}",
+    ", \"é\": \"😀\"",
+    "\"\\n\": \"\\\"\"",
+    "}",
+    "{",
+    "\"",
+    "\\",
+];
+
 const TIMES: &[&str] = &[
     "2026", "-07", "-21", "T", " ", "13", ":56", ":12", ".123456", ",5", "Z", "+", "-", "05", ":", "30", "9",
     "0001", "\n",
@@ -83,6 +97,14 @@ proptest! {
     #[test]
     fn json_returns_and_repeats(bytes in pieces(JSON)) {
         fuzz::json(&bytes);
+    }
+
+    /// Maps, so that more of them are right.
+    #[test]
+    fn maps_read_the_same_by_entries_and_in_another_text(bytes in pieces(MAPS)) {
+        let text = format!("{{{}}}", String::from_utf8_lossy(&bytes));
+        fuzz::json(text.as_bytes());
+        fuzz::json(text.replace('"', "\\\"").as_bytes());
     }
 
     #[test]

@@ -143,6 +143,17 @@ pub fn open(delivery: &Delivery) -> Result<Document<'_>, Rejection> {
     open_parts(&delivery.body, delivery.content_encoding.as_deref(), delivery.compression.as_deref())
 }
 
+/// The text in the envelope as it stands there, escapes included, if the body is not compressed and looks like what
+/// oslo.messaging itself writes. Whoever reads it must expect anything: only [`open`] says whether it is a message.
+pub fn escaped_text(delivery: &Delivery) -> Option<&str> {
+    if delivery.content_encoding.as_deref().is_some_and(|name| !name.eq_ignore_ascii_case("utf-8"))
+        || delivery.compression.is_some()
+    {
+        return None;
+    }
+    usual::escaped_text(std::str::from_utf8(&delivery.body).ok()?)
+}
+
 /// [`open`] for the parts of a message: body, `content_encoding` property, `compression` header.
 pub fn open_parts<'a>(
     body: &'a [u8],

@@ -10,14 +10,29 @@ use crate::Value;
 /// is called once.
 ///
 /// Unlike a built map, it shows equal keys as often as they occur.
-pub struct Entries<'t> {
-    parser: Parser<'t>,
+pub struct Entries<'t, const ESCAPED: bool = false> {
+    parser: Parser<'t, ESCAPED>,
     is_first: bool,
 }
 
 impl<'t> Entries<'t> {
     /// The entries of the map that `text` is; `None` when it is something else.
     pub fn of(text: &'t str) -> Option<Self> {
+        Self::begin(text)
+    }
+}
+
+impl<'t> Entries<'t, true> {
+    /// The entries of the map whose text stands in a text itself, and is given here as it stands there: with a backslash
+    /// before each quote. Where there are other escapes, reading on is an error; then undo them, and read
+    /// [that](Entries::of).
+    pub fn of_escaped(text: &'t str) -> Option<Self> {
+        Self::begin(text)
+    }
+}
+
+impl<'t, const ESCAPED: bool> Entries<'t, ESCAPED> {
+    fn begin(text: &'t str) -> Option<Self> {
         let mut parser = Parser::new(text);
         parser.take(b'{').then_some(Self { parser, is_first: true })
     }
@@ -61,7 +76,7 @@ impl<'t> Entries<'t> {
     }
 }
 
-impl std::fmt::Debug for Entries<'_> {
+impl<const ESCAPED: bool> std::fmt::Debug for Entries<'_, ESCAPED> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entries").finish_non_exhaustive()
     }
@@ -121,6 +136,47 @@ mod tests {
         let mut entries = Entries::of(r#"{"x": {"s": 01}}"#).expect("a map");
         entries.next_key().unwrap();
         assert!(entries.value_of(|_| false).is_err());
+    }
+
+    /// Everything that a text holds, read as it stands in another text.
+    fn read_escaped(escaped: &str) -> Result<Vec<(String, Value)>, ParseError> {
+        let mut entries = Entries::of_escaped(escaped).expect("a map");
+        let mut read = Vec::new();
+        while let Some(key) = entries.next_key()? {
+            read.push((key.into_owned(), entries.value()?));
+        }
+        Ok(read)
+    }
+
+    #[test]
+    fn an_escaped_text_is_what_it_is_without_its_escapes_or_an_error() {
+        for text in [
+            "{}",
+            r#"{"a": 1, "": {"b c": [null, "", "é😀", {"d": -1.5e3}]}, "a": true}"#,
+            r#" { "1234567" : "12345678" , "123456789":"'"} "#,
+        ] {
+            let mut entries = Entries::of(text).expect("a map");
+            let mut plain = Vec::new();
+            while let Some(key) = entries.next_key().unwrap() {
+                plain.push((key.into_owned(), entries.value().unwrap()));
+            }
+            assert_eq!(read_escaped(&text.replace('"', "\\\"")), Ok(plain), "{text}");
+        }
+        for other in [
+            r#"{"a": 1}"#,
+            r#"{\"a": 1}"#,
+            r#"{"a\": 1}"#,
+            r#"{\"a\": \"\\\"\"}"#,
+            r#"{\"a\": \"\\n\"}"#,
+            r#"{\"a\": \"\u0041\"}"#,
+            r#"{\n\"a\": 1}"#,
+            r#"{\"a\": \"b"#,
+            r#"{\"a\": \"b\"#,
+            "{\\\"a\\\": \\\"\n\\\"}",
+            "{\\",
+        ] {
+            assert!(read_escaped(other).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -66,13 +66,15 @@ pub fn parse(text: impl AsRef<[u8]>) -> Result<Value, ParseError> {
 pub fn parse_document(bytes: &[u8]) -> Result<Document, ParseError> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| ParseError::Encoding { offset: error.valid_up_to() })?;
-    let mut parser = Parser::new(text);
+    let mut parser = Parser::<false>::new(text);
     let value = parser.value(0)?;
     parser.end()?;
     Ok(Document { value, replaced_surrogates: parser.replaced })
 }
 
-pub(super) struct Parser<'t> {
+/// `ESCAPED`: the text stands inside a text itself, with a backslash before each quote; a text with other escapes in it is
+/// an error then.
+pub(super) struct Parser<'t, const ESCAPED: bool> {
     text: &'t str,
     bytes: &'t [u8],
     /// The next byte to read; always on a character boundary.
@@ -84,7 +86,10 @@ pub(super) struct Parser<'t> {
     items: Vec<Value>,
 }
 
-impl<'t> Parser<'t> {
+impl<'t, const ESCAPED: bool> Parser<'t, ESCAPED> {
+    /// What a text begins with.
+    const QUOTE: u8 = if ESCAPED { b'\\' } else { b'"' };
+
     pub(super) const fn new(text: &'t str) -> Self {
         Self { text, bytes: text.as_bytes(), place: 0, replaced: 0, pairs: Vec::new(), items: Vec::new() }
     }
@@ -136,7 +141,7 @@ impl<'t> Parser<'t> {
     pub(super) fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
         self.skip_blanks();
         match self.peek() {
-            Some(b'"') => self.string().map(|text| Value::Str(text.into())),
+            Some(quote) if quote == Self::QUOTE => self.string().map(|text| Value::Str(text.into())),
             Some(b'{') => self.map(depth),
             Some(b'[') => self.list(depth),
             Some(b'-' | b'0'..=b'9') => self.number(),
@@ -226,7 +231,7 @@ impl<'t> Parser<'t> {
     pub(super) fn skip(&mut self, depth: usize) -> Result<(), ParseError> {
         self.skip_blanks();
         let (end, expected) = match self.peek() {
-            Some(b'"') => return self.string().map(drop),
+            Some(quote) if quote == Self::QUOTE => return self.string().map(drop),
             Some(b'{') => (b'}', "',' or '}'"),
             Some(b'[') => (b']', "',' or ']'"),
             _ => return self.value(depth).map(drop),
@@ -253,7 +258,7 @@ impl<'t> Parser<'t> {
     /// A key and the colon behind it.
     pub(super) fn key(&mut self) -> Result<Cow<'t, str>, ParseError> {
         self.skip_blanks();
-        if self.peek() != Some(b'"') {
+        if self.peek() != Some(Self::QUOTE) {
             return Err(self.unexpected("a key in double quotes"));
         }
         let key = self.string()?;
@@ -283,7 +288,24 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// Moves over a backslash and a quote.
+    fn escaped_quote(&mut self) -> Result<(), ParseError> {
+        if self.bytes.get(self.place..).is_some_and(|rest| rest.starts_with(br#"\""#)) {
+            self.place += 2;
+            Ok(())
+        } else {
+            Err(self.unexpected("an escaped quote"))
+        }
+    }
+
     fn string(&mut self) -> Result<Cow<'t, str>, ParseError> {
+        if ESCAPED {
+            self.escaped_quote()?;
+            let start = self.place;
+            self.skip_plain();
+            let text = self.slice(start, self.place);
+            return self.escaped_quote().map(|()| Cow::Borrowed(text));
+        }
         self.place += 1;
         let start = self.place;
         self.skip_plain();

@@ -8,9 +8,14 @@ const BEFORE: &str = r#"{"oslo.version": "2.0", "oslo.message": ""#;
 /// What stands behind it.
 const BEHIND: &str = r#""}"#;
 
+/// The inner text with its escapes, if the envelope looks like one that is written in the usual way.
+pub(super) fn escaped_text(text: &str) -> Option<&str> {
+    text.strip_prefix(BEFORE)?.strip_suffix(BEHIND)
+}
+
 /// The inner text, if the envelope is written in the usual way.
 pub(super) fn inner_text(text: &str) -> Option<String> {
-    unescape(text.strip_prefix(BEFORE)?.strip_suffix(BEHIND)?)
+    unescape(escaped_text(text)?)
 }
 
 /// Undoes the escapes of a JSON text; `None` when it holds anything but the simple ones, or ends before its end.
