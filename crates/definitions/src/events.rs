@@ -203,7 +203,9 @@ impl EventDefinitions {
             if self.store_raw.contains(&priority) {
                 return Needs::everything();
             }
-            definition.traits.iter().for_each(|definition| definition.field.needs(&mut needs));
+            for definition in &definition.traits {
+                definition.field.needs(&mut needs);
+            }
         }
         needs
     }

@@ -249,7 +249,9 @@ impl MeterDefinitions {
         for definition in self.wanted(event_type).iter().filter_map(|place| self.definitions.get(*place)) {
             needs.add("payload", None);
             for (ways, _) in FALLBACKS {
-                ways.iter().for_each(|key| needs.add("ctxt", Some(key)));
+                for key in ways {
+                    needs.add("ctxt", Some(key));
+                }
             }
             let fields = definition.attributes.iter().flatten();
             let metadata = definition.metadata.iter().map(|(_, field)| field);

@@ -61,7 +61,11 @@ impl Keys {
     fn extend(&mut self, others: &Self) {
         match others {
             Self::All => *self = Self::All,
-            Self::Only(others) => others.names.iter().for_each(|name| self.insert(name)),
+            Self::Only(others) => {
+                for name in &others.names {
+                    self.insert(name);
+                }
+            }
         }
     }
 }
