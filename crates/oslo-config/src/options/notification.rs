@@ -13,7 +13,7 @@ options! { "notification";
     MESSAGING_URLS: List = multi("messaging_urls", &[]).secret().refuses(REFUSED_TRANSPORTS);
     /// Notifications that are handled together at most.
     BATCH_SIZE: Int = integer("batch_size", 1).min(1);
-    /// Seconds to wait for a batch to fill. Unset: a batch is what is at hand.
+    /// Seconds to wait for a batch to fill. Unset: a batch is what arrives within 2 milliseconds.
     BATCH_TIMEOUT: OptInt = nullable_integer("batch_timeout");
     /// Threads that convert notifications side by side (upstream: processes). One takes more than a broker gives.
     WORKERS: Int = integer("workers", 1).min(1).formerly(&[was_in("DEFAULT", "notification_workers")]);
