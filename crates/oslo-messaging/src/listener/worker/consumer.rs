@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::{Channel, Consumer};
@@ -22,6 +23,10 @@ use crate::ledger::Ledger;
 use crate::listener::Shared;
 use crate::prefetch::Prefetch;
 use crate::topology::QueueSpec;
+
+/// While messages stream in, they are looked for this often. To be woken for each of them would cost more than to take it:
+/// the broker writes two or three at a time.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// An answer of the broker that is on its way.
 pub(super) type Answer<T> = Pin<Box<dyn Future<Output = lapin::Result<T>> + Send>>;
@@ -62,6 +67,8 @@ pub(super) struct Worker<'a> {
     /// Tag of the first pending delivery.
     pub(super) pending_first: u64,
     pub(super) linger_until: Option<Instant>,
+    /// A delivery was taken since the loop last waited.
+    pub(super) took: bool,
     /// A place in the output is reserved.
     pub(super) reserved: bool,
 
@@ -119,6 +126,7 @@ impl<'a> Worker<'a> {
             pending_bytes: 0,
             pending_first: 1,
             linger_until: None,
+            took: false,
             reserved: false,
             flushing: None,
             flush_at: None,
@@ -147,11 +155,14 @@ impl<'a> Worker<'a> {
             if let Some(deadline) = *self.stop.borrow() {
                 return Ok(deadline);
             }
-            let timer = self.next_timer();
+            // More will have come by then; with nothing in hand the next one is waited for.
+            let breathes = std::mem::take(&mut self.took) && !self.pending.is_empty();
+            let breath = breathes.then(|| Instant::now() + BREATH);
+            let timer = self.next_timer().into_iter().chain(breath).min();
             let wants_place = !self.reserved && self.batch_is_due();
             let Self { consumer, change, ledger, flushing, output, stop, .. } = &mut *self;
             tokio::select! {
-                item = next_delivery(consumer) => {
+                item = next_delivery(consumer), if !breathes => {
                     if let Some(item) = item {
                         self.set_busy(true);
                         self.take(item?)?;

@@ -86,6 +86,7 @@ impl Worker<'_> {
         if self.pending.is_empty() && !self.shared.linger.is_zero() {
             self.linger_until = Some(Instant::now() + self.shared.linger);
         }
+        self.took = true;
         self.pending_bytes += bytes;
         self.pending.push_back(Pending { delivery, held: self.shared.budget.hold(bytes) });
         Ok(())
