@@ -91,13 +91,34 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
+/// Whether each of eight bytes stands for itself in both texts; now and then `false` although they do.
+fn all_plain(word: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(word);
+    // A byte below n makes the high bit of (byte - n) & !byte; one of 0x7f or more makes that of byte | (byte + 1).
+    let below = |value: u64, bound: u64| value.wrapping_sub(ONES * bound) & !value;
+    let odd = below(word, 0x20)
+        | below(word ^ (ONES * u64::from(b'"')), 1)
+        | below(word ^ (ONES * u64::from(b'\\')), 1)
+        | word
+        | word.wrapping_add(ONES);
+    odd & HIGH == 0
+}
+
 fn write_text(text: &str, ascii: bool, out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut start = 0;
     let mut place = 0;
-    while let Some(&byte) = bytes.get(place) {
+    loop {
+        while let Some(Ok(word)) = bytes.get(place..place + 8).map(<[u8; 8]>::try_from)
+            && all_plain(word)
+        {
+            place += 8;
+        }
+        let Some(&byte) = bytes.get(place) else { break };
         if PLAIN[usize::from(byte)] || (!ascii && byte >= 0x7f) {
             place += 1;
             continue;
@@ -152,6 +173,17 @@ mod tests {
             ("[]", "[]"),
         ] {
             assert_eq!(to_string(&parse(text).unwrap()), dumped);
+        }
+    }
+
+    #[test]
+    fn eight_bytes_are_plain_if_each_is() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut word = *b"a ~Z0}[#";
+                word[place] = byte;
+                assert_eq!(all_plain(word), PLAIN[usize::from(byte)], "{word:?}");
+            }
         }
     }
 

@@ -155,8 +155,8 @@ impl<'a> Worker<'a> {
             if let Some(deadline) = *self.stop.borrow() {
                 return Ok(deadline);
             }
-            // More will have come by then; with nothing in hand the next one is waited for.
-            let breathes = std::mem::take(&mut self.took) && !self.pending.is_empty();
+            // After a quiet breath, the next one is waited for.
+            let breathes = std::mem::take(&mut self.took);
             let breath = breathes.then(|| Instant::now() + BREATH);
             let timer = self.next_timer().into_iter().chain(breath).min();
             let wants_place = !self.reserved && self.batch_is_due();
