@@ -193,10 +193,21 @@ fn no_mixture_of_faults_loses_a_notification() {
     // Everything is in order again, as from here on.
     let probe = producer.notify(EXCHANGE, ROUTING_KEY).unwrap().to_string();
     let file = world.agent.events();
-    wait_until("a fresh message after the last fault", RECOVERY, || {
+    let fresh = wait_until("a fresh message after the last fault", RECOVERY, || {
         read_lines(&file).iter().any(|line| line.contains(&probe)).then_some(())
-    })
-    .unwrap_or_else(|late| panic!("{late}\n{}", world.agent.process().output()));
+    });
+    if let Err(late) = fresh {
+        let (_, metrics) = world.agent.get("/metrics");
+        let figures = |line: &&str| !line.starts_with('#') && !line.ends_with(" 0");
+        let metrics: Vec<&str> = metrics.lines().filter(figures).collect();
+        let sent = oracle.confirmed();
+        panic!(
+            "{late}; {sent} sent, {} events written\n{}\n{}",
+            read_lines(&file).len(),
+            metrics.join("\n"),
+            world.agent.process().output()
+        );
+    }
     producer.flush(LONG).unwrap();
     wait_until("everything delivered", LONG, || {
         let events = harness::judge_events(&oracle, &world.agent.events());
