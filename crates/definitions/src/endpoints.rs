@@ -5,6 +5,8 @@ mod http;
 mod ironic;
 mod telemetry;
 
+use std::ops::Range;
+
 use model::{Notification, Priority, Sample};
 
 pub use explain::{Conversion, Converter};
@@ -39,6 +41,17 @@ pub trait SampleEndpoint: std::fmt::Debug + Send + Sync {
         settings: &SampleSettings,
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError>;
+
+    /// As [`convert`](Self::convert), and tells which samples want the names of their user and project looked up.
+    fn convert_naming(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+        _unnamed: &mut Vec<Range<usize>>,
+    ) -> Vec<ConversionError> {
+        self.convert(notification, settings, samples)
+    }
 }
 
 impl SampleEndpoint for MeterDefinitions {
@@ -65,6 +78,16 @@ impl SampleEndpoint for MeterDefinitions {
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError> {
         MeterDefinitions::convert(self, notification, settings, samples)
+    }
+
+    fn convert_naming(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+        unnamed: &mut Vec<Range<usize>>,
+    ) -> Vec<ConversionError> {
+        MeterDefinitions::convert_naming(self, notification, settings, samples, unnamed)
     }
 }
 
@@ -144,12 +167,31 @@ impl SampleEndpoints {
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError> {
         let mut failures = Vec::new();
-        for endpoint in &self.endpoints {
-            if notification.event_type().is_none_or(|event_type| endpoint.wants(event_type)) {
-                failures.append(&mut endpoint.convert(notification, settings, samples));
-            }
+        for endpoint in self.wanting(notification) {
+            failures.append(&mut endpoint.convert(notification, settings, samples));
         }
         failures
+    }
+
+    /// As [`convert`](Self::convert), and adds to `unnamed` which samples want the names of their user and project:
+    /// floor 0 asks nobody, so it is for the caller to look them up.
+    pub fn convert_naming(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+        unnamed: &mut Vec<Range<usize>>,
+    ) -> Vec<ConversionError> {
+        let mut failures = Vec::new();
+        for endpoint in self.wanting(notification) {
+            failures.append(&mut endpoint.convert_naming(notification, settings, samples, unnamed));
+        }
+        failures
+    }
+
+    fn wanting(&self, notification: &Notification) -> impl Iterator<Item = &dyn SampleEndpoint> {
+        let event_type = notification.event_type();
+        self.iter().filter(move |endpoint| event_type.is_none_or(|event_type| endpoint.wants(event_type)))
     }
 }
 
@@ -165,6 +207,49 @@ fn begins_like(pattern: &str, event_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const METERS: &str = "
+metric:
+  - {name: plain, event_type: a.b, type: gauge, unit: u, volume: 1, resource_id: $.payload.id}
+  - {name: '$.payload.l[*].name', event_type: a.b, type: gauge, unit: u, volume: '$.payload.l[*].v',
+     resource_id: $.payload.id, lookup: [name, volume]}
+";
+
+    fn notification(payload: &str) -> Notification {
+        let payload = model::json::parse(payload).unwrap();
+        let (timestamp, message_id) = ("2026-11-26 02:00:00".into(), "m".into());
+        let parts = model::Parts {
+            event_type: "a.b".into(),
+            payload,
+            timestamp,
+            message_id,
+            ..model::Parts::default()
+        };
+        Notification::from_parts(parts, Priority::Info)
+    }
+
+    #[test]
+    fn samples_of_a_lookup_want_names_and_others_do_not() {
+        let (meters, problems) =
+            MeterDefinitions::load(&[crate::Source { path: "meters.yaml", text: METERS }]);
+        assert_eq!(problems, []);
+        let endpoints = SampleEndpoints::new(meters);
+        for (payload, expected) in [
+            (r#"{"id": "r", "l": [{"name": "x", "v": 1}, {"name": "y", "v": 2}]}"#, vec!["x", "y"]),
+            (r#"{"id": "r", "l": []}"#, vec![]),
+        ] {
+            let (mut samples, mut unnamed) = (Vec::new(), Vec::new());
+            let notification = notification(payload);
+            let settings = SampleSettings::default();
+            let failures = endpoints.convert_naming(&notification, &settings, &mut samples, &mut unnamed);
+            assert_eq!(failures.len(), 0, "{failures:?}");
+            let names: Vec<&str> = unnamed.into_iter().flatten().map(|place| &*samples[place].name).collect();
+            assert_eq!(names, expected);
+            let mut same = Vec::new();
+            endpoints.convert(&notification, &settings, &mut same);
+            assert_eq!(same, samples);
+        }
+    }
 
     #[test]
     fn filters_are_regular_expressions_for_the_beginning() {

@@ -5,6 +5,7 @@ mod convert;
 mod explain;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use expression::Pattern;
@@ -272,6 +273,32 @@ impl MeterDefinitions {
         settings: &SampleSettings,
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError> {
+        self.convert_each(notification, settings, samples, |_, _| ())
+    }
+
+    /// As [`convert`](Self::convert), and tells which samples want the names of their user and project: those of
+    /// definitions with a lookup, as upstream does with `[polling] identity_name_discovery`.
+    pub fn convert_naming(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+        unnamed: &mut Vec<Range<usize>>,
+    ) -> Vec<ConversionError> {
+        self.convert_each(notification, settings, samples, |definition, made| {
+            if definition.has_lookup() && !made.is_empty() {
+                unnamed.push(made);
+            }
+        })
+    }
+
+    fn convert_each(
+        &self,
+        notification: &Notification,
+        settings: &SampleSettings,
+        samples: &mut Vec<Sample>,
+        mut has_made: impl FnMut(&MeterDefinition, Range<usize>),
+    ) -> Vec<ConversionError> {
         let Some(event_type) = notification.event_type() else {
             return vec![ConversionError { definition: "meter".into(), cause: Cause::EventType }];
         };
@@ -282,7 +309,9 @@ impl MeterDefinitions {
         }
         let mut context = Context::new(notification, settings);
         for definition in wanted.iter().filter_map(|place| self.definitions.get(*place)) {
+            let before = samples.len();
             definition.apply(&mut context, samples, &mut failures);
+            has_made(definition, before..samples.len());
         }
         failures
     }

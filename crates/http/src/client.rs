@@ -28,7 +28,7 @@ pub struct ClientOptions {
     /// Time for which an idle connection is kept. Below the usual 60 s of OpenStack's proxies, so that we and not
     /// they close it.
     pub idle_timeout: Duration,
-    /// Redirects followed.
+    /// Redirects followed. With 0 a redirect is an answer like others.
     pub max_redirects: usize,
 }
 
@@ -84,7 +84,10 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
         .read_timeout(options.read_timeout)
         .pool_max_idle_per_host(options.max_idle_per_host)
         .pool_idle_timeout(options.idle_timeout)
-        .redirect(Policy::limited(options.max_redirects))
+        .redirect(match options.max_redirects {
+            0 => Policy::none(),
+            most => Policy::limited(most),
+        })
         // A redirect must not tell the next server where we came from: URLs of OpenStack may hold signatures.
         .referer(false);
     let proxies = options.proxy.proxies();

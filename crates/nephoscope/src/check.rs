@@ -55,13 +55,17 @@ pub(crate) fn check(
         report(Severity::Error, &with_sources(&error));
         Vec::new()
     });
+    let sessions = settings::openstack::Sessions::new(&config, &surroundings.env);
+    if let Err(error) = sessions.names() {
+        report(Severity::Error, &with_sources(&error));
+    }
     if let Some(definitions) = definitions {
         for file in &definitions.files {
             say(format_args!("read: {file}"));
         }
         let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
         if let Err(error) =
-            role::Notification::new(&config, definitions, listeners, &publishers, &Metrics::new())
+            role::Notification::new(&config, definitions, listeners, &publishers, None, &Metrics::new())
         {
             report(Severity::Error, &with_sources(&error));
         }

@@ -107,11 +107,18 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     if let Err(error) = roles.prepare(&config) {
         return Ending::Failed(error);
     }
+    let sessions = settings::openstack::Sessions::new(&config, &surroundings.env);
+    // Names are a help: an agent without them does everything else, as upstream's does. `check` calls it an error.
+    let names = sessions.names().unwrap_or_else(|error| {
+        tracing::warn!("samples go without the names of users and projects: {}", check::with_sources(&error));
+        None
+    });
     let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
-    let notification = match role::Notification::new(&config, definitions, listeners, &publishers, &metrics) {
-        Ok(notification) => notification,
-        Err(error) => return Ending::Configuration(check::with_sources(&error)),
-    };
+    let notification =
+        match role::Notification::new(&config, definitions, listeners, &publishers, names, &metrics) {
+            Ok(notification) => notification,
+            Err(error) => return Ending::Configuration(check::with_sources(&error)),
+        };
     let notification = match roles.buffers(&config) {
         Ok(buffers) => notification.with_buffers(buffers),
         Err(error) => {

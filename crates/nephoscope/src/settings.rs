@@ -3,6 +3,7 @@
 mod definitions;
 mod logs;
 mod messaging;
+pub(crate) mod openstack;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -23,6 +23,8 @@ mod listeners;
 mod memory;
 #[path = "agent/metrics.rs"]
 mod metrics;
+#[path = "agent/names.rs"]
+mod names;
 #[path = "agent/reload.rs"]
 mod reload;
 #[path = "agent/services.rs"]

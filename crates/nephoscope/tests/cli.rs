@@ -217,6 +217,24 @@ fn a_check_refuses_what_no_listener_can_be_started_with() {
     }
 }
 
+/// Credentials are looked at only where something needs them, and then what is wrong names the place.
+#[test]
+fn a_check_looks_at_credentials_that_are_needed() {
+    let directory = good();
+    let config = directory.path().join("ceilometer.conf");
+    let base = fs::read_to_string(&config).unwrap();
+    let credentials = "[service_credentials]\nauth_type = v3totp\npassword = hush\n";
+    for (discovery, status) in [("false", 0), ("true", 78)] {
+        let text = format!("{base}[polling]\nidentity_name_discovery = {discovery}\n{credentials}");
+        fs::write(&config, text).unwrap();
+        let checked = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+        let out = self::text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(status), "{out}");
+        assert_eq!(out.contains("error: [service_credentials] auth_type = v3totp: "), status == 78, "{out}");
+        assert!(!out.contains("hush"), "{out}");
+    }
+}
+
 #[test]
 fn strict_takes_a_warning_as_an_error() {
     let directory = good();

@@ -13,6 +13,7 @@ use crate::attempts::Verdict;
 use crate::dead_letters::{DeadLetterOffice, Poison};
 use crate::decode::{Decoded, decode};
 use crate::metrics::{AgentMetrics, Ignored, Requeued};
+use crate::names::NameResolver;
 use crate::poison::{self, Failure};
 use crate::ticket::Ticket;
 
@@ -43,6 +44,8 @@ struct Samples {
     endpoints: SampleEndpoints,
     settings: SampleSettings,
     router: Router,
+    /// Where names are looked up, if they are (`[polling] identity_name_discovery`).
+    names: Option<Arc<NameResolver>>,
 }
 
 /// The `event` pipelines and what feeds them.
@@ -56,6 +59,8 @@ struct Events {
 #[derive(Debug, Default)]
 pub(crate) struct Converted {
     samples: Vec<Arc<Sample>>,
+    /// Places of samples that want the names of their user and project.
+    unnamed: Vec<usize>,
     events: Vec<Arc<model::Event>>,
 }
 
@@ -67,6 +72,7 @@ impl Converted {
 
     fn cut_to(&mut self, (samples, events): (usize, usize)) {
         self.samples.truncate(samples);
+        self.unnamed.retain(|place| *place < samples);
         self.events.truncate(events);
     }
 }
@@ -87,7 +93,16 @@ impl Agent {
         settings: SampleSettings,
         router: Router,
     ) -> Self {
-        self.samples = Some(Samples { endpoints, settings, router });
+        self.samples = Some(Samples { endpoints, settings, router, names: None });
+        self
+    }
+
+    /// Lets samples that want it carry the names of their user and project. Without pipelines for samples, nothing does.
+    #[must_use]
+    pub fn with_names(mut self, names: Arc<NameResolver>) -> Self {
+        if let Some(samples) = &mut self.samples {
+            samples.names = Some(names);
+        }
         self
     }
 
@@ -154,6 +169,10 @@ impl Agent {
             }
         }
         drop(messages);
+        if let Some(names) = self.names().filter(|_| !converted.unnamed.is_empty()) {
+            let Converted { samples, unnamed, .. } = &mut converted;
+            names.fill(samples, unnamed, &self.metrics).await;
+        }
         progress.rest();
         self.metrics.samples.inc_by(converted.samples.len() as u64);
         self.metrics.events.inc_by(converted.events.len() as u64);
@@ -161,6 +180,10 @@ impl Agent {
         let token = DeliveryToken::new(move |outcome| resolved.resolve(outcome == Outcome::Accepted));
         self.dead_letters.take(poisons, &listener, &queue, ticket, token.share()).await;
         self.dispatch(converted, token).await;
+    }
+
+    fn names(&self) -> Option<&NameResolver> {
+        self.samples.as_ref()?.names.as_deref()
     }
 
     pub(crate) async fn dispatch(&self, converted: Converted, token: DeliveryToken) {
@@ -244,7 +267,18 @@ impl Agent {
             self.samples.as_ref().filter(|_| SampleEndpoints::accepts(notification.priority()))
         {
             let mut made = Vec::new();
-            for error in samples.endpoints.convert(notification, &samples.settings, &mut made) {
+            let errors = if samples.names.is_some() {
+                let mut unnamed = Vec::new();
+                let settings = &samples.settings;
+                let errors =
+                    samples.endpoints.convert_naming(notification, settings, &mut made, &mut unnamed);
+                let before = converted.samples.len();
+                converted.unnamed.extend(unnamed.into_iter().flatten().map(|place| before + place));
+                errors
+            } else {
+                samples.endpoints.convert(notification, &samples.settings, &mut made)
+            };
+            for error in errors {
                 failure = Some(self.report(failure, "samples", notification, &error));
             }
             converted.samples.extend(made.into_iter().map(Arc::new));

@@ -10,6 +10,7 @@ mod dead_letters;
 mod decode;
 mod explain;
 mod metrics;
+mod names;
 mod poison;
 mod ticket;
 
@@ -19,3 +20,4 @@ pub use explain::{
     Explained, ExplainedConversion, ExplainedEvent, Explainer, Explanation, Part, Route, SampleFate,
 };
 pub use metrics::AgentMetrics;
+pub use names::NameResolver;

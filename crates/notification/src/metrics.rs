@@ -41,6 +41,32 @@ causes! {
 }
 
 causes! {
+    /// What came of looking up the name of a user or project.
+    pub enum NameLookup {
+        /// The cache had it.
+        Cached => "cached",
+        /// Keystone told it.
+        Found => "found",
+        /// Keystone does not know the id; asked again after a while.
+        Unknown => "unknown",
+        /// Keystone did not answer, or not in time, or does not let us look.
+        Failed => "failed",
+        /// Keystone failed a moment ago, and was not asked.
+        Resting => "resting",
+    }
+}
+
+causes! {
+    /// What the cache of names was asked when it failed.
+    pub enum CacheFailure {
+        /// For a name.
+        Get => "get",
+        /// To keep a name.
+        Set => "set",
+    }
+}
+
+causes! {
     /// What became of a notification.
     pub enum Outcome {
         /// Every publisher accepted what came of it.
@@ -83,6 +109,10 @@ pub struct AgentMetrics {
     pub(crate) dead_letter_failures: Counter,
     /// Notifications lost.
     pub(crate) dropped: CauseCounter<Dropped>,
+    /// Names of users and projects looked up.
+    pub(crate) name_lookups: CauseCounter<NameLookup>,
+    /// Failures of the cache of names.
+    pub(crate) name_cache_failures: CauseCounter<CacheFailure>,
     /// What the dead letters take.
     dead_letter_bytes: Gauge,
     dead_letter_files: Gauge,
@@ -128,6 +158,14 @@ impl AgentMetrics {
             dropped: component.counter_by_cause(
                 "notifications_dropped",
                 "Notifications that cannot be processed and were not kept",
+            ),
+            name_lookups: component.counter_by_cause(
+                "name_lookups",
+                "Names of users and projects looked up for samples, by what came of it",
+            ),
+            name_cache_failures: component.counter_by_cause(
+                "name_cache_failures",
+                "Times that the cache of names did not do what it was asked",
             ),
             dead_letter_bytes: component.gauge_in(
                 "dead_letter",

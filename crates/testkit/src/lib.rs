@@ -11,6 +11,7 @@
 // Fixtures wait in real time: the clock that tests can move is for the code under test.
 #![allow(clippy::disallowed_methods)]
 
+mod cache_server;
 mod cloud;
 mod error;
 pub mod faults;
@@ -27,6 +28,7 @@ pub mod rabbitmq;
 mod service;
 pub mod wait;
 
+pub use cache_server::CacheServer;
 pub use cloud::Cloud;
 pub use error::Error;
 pub use glance::Glance;

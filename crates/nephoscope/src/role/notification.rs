@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice};
+use notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice, NameResolver};
 use observability::clock::Clock;
 use oslo_config::Config;
 use oslo_config::options::{nephoscope, notification as options, rabbit};
@@ -47,6 +47,8 @@ struct Maker {
     agent_metrics: AgentMetrics,
     dead_letters: DeadLetterOffice,
     buffers: Option<Buffers>,
+    /// Names of users and projects, if samples are to carry them.
+    names: Option<Arc<NameResolver>>,
 }
 
 /// The role at work.
@@ -83,6 +85,9 @@ impl Maker {
         if let Some((endpoints, settings, pipelines)) = definitions.samples {
             let router = router(&pipelines, RecordsKind::Samples, former.and_then(Agent::sample_router))?;
             agent = agent.with_samples(endpoints, settings, router);
+            if let Some(names) = &self.names {
+                agent = agent.with_names(Arc::clone(names));
+            }
         }
         if let Some((events, pipelines)) = definitions.events {
             let router = router(&pipelines, RecordsKind::Events, former.and_then(Agent::event_router))?;
@@ -119,6 +124,7 @@ impl Notification {
         definitions: Definitions,
         listeners: Vec<ListenerConfig>,
         publishers: &Arc<dyn PublisherFactory>,
+        names: Option<NameResolver>,
         metrics: &observability::metrics::Metrics,
     ) -> Result<Self, RouterError> {
         let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
@@ -130,6 +136,7 @@ impl Notification {
             dead_letters: dead_letters(config, &agent_metrics),
             agent_metrics,
             buffers: None,
+            names: names.map(Arc::new),
         };
         let (agent, workers) = maker.agent(config, definitions, None)?;
         let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));

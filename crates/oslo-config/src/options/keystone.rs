@@ -30,15 +30,15 @@ options! { "service_credentials";
     /// Certificate authorities, PEM, that servers' certificates are checked against.
     CAFILE: OptStr = nullable_text("cafile").formerly(&[
         was("os_cacert"), was("os-cacert"), was_in("DEFAULT", "os_cacert"), was_in("DEFAULT", "os-cacert"),
-    ]).later(ROLE);
+    ]);
     /// Client certificate, PEM.
-    CERTFILE: OptStr = nullable_text("certfile").later(ROLE);
+    CERTFILE: OptStr = nullable_text("certfile");
     /// Private key of the client certificate, PEM.
-    KEYFILE: OptStr = nullable_text("keyfile").later(ROLE);
+    KEYFILE: OptStr = nullable_text("keyfile");
     /// Whether servers' certificates go unchecked.
-    INSECURE: Bool = boolean("insecure", false).later(ROLE);
+    INSECURE: Bool = boolean("insecure", false);
     /// Seconds that a request may take. Unset: the publisher's or pollster's own limit.
-    TIMEOUT: OptFloat = nullable_float("timeout").later(ROLE);
+    TIMEOUT: OptFloat = nullable_float("timeout");
     /// Whether the duration of each request is recorded.
     COLLECT_TIMING: Bool = boolean("collect_timing", false).no_effect("durations are always measured, see /metrics");
     /// Whether requests are logged under several loggers.
@@ -46,63 +46,63 @@ options! { "service_credentials";
     /// Cipher list for OpenSSL.
     TLS_CIPHERS: OptStr = nullable_text("tls_ciphers").no_effect("the TLS library offers safe ciphers only");
     /// Oldest TLS version to speak.
-    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]).later(ROLE);
-    /// Authentication plugin: `password`, `v3applicationcredential`, `token`, `none`, `http_basic`,
-    /// `gnocchi-basic`, `gnocchi-noauth` and others of keystoneauth.
-    AUTH_TYPE: OptStr = nullable_text("auth_type").formerly(&[was("auth_plugin")]).later(ROLE);
+    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]);
+    /// Authentication plugin: `password`, `v3password`, `v3applicationcredential`, `token`, `v3token`, `none`,
+    /// `http_basic`, `admin_token`, `gnocchi-basic`, `gnocchi-noauth`. Others of keystoneauth are refused.
+    AUTH_TYPE: OptStr = nullable_text("auth_type").formerly(&[was("auth_plugin")]);
     /// Section that the plugin's options are read from, instead of this one.
-    AUTH_SECTION: OptStr = nullable_text("auth_section").later(ROLE);
+    AUTH_SECTION: OptStr = nullable_text("auth_section");
     /// Keystone's URL.
-    AUTH_URL: OptStr = nullable_text("auth_url").later(ROLE);
+    AUTH_URL: OptStr = nullable_text("auth_url");
     /// `all` for a token of the whole system.
-    SYSTEM_SCOPE: OptStr = nullable_text("system_scope").later(ROLE);
+    SYSTEM_SCOPE: OptStr = nullable_text("system_scope");
     /// Id of the domain to be authorised for.
-    DOMAIN_ID: OptStr = nullable_text("domain_id").later(ROLE);
+    DOMAIN_ID: OptStr = nullable_text("domain_id");
     /// Name of the domain to be authorised for.
-    DOMAIN_NAME: OptStr = nullable_text("domain_name").later(ROLE);
+    DOMAIN_NAME: OptStr = nullable_text("domain_name");
     /// Id of the project to be authorised for.
-    PROJECT_ID: OptStr = nullable_text("project_id").formerly(&[was("tenant-id"), was("tenant_id")]).later(ROLE);
+    PROJECT_ID: OptStr = nullable_text("project_id").formerly(&[was("tenant-id"), was("tenant_id")]);
     /// Name of the project to be authorised for.
-    PROJECT_NAME: OptStr = nullable_text("project_name").formerly(&[was("tenant-name"), was("tenant_name")]).later(ROLE);
+    PROJECT_NAME: OptStr = nullable_text("project_name").formerly(&[was("tenant-name"), was("tenant_name")]);
     /// Id of that project's domain.
-    PROJECT_DOMAIN_ID: OptStr = nullable_text("project_domain_id").later(ROLE);
+    PROJECT_DOMAIN_ID: OptStr = nullable_text("project_domain_id");
     /// Name of that project's domain.
-    PROJECT_DOMAIN_NAME: OptStr = nullable_text("project_domain_name").later(ROLE);
+    PROJECT_DOMAIN_NAME: OptStr = nullable_text("project_domain_name");
     /// Id of a trust to use.
-    TRUST_ID: OptStr = nullable_text("trust_id").later(ROLE);
+    TRUST_ID: OptStr = nullable_text("trust_id");
     /// Id of the domain of user and project, where theirs are not given.
-    DEFAULT_DOMAIN_ID: OptStr = nullable_text("default_domain_id").later(ROLE);
+    DEFAULT_DOMAIN_ID: OptStr = nullable_text("default_domain_id");
     /// Name of the domain of user and project, where theirs are not given.
-    DEFAULT_DOMAIN_NAME: OptStr = nullable_text("default_domain_name").later(ROLE);
+    DEFAULT_DOMAIN_NAME: OptStr = nullable_text("default_domain_name");
     /// Id of the user.
-    USER_ID: OptStr = nullable_text("user_id").later(ROLE);
+    USER_ID: OptStr = nullable_text("user_id");
     /// Name of the user.
-    USERNAME: OptStr = nullable_text("username").formerly(&[was("user-name"), was("user_name")]).later(ROLE);
+    USERNAME: OptStr = nullable_text("username").formerly(&[was("user-name"), was("user_name")]);
     /// Id of the user's domain.
-    USER_DOMAIN_ID: OptStr = nullable_text("user_domain_id").later(ROLE);
+    USER_DOMAIN_ID: OptStr = nullable_text("user_domain_id");
     /// Name of the user's domain.
-    USER_DOMAIN_NAME: OptStr = nullable_text("user_domain_name").later(ROLE);
+    USER_DOMAIN_NAME: OptStr = nullable_text("user_domain_name");
     /// Password.
-    PASSWORD: OptStr = nullable_text("password").secret().later(ROLE);
+    PASSWORD: OptStr = nullable_text("password").secret();
     /// Id of an application credential.
-    APPLICATION_CREDENTIAL_ID: OptStr = nullable_text("application_credential_id").later(ROLE);
+    APPLICATION_CREDENTIAL_ID: OptStr = nullable_text("application_credential_id");
     /// Name of an application credential; needs the user as well.
-    APPLICATION_CREDENTIAL_NAME: OptStr = nullable_text("application_credential_name").later(ROLE);
+    APPLICATION_CREDENTIAL_NAME: OptStr = nullable_text("application_credential_name");
     /// Secret of the application credential.
-    APPLICATION_CREDENTIAL_SECRET: OptStr = nullable_text("application_credential_secret").secret().later(ROLE);
+    APPLICATION_CREDENTIAL_SECRET: OptStr = nullable_text("application_credential_secret").secret();
     /// Token to authenticate with.
-    TOKEN: OptStr = nullable_text("token").secret().later(ROLE);
+    TOKEN: OptStr = nullable_text("token").secret();
     /// Address of the service itself, for plugins without a catalogue (`none`, `http_basic`,
     /// `gnocchi-basic`, `gnocchi-noauth`).
-    ENDPOINT: OptStr = nullable_text("endpoint").formerly(&[was("gnocchi-endpoint"), was("gnocchi_endpoint"), was("url")]).later(ROLE);
+    ENDPOINT: OptStr = nullable_text("endpoint").formerly(&[was("gnocchi-endpoint"), was("gnocchi_endpoint"), was("url")]);
     /// User name of `gnocchi-basic`.
-    USER: OptStr = nullable_text("user").later(ROLE);
+    USER: OptStr = nullable_text("user");
     /// Roles, separated by commas, of `gnocchi-noauth`.
-    ROLES: OptStr = nullable_text("roles").later(ROLE);
+    ROLES: OptStr = nullable_text("roles");
     /// One-time password of `v3totp`.
-    PASSCODE: OptStr = nullable_text("passcode").secret().later(ROLE);
+    PASSCODE: OptStr = nullable_text("passcode").secret().no_effect(FACTORS);
     /// Methods, separated by commas, of `v3multifactor`.
-    AUTH_METHODS: OptStr = nullable_text("auth_methods").later(ROLE);
+    AUTH_METHODS: OptStr = nullable_text("auth_methods").no_effect(FACTORS);
     /// Identity provider of the federation plugins.
     IDENTITY_PROVIDER: OptStr = nullable_text("identity_provider").no_effect(FEDERATION);
     /// Protocol of the federation plugins.
@@ -153,7 +153,7 @@ options! { "service_credentials";
     /// Region whose endpoints are used.
     REGION_NAME: OptStr = nullable_text("region_name").default_env(&["OS_REGION_NAME"]).formerly(&[
         was("os_region_name"), was("os-region-name"), was_in("DEFAULT", "os_region_name"), was_in("DEFAULT", "os-region-name"),
-    ]).later(ROLE);
+    ]);
     /// Kind of endpoint that is taken from the catalogue.
     INTERFACE: Str = text("interface", "public")
         .choices(&["public", "internal", "admin", "auth", "publicURL", "internalURL", "adminURL"])
@@ -161,8 +161,8 @@ options! { "service_credentials";
         .formerly(&[
             was("os_endpoint_type"), was("os-endpoint-type"),
             was_in("DEFAULT", "os_endpoint_type"), was_in("DEFAULT", "os-endpoint-type"),
-        ]).later(ROLE);
+        ]);
 }
 
-const ROLE: &str = "publishers and pollsters that ask Keystone";
+const FACTORS: &str = "one-time passwords are not supported: a service has nobody to ask";
 const FEDERATION: &str = "federated and OAuth 2.0 authentication are not supported";

@@ -17,7 +17,7 @@ options! { "polling";
     /// Directories of dynamic pollster definitions.
     POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]).later(ROLE);
     /// Whether samples also carry the names of their user and project, asked from Keystone.
-    IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]).later(ROLE);
+    IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]);
     /// Whether samples are sent to the message bus.
     ENABLE_NOTIFICATIONS: Bool = boolean("enable_notifications", true).later(ROLE);
     /// Whether samples are offered to Prometheus.

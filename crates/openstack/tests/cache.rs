@@ -1,0 +1,202 @@
+//! The caches against a real memcached and Redis, and their entries against dogpile.cache.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test, in real time")]
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nephoscope_openstack::{Cache, CacheOptions, MemcachedOptions, RedisOptions};
+use observability::clock::Clock;
+use testkit::{CacheServer, until, venv_python};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Values that a back end must carry as they are.
+const VALUES: [&str; 5] = ["admin", "", "Düsseldorf \u{1F600}", "a\r\nEND\r\nb|c", " "];
+
+/// What every back end does.
+fn behaves(runtime: &tokio::runtime::Runtime, make: impl Fn(Clock) -> Cache) {
+    let (clock, hand) = Clock::test(Timestamp::now());
+    let (cache, other) = (make(clock.clone()), make(clock));
+    runtime.block_on(async {
+        assert_eq!(cache.get("nothing").await.unwrap(), None);
+        for (number, value) in VALUES.into_iter().enumerate() {
+            let key = format!("ключ {number}");
+            cache.set(&key, value).await.unwrap();
+            assert_eq!(cache.get(&key).await.unwrap().as_deref(), Some(value));
+            // Agents share what is there.
+            assert_eq!(other.get(&key).await.unwrap().as_deref(), Some(value));
+        }
+        let long = "x".repeat(60_000);
+        cache.set("long", &long).await.unwrap();
+        assert_eq!(cache.get("long").await.unwrap(), Some(long));
+        cache.set("too long", &"x".repeat(100_000)).await.unwrap();
+        assert_eq!(cache.get("too long").await.unwrap(), None);
+        hand.advance(Duration::from_mins(10) + Duration::from_secs(1));
+        assert_eq!(cache.get("ключ 0").await.unwrap(), None);
+        cache.set("ключ 0", "new").await.unwrap();
+        assert_eq!(cache.get("ключ 0").await.unwrap().as_deref(), Some("new"));
+    });
+}
+
+/// A server that goes and comes again.
+fn recovers(runtime: &tokio::runtime::Runtime, server: &CacheServer, make: impl Fn(Clock) -> Cache) {
+    let (clock, hand) = Clock::test(Timestamp::now());
+    let cache = make(clock);
+    runtime.block_on(cache.set("k", "v")).unwrap();
+    server.stop().unwrap();
+    let error = runtime.block_on(cache.get("k")).unwrap_err();
+    assert_eq!(error.cause(), "connection", "{error}");
+    let error = runtime.block_on(cache.get("k")).unwrap_err();
+    assert_eq!(error.cause(), "resting", "{error}");
+    server.start_again().unwrap();
+    hand.advance(Duration::from_mins(5));
+    assert_eq!(runtime.block_on(cache.get("k")).unwrap(), None);
+    runtime.block_on(cache.set("k", "w")).unwrap();
+    // A restart that nobody noticed: the connection is made anew.
+    server.stop().unwrap();
+    server.start_again().unwrap();
+    runtime.block_on(cache.set("k", "x")).unwrap();
+    assert_eq!(runtime.block_on(cache.get("k")).unwrap().as_deref(), Some("x"));
+}
+
+#[test]
+fn memcached_keeps_names() {
+    let (one, two) = (CacheServer::memcached().unwrap(), CacheServer::memcached().unwrap());
+    let runtime = runtime();
+    let memcached = |servers: Vec<String>| {
+        move |clock| {
+            let options = MemcachedOptions { servers: servers.clone(), ..MemcachedOptions::default() };
+            Cache::with_clock(CacheOptions::Memcached(options), clock).unwrap()
+        }
+    };
+    behaves(&runtime, memcached(vec![one.address()]));
+    behaves(&runtime, memcached(vec![one.address(), two.address()]));
+    recovers(&runtime, &one, memcached(vec![one.address()]));
+    // With a second server, a key finds another place while its own is down.
+    let (clock, _hand) = Clock::test(Timestamp::now());
+    let cache = memcached(vec![one.address(), two.address()])(clock);
+    one.stop().unwrap();
+    let carried = (0..20).filter(|number| {
+        let key = number.to_string();
+        let _ = runtime.block_on(cache.set(&key, "v"));
+        runtime.block_on(cache.set(&key, "v")).is_ok() && runtime.block_on(cache.get(&key)).unwrap().is_some()
+    });
+    assert_eq!(carried.count(), 20);
+}
+
+#[test]
+fn redis_keeps_names() {
+    let server = CacheServer::redis(Some("swordfish")).unwrap();
+    let runtime = runtime();
+    let options = |password: Option<&str>| RedisOptions {
+        server: server.address(),
+        database: 3,
+        password: password.map(|password| password.to_owned().into()),
+        ..RedisOptions::default()
+    };
+    let redis = |clock| Cache::with_clock(CacheOptions::Redis(options(Some("swordfish"))), clock).unwrap();
+    behaves(&runtime, redis);
+    recovers(&runtime, &server, redis);
+    for (password, words) in [(Some("wrong"), "WRONGPASS"), (None, "NOAUTH")] {
+        let cache = Cache::new(CacheOptions::Redis(options(password))).unwrap();
+        let error = runtime.block_on(cache.get("k")).unwrap_err();
+        assert_eq!(error.cause(), "answer");
+        let text = error.to_string();
+        assert!(text.contains(words) && !text.contains("swordfish"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_costs_the_time_limit_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = RedisOptions {
+        server: listener.local_addr().unwrap().to_string(),
+        timeout: Duration::from_millis(50),
+        ..RedisOptions::default()
+    };
+    let cache = Cache::new(CacheOptions::Redis(options)).unwrap();
+    let runtime = runtime();
+    assert_eq!(runtime.block_on(cache.get("k")).unwrap_err().cause(), "timeout");
+    assert_eq!(runtime.block_on(cache.get("k")).unwrap_err().cause(), "resting");
+}
+
+/// Reads what we have written to a server, and writes what we shall read, in the ways of dogpile.cache and its clients.
+const DOGPILE: &str = r#"
+import pickle, socket, sys
+from dogpile.cache import make_region
+from dogpile.cache.api import CachedValue, DefaultSerialization
+from oslo_cache.core import _sha1_mangle_key
+
+kind, port, key, theirs, expected = sys.argv[1:]
+stream = socket.create_connection(("127.0.0.1", int(port)), 10).makefile("rwb")
+mangled = _sha1_mangle_key(key)
+# A region in memory, whose ways of writing values are those of every back end.
+region = make_region().configure("dogpile.cache.memory")
+region.serializer, region.deserializer = pickle.dumps, pickle.loads
+
+def send(data):
+    stream.write(data)
+    stream.flush()
+
+if kind == "memcached":
+    send(f"get {mangled}\r\n".encode())
+    head = stream.readline().split()
+    assert head[0] == b"VALUE" and head[2] == b"1", head
+    value = pickle.loads(stream.read(int(head[3]) + 2)[:-2])
+    assert stream.readline() == b"END\r\n"
+    assert isinstance(value, CachedValue), value
+    for number, protocol in enumerate((0, 2, pickle.DEFAULT_PROTOCOL, pickle.HIGHEST_PROTOCOL)):
+        data = pickle.dumps(CachedValue(theirs, region._gen_metadata()), protocol)
+        name = _sha1_mangle_key(f"their {number}")
+        send(f"set {name} 1 600 {len(data)}\r\n".encode() + data + b"\r\n")
+        assert stream.readline() == b"STORED\r\n"
+else:
+    send(f"GET {mangled}\r\n".encode())
+    length = int(stream.readline()[1:])
+    value = region._parse_serialized_from_backend(stream.read(length + 2)[:-2])
+    for number in range(4):
+        data = region._serialized_cached_value(region._value(theirs))
+        name = _sha1_mangle_key(f"their {number}").encode()
+        send(b"*3\r\n$3\r\nSET\r\n$40\r\n%b\r\n$%d\r\n%b\r\n" % (name, len(data), data))
+        assert stream.readline() == b"+OK\r\n"
+
+assert value.payload == expected, value
+assert not region._is_cache_miss(value, key), value
+"#;
+
+#[test]
+fn python_reads_what_we_cache_and_we_read_what_python_caches() {
+    let memcached = CacheServer::memcached().unwrap();
+    let redis = CacheServer::redis(None).unwrap();
+    let runtime = runtime();
+    let of_memcached = MemcachedOptions { servers: vec![memcached.address()], ..MemcachedOptions::default() };
+    let of_redis = RedisOptions { server: redis.address(), ..RedisOptions::default() };
+    for (kind, server, options) in [
+        ("memcached", &memcached, CacheOptions::Memcached(of_memcached)),
+        ("redis", &redis, CacheOptions::Redis(of_redis)),
+    ] {
+        let cache = Cache::new(options).unwrap();
+        let (key, ours, theirs) = ("3f0f0c2e-ключ", "our näme", "their name");
+        runtime.block_on(cache.set(key, ours)).unwrap();
+        let address = server.address();
+        let port = address.rsplit(':').next().unwrap();
+        let mut python = Command::new(venv_python().unwrap())
+            .args(["-", kind, port, key, theirs, ours])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        python.stdin.take().unwrap().write_all(DOGPILE.as_bytes()).unwrap();
+        let output = python.wait_with_output().unwrap();
+        assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+        for number in 0..4 {
+            let read = until("their value", || runtime.block_on(cache.get(&format!("their {number}"))).ok())
+                .unwrap();
+            assert_eq!(read.as_deref(), Some(theirs), "{kind} {number}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""A private memcached on its own port.
+
+    memcached.py
+
+Commands on stdin: stop, start (the port is kept, the contents are not).
+"""
+
+import argparse
+import signal
+
+from launcher import Failure, Launcher, accepts
+
+START_SECONDS = 30
+PROGRAM = "/usr/bin/memcached"
+
+
+class Server:
+    def __init__(self, launcher):
+        self.launcher = launcher
+        self.port = launcher.ports.take()
+        self.log = launcher.path("server.log")
+        self.server = None
+
+    def begin(self):
+        self.launcher.own()
+        return {"port": self.port, "log": self.log, **self.start()}
+
+    def start(self):
+        if self.server is not None and self.server.poll() is None:
+            raise Failure("the server runs already")
+        command = [PROGRAM, "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "16", "-t", "1"]
+        try:
+            self.server = self.launcher.spawn(command, "server.log")
+        except FileNotFoundError as missing:
+            raise Failure("memcached is not installed: run scripts/provision test") from missing
+        self.launcher.wait_until("open port", lambda: accepts(self.port), self.server, self.log, START_SECONDS)
+        return {"pid": self.server.pid}
+
+    def stop(self):
+        self.launcher.end_child(self.server, signal.SIGTERM, 10)
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    launcher = Launcher("memcached")
+    server = Server(launcher)
+    launcher.serve(server.begin, {"stop": server.stop, "start": server.start})
+
+
+if __name__ == "__main__":
+    main()
