@@ -22,6 +22,8 @@ class Server:
         self.port = launcher.ports.take()
         self.log = launcher.path("server.log")
         self.server = None
+        # It writes its title over its environment, by whose mark the launcher would find it.
+        launcher.stop_signal = signal.SIGTERM
 
     def begin(self):
         lines = [

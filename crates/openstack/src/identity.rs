@@ -34,6 +34,10 @@ impl Session {
         domain: &str,
         project: &str,
     ) -> Result<Option<String>, Error> {
+        // Keystone refuses to look for nothing.
+        if project.is_empty() {
+            return Ok(None);
+        }
         let domains =
             self.identity(Method::GET, identity, "domains").body_limit(MAX_LIST_BYTES).send().await?;
         let Some(domain) = pick(list(&domains.success()?, "domains")?, domain) else { return Ok(None) };

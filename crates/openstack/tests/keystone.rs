@@ -290,11 +290,12 @@ async fn refusals(keystone: &Keystone, cloud: &Cloud) {
         ..PasswordOptions::default()
     };
     let small = session(AuthOptions::Password(small));
-    let error = small.user_name(&ServiceFilter::new("identity"), "other").await.unwrap_err();
+    let filter = ServiceFilter::new("identity");
+    let error = small.project_id_by_name(&filter, "Default", "admin").await.unwrap_err();
     assert!(matches!(error, Error::Refused { status, .. } if status == 403), "{error:?}");
     // The user is gone: the token is refused, and there is no new one.
     cloud.delete_user(&user).unwrap();
-    let error = small.project_name(&ServiceFilter::new("identity"), &project).await.unwrap_err();
+    let error = small.project_name(&filter, &project).await.unwrap_err();
     assert_eq!(error.cause(), "credentials", "{error}");
 }
 
@@ -314,6 +315,7 @@ fn keystone_comes_and_goes() {
         proxy.accept().unwrap();
         assert!(runtime.block_on(session.project_id()).unwrap().is_some());
         proxy.refuse();
+        proxy.cut().unwrap();
         // The token is good, and the catalogue's address does not go through the proxy.
         let users = identity(&session).request(Method::GET, "/users");
         runtime.block_on(users.send()).unwrap().success().unwrap();
@@ -328,5 +330,6 @@ fn keystone_comes_and_goes() {
         proxy.resume();
         assert!(runtime.block_on(session.project_id()).unwrap().is_some());
         proxy.refuse();
+        proxy.cut().unwrap();
     }
 }
