@@ -210,13 +210,12 @@ impl Keystone {
 
     async fn authenticate(&self, client: &reqwest::Client) -> Result<Access, Error> {
         let known = self.lock().tokens_url.clone();
-        let tokens_url = match known {
-            Some(url) => url,
-            None => {
-                let url = self.tokens_url(client).await?;
-                self.lock().tokens_url = Some(url.clone());
-                url
-            }
+        let tokens_url = if let Some(url) = known {
+            url
+        } else {
+            let url = self.tokens_url(client).await?;
+            self.lock().tokens_url = Some(url.clone());
+            url
         };
         let asked_at = self.clock.monotonic();
         let mut headers = HeaderMap::new();

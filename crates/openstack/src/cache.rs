@@ -164,7 +164,7 @@ enum Backend {
     Memory(Memory),
     Null,
     Memcached(Memcached),
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 impl Cache {
@@ -185,7 +185,7 @@ impl Cache {
             CacheOptions::InProcess { expiration } => Backend::Memory(Memory::new(expiration, clock)),
             CacheOptions::Null => Backend::Null,
             CacheOptions::Memcached(options) => Backend::Memcached(Memcached::new(options, clock)?),
-            CacheOptions::Redis(options) => Backend::Redis(Redis::new(options, clock)?),
+            CacheOptions::Redis(options) => Backend::Redis(Box::new(Redis::new(options, clock)?)),
         })))
     }
 

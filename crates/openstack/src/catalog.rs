@@ -2,6 +2,8 @@
 
 mod service_types;
 
+use std::fmt::Write as _;
+
 use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 
@@ -83,11 +85,12 @@ impl Catalog {
 
     fn not_found(&self, filter: &ServiceFilter, interface: &str) -> Error {
         let mut wanted = format!("{interface} endpoint of a service of type {}", filter.service_type);
+        // Writing to a String cannot fail.
         if let Some(name) = &filter.service_name {
-            wanted.push_str(&format!(" named {name}"));
+            let _ = write!(wanted, " named {name}");
         }
         if let Some(region) = &filter.region_name {
-            wanted.push_str(&format!(" in region {region}"));
+            let _ = write!(wanted, " in region {region}");
         }
         let same: Vec<String> = self
             .0

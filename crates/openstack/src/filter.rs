@@ -74,7 +74,6 @@ impl Service {
     }
 
     /// A request to the endpoint and `path`.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.session.request(method, &self.filter, path)
     }

@@ -64,17 +64,14 @@ impl RequestBuilder {
 
     /// Sets a header. What is no header comes back from [`send`](Self::send) as [`Error::Configuration`].
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-            (Ok(name), Ok(value)) => {
-                self.headers.insert(name, value);
-            }
-            _ => {
-                let fault = Error::configuration(
-                    format!("the header {name:?} cannot be sent"),
-                    "use visible ASCII characters",
-                );
-                self.fault.get_or_insert(fault);
-            }
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            self.headers.insert(name, value);
+        } else {
+            let fault = Error::configuration(
+                format!("the header {name:?} cannot be sent"),
+                "use visible ASCII characters",
+            );
+            self.fault.get_or_insert(fault);
         }
         self
     }

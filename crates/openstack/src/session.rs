@@ -1,6 +1,6 @@
 //! [`Session`]: one identity, one token, one catalogue, one pool of connections, shared by everybody.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ struct Inner {
 
 #[derive(Debug)]
 enum Auth {
-    Keystone(Keystone),
-    Fixed(Fixed),
+    Keystone(Box<Keystone>),
+    Fixed(Box<Fixed>),
 }
 
 impl Session {
@@ -54,8 +54,8 @@ impl Session {
         let SessionOptions { auth, tls, proxy, timeout, max_idle_per_host } = options;
         auth.check()?;
         let auth = match (Fixed::of(&auth)?, Identity::of(&auth)) {
-            (Some(fixed), _) => Auth::Fixed(fixed),
-            (None, Some(identity)) => Auth::Keystone(Keystone::new(identity, clock)?),
+            (Some(fixed), _) => Auth::Fixed(Box::new(fixed)),
+            (None, Some(identity)) => Auth::Keystone(Box::new(Keystone::new(identity, clock)?)),
             // Every plugin is one or the other.
             (None, None) => return Err(Error::configuration("auth_type is not supported", "use password")),
         };
@@ -207,7 +207,8 @@ fn client_error(error: &ClientError, tls: &TlsOptions) -> Error {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        message.push_str(&format!(": {cause}"));
+        // Writing to a String cannot fail.
+        let _ = write!(message, ": {cause}");
         source = cause.source();
     }
     let hint = if tls.cafile.is_some() || tls.certfile.is_some() || tls.keyfile.is_some() {

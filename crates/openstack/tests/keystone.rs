@@ -13,6 +13,7 @@ use testkit::{Cloud, Keystone, Proxy};
 /// Nobody listens to what this Keystone notifies.
 const NO_BROKER: &str = "fake://";
 
+#[expect(clippy::unnecessary_wraps, reason = "what options are made of")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

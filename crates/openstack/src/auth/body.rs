@@ -98,6 +98,7 @@ mod tests {
     use super::*;
     use crate::{ApplicationCredentialOptions, PasswordOptions, TokenOptions};
 
+    #[expect(clippy::unnecessary_wraps, reason = "what options are made of")]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

@@ -28,6 +28,9 @@ pub(super) enum Progress<T> {
     Bad(String),
 }
 
+/// Reads the answer to what is sent first on a connection.
+pub(super) type Welcome = fn(&[u8]) -> Progress<()>;
+
 /// How a server is reached.
 pub(super) struct ServerOptions<'o> {
     /// The option that names it, for errors.
@@ -101,7 +104,7 @@ impl Server {
     /// Sends a request and reads its answer. On a new connection, `hello` and its answer come first.
     pub(super) async fn ask<T>(
         &self,
-        hello: Option<(&[u8], fn(&[u8]) -> Progress<()>)>,
+        hello: Option<(&[u8], Welcome)>,
         request: &[u8],
         answer: impl Fn(&[u8]) -> Progress<T>,
     ) -> Result<T, CacheError> {
@@ -123,7 +126,7 @@ impl Server {
 
     async fn exchange<T>(
         &self,
-        hello: Option<(&[u8], fn(&[u8]) -> Progress<()>)>,
+        hello: Option<(&[u8], Welcome)>,
         request: &[u8],
         answer: &impl Fn(&[u8]) -> Progress<T>,
     ) -> Result<T, CacheError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use observability::clock::Clock;
 
-use super::connection::{Progress, Server, ServerOptions, line};
+use super::connection::{Progress, Server, ServerOptions, Welcome, line};
 use super::dogpile::Cached;
 use super::{CacheError, MAX_VALUE_BYTES, RedisOptions};
 use crate::Error;
@@ -17,7 +17,7 @@ pub(super) struct Redis {
     server: Server,
     /// What comes first on a connection.
     hello: Vec<u8>,
-    welcome: fn(&[u8]) -> Progress<()>,
+    welcome: Welcome,
     options: RedisOptions,
     clock: Clock,
 }
@@ -35,7 +35,7 @@ impl Redis {
         let server = Server::new(&server, clock.clone())?;
         let mut hello = Vec::new();
         let password = options.password.as_ref().map(|password| password.expose().as_str());
-        let welcome: fn(&[u8]) -> Progress<()> = match (&options.username, password) {
+        let welcome: Welcome = match (&options.username, password) {
             (Some(user), Some(password)) => {
                 write(&mut hello, &[b"AUTH", user.as_bytes(), password.as_bytes()]);
                 |bytes| welcome(bytes, 2)

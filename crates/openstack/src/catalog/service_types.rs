@@ -54,8 +54,8 @@ pub(super) fn preferred<'c>(wanted: &str, found: &[(&'c str, Vec<&'c str>)]) -> 
         return Some(url);
     }
     if let Some((official, aliases)) = family(wanted) {
-        let by_preference = std::iter::once(official).chain(aliases.iter().copied());
-        if let Some(url) = by_preference.filter_map(first_of).next() {
+        let mut by_preference = std::iter::once(official).chain(aliases.iter().copied());
+        if let Some(url) = by_preference.find_map(first_of) {
             return Some(url);
         }
     }
