@@ -2,7 +2,7 @@
 
     openstack_oracle.py FILE...
 
-For each of the three groups with credentials: whose endpoint is found, for what the token is, and which headers are sent.
+For each of the three groups with credentials, or for one if they are the same: whose endpoint is found, for what the token is, and which headers are sent.
 """
 
 import json
@@ -58,7 +58,10 @@ def main():
     for path in sys.argv[1:]:
         conf = load(path)
         answers = {}
-        for group in SERVICES:
+        with open(path, encoding="utf-8") as file:
+            # Where no group has a section of its own, all of them mean the same one.
+            groups = SERVICES if "[gnocchi]" in file.read() else ["gnocchi"]
+        for group in groups:
             try:
                 answers[group] = examine(conf, group)
             except Exception as error:  # whatever it is, it is an answer

@@ -224,7 +224,6 @@ fn what_is_wrong_with_the_cache_names_the_option() {
             enabled("redis_db", "0", "dogpile.cache.redis_sentinel"),
             "[cache] backend = dogpile.cache.redis_sentinel",
         ),
-        (enabled("redis_db", "0", "oslo_cache.etcd3gw"), "[cache] backend = oslo_cache.etcd3gw"),
         (
             enabled("memcache_sasl_enabled", "true", "dogpile.cache.memcached"),
             "[cache] memcache_sasl_enabled",
