@@ -4,7 +4,8 @@ use crate::option::build_names::{was, was_in};
 use crate::option::{boolean, float, integer, list, multi, nullable_integer, nullable_text, text};
 
 const LIBRARY: &str = "it tunes a Python library";
-const SENTINEL: &str = "Redis sentinels are not asked; name the server, or a proxy before it, in redis_server";
+const SENTINEL: &str =
+    "Redis sentinels are not asked; name the server, or a proxy before it, in redis_server";
 const KEEPALIVE: &str = "each access has its own time limit, socket_timeout";
 
 options! { "cache";
