@@ -1,9 +1,13 @@
 //! Names of users and projects from a real Keystone, on samples of definitions with a lookup.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use testkit::{Keystone, Proxy, shared_rabbitmq, until};
+use testkit::{Keystone, Proxy, shared_rabbitmq, until, wait_until};
 
 use crate::harness::{Agent, EXCHANGE, ROUTING_KEY, read_records};
+
+const LONG: Duration = Duration::from_mins(2);
 
 /// What Magnum sends; its definition looks up several meters.
 fn notification(id: &str, user: &str, project: &str) -> Vec<u8> {
@@ -69,19 +73,31 @@ fn samples_carry_names_while_keystone_tells_them_and_go_on_without() {
     proxy.accept().unwrap();
     agent.start();
     agent.wait_ready();
-    publish("m2", &user, &project);
-    assert_eq!(names(&samples(&agent, "m2")), [(Some("a-user"), Some("a-project")); 2]);
-    // Names are cached: with the project gone and Keystone down, they are still told.
+    // A Keystone on a loaded machine may miss the deadline of the first batch, and is left alone for a while then.
+    let mut tries = 0;
+    wait_until("names", LONG, || {
+        tries += 1;
+        let id = format!("w{tries}");
+        publish(&id, &user, &project);
+        (names(&samples(&agent, &id)) == [(Some("a-user"), Some("a-project")); 2]).then_some(())
+    })
+    .unwrap();
+    let lookups = |agent: &mut Agent| {
+        ["found", "cached", "unknown"].map(|cause| {
+            let series = format!("nephoscope_notification_name_lookups_total{{cause=\"{cause}\"}}");
+            agent.metric(&series).unwrap()
+        })
+    };
+    let before = lookups(&mut agent);
+    // Names are cached: with the project gone, its name is still told.
     cloud.delete_project(&project).unwrap();
     publish("m3", &user, &project);
     assert_eq!(names(&samples(&agent, "m3")), [(Some("a-user"), Some("a-project")); 2]);
     publish("m4", "nobody", &other);
     assert_eq!(names(&samples(&agent, "m4")), [(None, Some("other")); 2]);
-    let lookups = |agent: &mut Agent, cause: &str| {
-        agent.metric(&format!("nephoscope_notification_name_lookups_total{{cause=\"{cause}\"}}")).unwrap()
-    };
-    for (cause, count) in [("found", 3.0), ("cached", 2.0), ("unknown", 1.0), ("failed", 0.0)] {
-        assert!((lookups(&mut agent, cause) - count).abs() < 0.5, "{cause}");
+    let counted = lookups(&mut agent);
+    for (place, more) in [1.0, 2.0, 1.0].into_iter().enumerate() {
+        assert!((counted[place] - before[place] - more).abs() < 0.5, "{before:?} {counted:?}");
     }
     assert!(!agent.process().output().contains(keystone.password()));
     assert!(agent.terminate().success());
