@@ -1,4 +1,5 @@
-//! Dead letters: messages that could not be processed, kept until an operator has looked at them.
+//! Dead letters: messages that could not be processed, and records that a publisher's peer refuses for good, kept until an
+//! operator has looked at them.
 //!
 //! ```text
 //! dead-letters/
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 
 use crate::medium::{Medium, MediumFile};
 
-pub use letter::{Letter, LetterId, NoId};
+pub use letter::{Letter, LetterId, NoId, Refused};
 pub use lock::{Lock, LockError};
 pub use shelf::{Contents, Damage, FILE_BYTES_MAX, Stored};
 

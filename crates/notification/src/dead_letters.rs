@@ -50,6 +50,7 @@ impl Poison {
             compression: delivery.compression,
             message_id: failure.message_id,
             event_type: failure.event_type,
+            refused: None,
             body: delivery.body,
         }
     }
@@ -87,7 +88,7 @@ pub struct DeadLetterOffice {
 #[derive(Debug)]
 struct Shared {
     /// `None` keeps none.
-    store: Option<DeadLetters>,
+    store: Option<Arc<DeadLetters>>,
     attempts: Attempts,
     clock: Clock,
     room: Arc<Semaphore>,
@@ -102,7 +103,12 @@ impl DeadLetterOffice {
     /// Writes to `store`; without one, nothing is kept, which is counted. What may be given back to the broker is given
     /// back `requeue_limit` times before; 0 is for ever.
     #[must_use]
-    pub fn new(store: Option<DeadLetters>, requeue_limit: u64, clock: Clock, metrics: &AgentMetrics) -> Self {
+    pub fn new(
+        store: Option<Arc<DeadLetters>>,
+        requeue_limit: u64,
+        clock: Clock,
+        metrics: &AgentMetrics,
+    ) -> Self {
         let shared = Shared {
             store,
             attempts: Attempts::new(requeue_limit, clock.clone()),

@@ -25,7 +25,7 @@ use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
     BuildError, PipelineMetrics, Publisher, PublisherFactory, PublisherUrl, Publishing, Records, RecordsKind,
-    RetryPolicy, Router, WorkerLimits,
+    Refusals, RetryPolicy, Router, WorkerLimits,
 };
 use testkit::{shared_rabbitmq, until};
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,7 @@ impl Publisher for Memory {
             let Records::Samples(samples) = records else { continue };
             self.0.lock().unwrap().extend(samples.iter().map(|sample| sample.volume.clone()));
         }
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(Refusals::default()) })
     }
 }
 
@@ -117,7 +117,7 @@ fn a_conversion_that_panics_costs_its_message_and_nothing_else() {
     let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
     let limits = Limits { bytes: 1 << 20, files: FILES_MAX };
     let store = DeadLetters::new(directory.path(), Arc::new(Disk), limits);
-    let office = DeadLetterOffice::new(Some(store), 3, Clock::machine(), &agent_metrics);
+    let office = DeadLetterOffice::new(Some(Arc::new(store)), 3, Clock::machine(), &agent_metrics);
     let options = AgentOptions { ack_on_event_error: true };
     let memory = Memory::default();
     let factory: Arc<dyn PublisherFactory> = Arc::new(memory.clone());

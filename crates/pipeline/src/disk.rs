@@ -1,7 +1,6 @@
 //! Where publishers' buffers lie on disk, and how they are bounded.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +9,8 @@ use std::time::Duration;
 use buffer::medium::{Medium, MediumLock};
 use buffer::segment_log::Limits;
 use observability::clock::Clock;
-use sha2::{Digest as _, Sha256};
 
 use crate::{PipelineMetrics, PublisherUrl, RecordsKind};
-
-/// Bytes of a directory's name that a human can read.
-const READABLE_BYTES: usize = 40;
-/// Bytes of the hash in a directory's name.
-const HASH_BYTES: usize = 8;
 
 /// How publishers' queues go on on disk when memory does not suffice.
 #[derive(Debug, Clone)]
@@ -103,31 +96,10 @@ impl BufferDirectory {
 pub struct BufferNames(HashMap<String, PublisherUrl>);
 
 impl BufferNames {
-    /// The name for a publisher, the same whenever it is asked for: what a human can read of it, and a hash of its kind and URL. The URL's user and
-    /// password count for neither, so that they can change.
+    /// The name for a publisher, the same whenever it is asked for: its [key](PublisherUrl::key), with a number where
+    /// two publishers differ in user and password only.
     pub(crate) fn assign(&mut self, url: &PublisherUrl, kind: RecordsKind) -> String {
-        let identity = url.identity();
-        let mut hash = Sha256::new();
-        hash.update(kind.as_str());
-        hash.update([0]);
-        hash.update(&identity);
-        let mut readable: String = identity
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .map(
-                |character| {
-                    if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' }
-                },
-            )
-            .collect();
-        readable.truncate(READABLE_BYTES);
-        let mut name = format!("{kind}-{}-", readable.trim_end_matches('-'));
-        for byte in hash.finalize().iter().take(HASH_BYTES) {
-            // Writing to a String cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
+        let mut name = url.key(kind);
         let first = name.clone();
         let mut number = 2;
         while self.0.entry(name.clone()).or_insert_with(|| url.clone()) != url {

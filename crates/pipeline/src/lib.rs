@@ -10,6 +10,7 @@ mod disk;
 mod filter;
 mod metrics;
 mod publisher;
+mod refused;
 mod router;
 mod spill;
 mod store;
@@ -21,8 +22,10 @@ pub use disk::{BufferDirectory, BufferDirectoryError, BufferNames, BufferOptions
 pub use filter::{Decision, Filter, FilterError};
 pub use metrics::{Drop, PipelineMetrics};
 pub use publisher::{
-    Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind,
+    Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind, Refusal,
+    Refusals,
 };
+pub use refused::{RecordLetters, record_of};
 pub use router::{PublisherFactory, Router, RouterError, Workers, volume_problem};
 pub use spill::BufferState;
 pub use tap::{

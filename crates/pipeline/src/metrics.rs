@@ -1,7 +1,7 @@
 //! The pipeline's own counters.
 //!
 //! They balance. For each kind, `records = records_unrouted + records_dropped + those that were routed`; for each
-//! publisher, `records_routed = records_accepted + records_waiting + records_given_back`. The gauge is raised before the
+//! publisher, `records_routed = records_accepted + records_refused + records_waiting + records_given_back`. The gauge is raised before the
 //! counter on the left and lowered after those on the right, so that at no moment a record is missing on the right.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use observability::causes;
 use observability::metrics::{CauseCounter, Component, Counter, CounterFamily, Gauge, GaugeFamily};
 
 use crate::RecordsKind;
+use crate::refused::RefusedCount;
 use crate::tap::TapMetrics;
 
 causes! {
@@ -23,6 +24,12 @@ causes! {
         Expired => "expired",
         /// The record was buffered on disk and is damaged there, or was written by a later release.
         Damaged => "damaged",
+        /// The publisher's peer refuses the record for good; it is kept among the dead letters.
+        Refused => "refused",
+        /// It refuses the record, and the dead letters are full: the record is lost.
+        DeadLettersFull => "dead_letters_full",
+        /// It refuses the record, and no dead letters are kept: the record is lost.
+        DeadLettersOff => "dead_letters_off",
     }
 }
 
@@ -36,6 +43,7 @@ pub struct PipelineMetrics {
     given_back: CounterFamily<2>,
     queued: CounterFamily<2>,
     accepted: CounterFamily<2>,
+    refused: CounterFamily<3>,
     failures: CounterFamily<3>,
     buffered_records: GaugeFamily<3>,
     buffered_bytes: GaugeFamily<3>,
@@ -86,6 +94,11 @@ impl PipelineMetrics {
                 "records_accepted",
                 ["publisher", "kind"],
                 "Records that a publisher accepted",
+            ),
+            refused: component.counter_family(
+                "records_refused",
+                ["publisher", "kind", "cause"],
+                "Records that a publisher's peer refuses for good, each counted as dropped as well",
             ),
             failures: component.counter_family(
                 "publish_failures",
@@ -159,6 +172,7 @@ impl PipelineMetrics {
             given_back: self.given_back.with([publisher, kind.as_str()]),
             queued: self.queued.with([publisher, kind.as_str()]),
             accepted: self.accepted.with([publisher, kind.as_str()]),
+            refused: self.refused.clone(),
             failures: self.failures.clone(),
             memory: self.place(publisher, kind, "memory"),
             disk: self.place(publisher, kind, "disk"),
@@ -218,6 +232,7 @@ pub(crate) struct PublisherMetrics {
     given_back: Counter,
     pub(crate) queued: Counter,
     pub(crate) accepted: Counter,
+    refused: CounterFamily<3>,
     failures: CounterFamily<3>,
     pub(crate) memory: PlaceMetrics,
     pub(crate) disk: PlaceMetrics,
@@ -236,6 +251,23 @@ impl PublisherMetrics {
     pub(crate) fn count_failure(&self, cause: &str) {
         self.failures.with([&self.publisher, self.kind.as_str(), cause]).inc();
     }
+
+    /// Counts records that are done with: accepted, but for those that were refused.
+    pub(crate) fn count_delivered(&self, records: u64, refused: &RefusedCount) {
+        for (cause, count) in &refused.by_cause {
+            self.refused.with([&self.publisher, self.kind.as_str(), cause]).inc_by(*count);
+        }
+        let fates = [
+            (Drop::Refused, refused.kept),
+            (Drop::DeadLettersFull, refused.lost),
+            (Drop::DeadLettersOff, refused.off),
+        ];
+        for (fate, count) in fates {
+            self.dropped.add(fate, count);
+        }
+        self.accepted.inc_by(records.saturating_sub(refused.total()));
+    }
+
     pub(crate) fn count_buffer_failure(&self, cause: &str) {
         self.buffer_failures.with([&self.publisher, self.kind.as_str(), cause]).inc();
     }

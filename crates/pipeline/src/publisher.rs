@@ -1,13 +1,19 @@
 //! [`Publisher`]: what accepts records at the end of a pipeline.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use model::{Event, Sample};
+use sha2::{Digest as _, Sha256};
 
 use crate::DeliveryToken;
+
+/// Bytes of a publisher's key that a person can read.
+const READABLE_BYTES: usize = 40;
+/// Bytes of the hash in a publisher's key.
+const HASH_BYTES: usize = 8;
 
 /// Records of one kind, in the order in which they were made.
 #[derive(Debug, Clone)]
@@ -98,6 +104,65 @@ pub struct PublishError {
     pub message: String,
 }
 
+/// A record that the publisher's peer refuses however often it is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The place of its group in what was offered.
+    pub group: usize,
+    /// Its place in the group.
+    pub record: usize,
+    /// A short name for the metric label and the dead letter, for example `bad_request`.
+    pub cause: &'static str,
+    /// What the peer said, with the values that matter.
+    pub reason: String,
+}
+
+/// The records of a call that are refused for good, while all others are accepted; by default none.
+///
+/// They become dead letters before anything is acknowledged. A record that might be taken another time does not belong
+/// here: that is a [`PublishError`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    /// Adds one. A second one for the same record is ignored later on.
+    pub fn push(&mut self, refusal: Refusal) {
+        self.0.push(refusal);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether every record was accepted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each in turn.
+    pub fn iter(&self) -> std::slice::Iter<'_, Refusal> {
+        self.0.iter()
+    }
+}
+
+impl<'r> IntoIterator for &'r Refusals {
+    type Item = &'r Refusal;
+    type IntoIter = std::slice::Iter<'r, Refusal>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl FromIterator<Refusal> for Refusals {
+    fn from_iter<I: IntoIterator<Item = Refusal>>(refusals: I) -> Self {
+        Self(refusals.into_iter().collect())
+    }
+}
+
 /// Why a publisher cannot be made from its URL.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -118,12 +183,12 @@ pub enum BuildError {
 }
 
 /// The future that [`Publisher::publish`] returns.
-pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
+pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<Refusals, PublishError>> + Send + 'a>>;
 
 /// Accepts records.
 ///
-/// `Ok` means *accepted* in the sense that each publisher documents (file: written and synced). After
-/// an error the same records are offered again, perhaps with further ones behind them; a publisher that
+/// `Ok` means *accepted* in the sense that each publisher documents (file: written and synced), but for the records
+/// that are refused for good: `Ok(Refusals::default())` when there are none. After an error the same records are offered again, perhaps with further ones behind them; a publisher that
 /// can undo a partial attempt does so, others may deliver some records twice.
 pub trait Publisher: fmt::Debug + Send {
     /// Delivers `groups`, in order.
@@ -193,6 +258,36 @@ impl PublisherUrl {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let hidden = if host.len() == authority.len() { "" } else { "***@" };
         format!("{}://{hidden}{host}{}", self.scheme(), self.path())
+    }
+
+    /// A name for this publisher of records of `kind` that stays while its URL does: what a person can read of it, and a
+    /// hash of its kind and URL. The URL's user and password count for neither, so that they can change; no secret can be
+    /// read from it.
+    #[must_use]
+    pub fn key(&self, kind: RecordsKind) -> String {
+        let identity = self.identity();
+        let mut hash = Sha256::new();
+        hash.update(kind.as_str());
+        hash.update([0]);
+        hash.update(&identity);
+        let mut readable: String = identity
+            .split(['?', '#'])
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .map(
+                |character| {
+                    if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' }
+                },
+            )
+            .collect();
+        readable.truncate(READABLE_BYTES);
+        let mut name = format!("{kind}-{}-", readable.trim_end_matches('-'));
+        for byte in hash.finalize().iter().take(HASH_BYTES) {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        name
     }
 
     /// What tells this publisher from others: the URL without user and password, which may change.

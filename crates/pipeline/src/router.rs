@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfiguredPublisher, PipelineConfig};
 use crate::metrics::{Drop, KindMetrics, PublisherMetrics, Waiting};
+use crate::refused::{Origin, RecordLetters};
 use crate::tap::{Destinations, Tap};
 use crate::worker::{Queue, SinkState, Worker, queue};
 use crate::{
@@ -105,6 +106,13 @@ impl Workers {
         buffered.collect()
     }
 
+    /// Keeps what publishers' peers refuse for good in `letters`. Without it, such records are dropped and counted.
+    pub fn with_dead_letters(&mut self, letters: &RecordLetters) {
+        for (_, worker, _) in &mut self.workers {
+            worker.with_dead_letters(letters);
+        }
+    }
+
     /// How each publisher that comes with a worker fares, by name.
     pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<SinkState>)> {
         self.workers.iter().map(|(_, worker, state)| (worker.name.as_str(), state.clone()))
@@ -198,6 +206,7 @@ impl Router {
                 let metrics = metrics.of_publisher(&url.redacted(), kind);
                 let (queue, worker) = queue(
                     name,
+                    Origin::new(url, kind),
                     Box::new(move || build_factory.build(&build_url, kind)),
                     limits,
                     retry,

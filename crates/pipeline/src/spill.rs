@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::disk::BufferOptions;
 use crate::metrics::{Drop, PublisherMetrics, as_gauge};
+use crate::refused::RefusedCount;
 use crate::store::{self, Stock, Store, StoreError};
 use crate::worker::{Delivery, Queued, SinkState};
 use crate::{Publisher, Records, RecordsKind, RetryPolicy};
@@ -153,16 +154,15 @@ impl Spill {
     /// when they are accepted.
     pub(crate) async fn secure(
         &mut self,
-        mut delivering: Pin<&mut impl Future<Output = ()>>,
+        mut delivering: Pin<&mut impl Future<Output = RefusedCount>>,
         in_hand: &mut Vec<Queued>,
         sink: &watch::Receiver<SinkState>,
         batches: &mut mpsc::Receiver<Queued>,
     ) -> Secured {
         let Some(store) = self.store.clone() else {
-            delivering.await;
-            return Secured::InMemory;
+            return Secured::InMemory(delivering.await);
         };
-        let mut is_delivered = false;
+        let mut delivered: Option<RefusedCount> = None;
         let records = in_hand.iter().map(|queued| queued.batch.records.len() as u64).sum();
         let end = loop {
             let groups = in_hand.iter().map(|queued| queued.batch.records.clone()).collect();
@@ -171,7 +171,7 @@ impl Spill {
                 tokio::select! {
                     biased;
                     appended = &mut append => break appended,
-                    () = &mut delivering, if !is_delivered => is_delivered = true,
+                    refused = &mut delivering, if delivered.is_none() => delivered = Some(refused),
                 }
             };
             match store::flat(appended) {
@@ -181,26 +181,30 @@ impl Spill {
                 }
                 Err(error) => {
                     let wait = self.failed(&error);
-                    if !is_delivered {
+                    if delivered.is_none() {
                         tokio::select! {
                             biased;
-                            () = &mut delivering => is_delivered = true,
+                            refused = &mut delivering => delivered = Some(refused),
                             () = tokio::time::sleep(wait) => {}
                         }
                     }
-                    if is_delivered {
+                    if let Some(refused) = delivered {
                         self.works_again();
-                        return Secured::InMemory;
+                        return Secured::InMemory(refused);
                     }
                 }
             }
         };
         tracing::info!(publisher = %self.name, "records go to the buffer on disk until the publisher has caught up");
         let mut intake = Intake::new(store);
-        if !is_delivered && intake.during(self, sink, batches, delivering).await.is_none() {
-            return Secured::Closed;
-        }
-        self.accepted(records);
+        let refused = match delivered {
+            Some(refused) => refused,
+            None => match intake.during(self, sink, batches, delivering).await {
+                Some(refused) => refused,
+                None => return Secured::Closed,
+            },
+        };
+        self.delivered(records, &refused);
         self.commit(intake.store(), end).await;
         Secured::OnDisk(intake)
     }
@@ -237,10 +241,10 @@ impl Spill {
                     if records > 0 {
                         let groups: Arc<[Records]> = Arc::new([group.records]);
                         let delivering = delivery.deliver(publisher, &groups);
-                        if intake.during(self, &sink, batches, delivering).await.is_none() {
+                        let Some(refused) = intake.during(self, &sink, batches, delivering).await else {
                             return Drained::Closed;
-                        }
-                        self.accepted(records);
+                        };
+                        self.delivered(records, &refused);
                     }
                     self.metrics.dropped.add(Drop::Expired, group.expired);
                     self.metrics.dropped.add(Drop::Damaged, group.undecodable);
@@ -265,9 +269,9 @@ impl Spill {
         self.set_problem(None);
     }
 
-    fn accepted(&self, records: u64) {
-        self.metrics.accepted.inc_by(records);
-        self.metrics.drained.inc_by(records);
+    fn delivered(&self, records: u64, refused: &RefusedCount) {
+        self.metrics.count_delivered(records, refused);
+        self.metrics.drained.inc_by(records.saturating_sub(refused.total()));
     }
 
     /// Takes note that batches are durable, and accepts their tokens.
@@ -370,8 +374,9 @@ impl Spill {
 /// What became of the batches in hand.
 #[derive(Debug)]
 pub(crate) enum Secured {
-    /// The publisher accepted them before they were on disk; their tokens are still to be accepted.
-    InMemory,
+    /// The publisher accepted them, but for those that it refused, before they were on disk; their tokens are still to be
+    /// accepted.
+    InMemory(RefusedCount),
     /// They were written, their tokens accepted, and then the publisher accepted them. Others may have come behind.
     OnDisk(Intake),
     /// They were written, and the queue was closed.

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::disk::BufferOptions;
 use crate::metrics::PublisherMetrics;
-use crate::publisher::{BuildError, Publisher};
+use crate::publisher::{BuildError, Publisher, Refusals};
+use crate::refused::{Origin, RecordLetters, RefusedCount};
 use crate::spill::{BufferState, Drained, PRESSURE, Secured, Spill};
 use crate::{Batch, PublishError, Records, RecordsKind};
 
@@ -166,6 +167,9 @@ pub(crate) struct Delivery {
     retry: RetryPolicy,
     metrics: Arc<PublisherMetrics>,
     state: watch::Sender<SinkState>,
+    /// Where refused records go, and under whose name.
+    letters: RecordLetters,
+    origin: Origin,
 }
 
 impl std::fmt::Debug for Worker {
@@ -177,6 +181,7 @@ impl std::fmt::Debug for Worker {
 /// A queue and the worker behind it.
 pub(crate) fn queue(
     name: String,
+    origin: Origin,
     build: Build,
     limits: WorkerLimits,
     retry: RetryPolicy,
@@ -194,7 +199,9 @@ pub(crate) fn queue(
         metrics: Arc::clone(&metrics),
         state: states,
     };
-    let delivery = Delivery { name: name.clone(), build, retry, metrics: Arc::clone(&metrics), state };
+    let letters = RecordLetters::default();
+    let delivery =
+        Delivery { name: name.clone(), build, retry, metrics: Arc::clone(&metrics), state, letters, origin };
     (queue, Worker { name, batches, delivery, limits, metrics, pressure, spill: None })
 }
 
@@ -211,6 +218,11 @@ impl Worker {
         let (spill, states) = Spill::new(self.name.clone(), options, directory, kind, metrics, pressure);
         self.spill = Some(spill);
         states
+    }
+
+    /// Keeps what the publisher's peer refuses in `letters`.
+    pub(crate) fn with_dead_letters(&mut self, letters: &RecordLetters) {
+        self.delivery.letters = letters.clone();
     }
 
     /// Publishes until the queue ends or `cancelled`; what is not accepted by then is "not delivered".
@@ -241,14 +253,17 @@ impl Worker {
             let groups: Arc<[Records]> = gathered.iter().map(|queued| queued.batch.records.clone()).collect();
             let secured = {
                 let mut delivering = std::pin::pin!(self.delivery.deliver(&mut publisher, &groups));
-                let is_delivered = tokio::select! {
+                let delivered = tokio::select! {
                     biased;
-                    () = &mut delivering => true,
+                    refused = &mut delivering => Some(refused),
                     () = cancelled.cancelled() => return,
-                    () = due(spill.as_ref()) => false,
+                    () = due(spill.as_ref()) => None,
                 };
-                match &mut spill {
-                    Some(spill) if !is_delivered => {
+                match (delivered, &mut spill) {
+                    (Some(refused), _) => Secured::InMemory(refused),
+                    // Without a disk it is never due.
+                    (None, None) => return,
+                    (None, Some(spill)) => {
                         let sink = self.delivery.state();
                         tokio::select! {
                             biased;
@@ -256,11 +271,11 @@ impl Worker {
                             () = cancelled.cancelled() => return,
                         }
                     }
-                    _ => Secured::InMemory,
                 }
             };
             match (secured, &mut spill) {
-                (Secured::Closed, _) => return,
+                // Only a buffer brings anything to disk.
+                (Secured::Closed, _) | (Secured::OnDisk(_), None) => return,
                 (Secured::OnDisk(intake), Some(spill)) => {
                     let drained = tokio::select! {
                         biased;
@@ -272,8 +287,9 @@ impl Worker {
                         Drained::Closed => return,
                     }
                 }
-                (Secured::InMemory | Secured::OnDisk(_), _) => {
-                    self.metrics.accepted.inc_by(groups.iter().map(Records::len).sum::<usize>() as u64);
+                (Secured::InMemory(refused), _) => {
+                    let records = groups.iter().map(Records::len).sum::<usize>() as u64;
+                    self.metrics.count_delivered(records, &refused);
                     for queued in gathered.drain(..) {
                         self.metrics.memory.subtract(queued.batch.records.len() as u64, queued.bytes());
                         queued.batch.token.accept();
@@ -313,20 +329,37 @@ impl Delivery {
         self.state.subscribe()
     }
 
-    /// Offers `groups` until they are accepted.
-    pub(crate) async fn deliver(&self, publisher: &mut Option<Box<dyn Publisher>>, groups: &Arc<[Records]>) {
+    /// Offers `groups` until they are accepted; what is refused for good is durable among the dead letters by then.
+    pub(crate) async fn deliver(
+        &self,
+        publisher: &mut Option<Box<dyn Publisher>>,
+        groups: &Arc<[Records]>,
+    ) -> RefusedCount {
         let mut attempts: u32 = 0;
+        // What the publisher answered; from then on only the letters are tried again.
+        let mut answered: Option<Refusals> = None;
         loop {
-            let Err(error) = self.attempt(publisher, groups).await else {
-                if attempts > 0 {
-                    tracing::info!(publisher = %self.name, attempts, "the publisher accepts records again");
+            let outcome = match &answered {
+                Some(refusals) => self.keep(refusals, groups, attempts).await,
+                None => match self.attempt(publisher, groups).await {
+                    Ok(refusals) if refusals.is_empty() => Ok(RefusedCount::default()),
+                    Ok(refusals) => self.keep(answered.insert(refusals), groups, attempts).await,
+                    Err(error) => Err(error),
+                },
+            };
+            let error = match outcome {
+                Err(error) => error,
+                Ok(refused) => {
+                    if attempts > 0 {
+                        tracing::info!(publisher = %self.name, attempts, "the publisher accepts records again");
+                    }
+                    self.state.send_if_modified(|state| {
+                        let changed = *state != SinkState::Working;
+                        *state = SinkState::Working;
+                        changed
+                    });
+                    return refused;
                 }
-                self.state.send_if_modified(|state| {
-                    let changed = *state != SinkState::Working;
-                    *state = SinkState::Working;
-                    changed
-                });
-                return;
             };
             attempts = attempts.saturating_add(1);
             self.metrics.count_failure(error.cause);
@@ -340,11 +373,22 @@ impl Delivery {
         }
     }
 
+    /// Brings refused records to the dead letters.
+    async fn keep(
+        &self,
+        refusals: &Refusals,
+        groups: &[Records],
+        attempts: u32,
+    ) -> Result<RefusedCount, PublishError> {
+        let kept = self.letters.keep(&self.origin, refusals, groups, u64::from(attempts) + 1).await;
+        kept.map_err(|message| PublishError { cause: "dead_letter_unwritten", message })
+    }
+
     async fn attempt(
         &self,
         publisher: &mut Option<Box<dyn Publisher>>,
         groups: &Arc<[Records]>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Refusals, PublishError> {
         let ready = match publisher {
             Some(ready) => ready,
             None => publisher.insert(

@@ -17,7 +17,7 @@ use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BufferDirectory, BufferDirectoryError, BufferNames, BufferOptions, BufferState, BuildError,
     DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory, PublisherUrl,
-    Publishing, Records, RecordsKind, RetryPolicy, Router, WorkerLimits,
+    Publishing, Records, RecordsKind, Refusals, RetryPolicy, Router, WorkerLimits,
 };
 use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
@@ -60,7 +60,7 @@ impl Publisher for Sink {
                     accepted.push(volume);
                 }
             }
-            Ok(())
+            Ok(Refusals::default())
         })
     }
 }

@@ -14,8 +14,8 @@ use model::{MeterKind, Sample, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
-    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, Seen, SinkState, Tap, TapFilter,
-    WorkerLimits, Workers,
+    PublisherUrl, Publishing, Records, RecordsKind, Refusals, RetryPolicy, Router, Seen, SinkState, Tap,
+    TapFilter, WorkerLimits, Workers,
 };
 use observability::metrics::Metrics;
 use tokio::sync::oneshot;
@@ -75,7 +75,7 @@ impl Publisher for TestPublisher {
                     accepted.push((self.name.clone(), sample.name.to_string(), volume));
                 }
             }
-            Ok(())
+            Ok(Refusals::default())
         })
     }
 }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use buffer::medium::Medium;
-use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records};
+use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, Refusals};
 
 use lines::Lines;
 pub use options::{FileOptions, Format, Rotation};
@@ -121,6 +121,6 @@ impl FilePublisher {
 
 impl Publisher for FilePublisher {
     fn publish(&mut self, groups: Arc<[Records]>) -> pipeline::Publishing<'_> {
-        Box::pin(async move { self.publish_all(&groups).await })
+        Box::pin(async move { self.publish_all(&groups).await.map(|()| Refusals::default()) })
     }
 }

@@ -12,7 +12,21 @@ use serde::{Deserialize, Serialize};
 /// The longest id, in bytes; those that are made here are shorter.
 const ID_BYTES_MAX: usize = 64;
 
-/// A message that could not be processed, with everything that is needed to send it again.
+/// The publisher whose peer refused a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Refused {
+    /// Its URL, without secrets and options.
+    pub publisher: String,
+    /// What tells it from others with the same such URL.
+    pub publisher_key: String,
+    /// What it takes: `samples` or `events`.
+    pub kind: String,
+    /// The sample's meter, or the event's type.
+    pub name: String,
+}
+
+/// A message that could not be processed, or a record that a publisher could not deliver, with everything that is needed
+/// to send it again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Letter {
     /// When it was given up.
@@ -43,7 +57,9 @@ pub struct Letter {
     pub message_id: Option<String>,
     /// The notification's `event_type`, when it could be read.
     pub event_type: Option<String>,
-    /// The body as received.
+    /// Set for a record; a message has none, and a record none of what only messages have.
+    pub refused: Option<Refused>,
+    /// The body of a message as received, or a record's bytes.
     pub body: Vec<u8>,
 }
 
@@ -113,11 +129,24 @@ struct Line<'a> {
     event_type: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<Cow<'a, str>>,
-    listener: Cow<'a, str>,
-    queue: Cow<'a, str>,
-    exchange: Cow<'a, str>,
-    routing_key: Cow<'a, str>,
-    redelivered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publisher: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publisher_key: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing_key: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redelivered: Option<bool>,
     attempts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<Cow<'a, str>>,
@@ -161,6 +190,9 @@ impl Letter {
             text.map(|text| Cow::from(text.as_str()))
         }
         let text = readable(&self.body);
+        let refused = self.refused.as_ref();
+        let of_record = |text: fn(&Refused) -> &String| optional(refused.map(text));
+        let of_message = |text: &'a String| refused.is_none().then(|| Cow::from(text.as_str()));
         Line {
             id: Cow::from(id.as_str()),
             time: self.time.to_string().into(),
@@ -168,11 +200,15 @@ impl Letter {
             message: Cow::from(&self.message),
             event_type: optional(self.event_type.as_ref()),
             message_id: optional(self.message_id.as_ref()),
-            listener: Cow::from(&self.listener),
-            queue: Cow::from(&self.queue),
-            exchange: Cow::from(&self.exchange),
-            routing_key: Cow::from(&self.routing_key),
-            redelivered: self.redelivered,
+            publisher: of_record(|refused| &refused.publisher),
+            publisher_key: of_record(|refused| &refused.publisher_key),
+            kind: of_record(|refused| &refused.kind),
+            name: of_record(|refused| &refused.name),
+            listener: of_message(&self.listener),
+            queue: of_message(&self.queue),
+            exchange: of_message(&self.exchange),
+            routing_key: of_message(&self.routing_key),
+            redelivered: refused.is_none().then_some(self.redelivered),
             attempts: self.attempts,
             content_type: optional(self.content_type.as_ref()),
             content_encoding: optional(self.content_encoding.as_ref()),
@@ -196,6 +232,13 @@ impl Letter {
             return Err(LineError::Checksum);
         }
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let or_empty = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+        let refused = line.publisher.map(|publisher| Refused {
+            publisher: publisher.into_owned(),
+            publisher_key: or_empty(line.publisher_key),
+            kind: or_empty(line.kind),
+            name: or_empty(line.name),
+        });
         let letter = Self {
             time: line
                 .time
@@ -203,17 +246,18 @@ impl Letter {
                 .map_err(|_| LineError::Time(line.time.chars().take(ID_BYTES_MAX).collect()))?,
             cause: line.cause.into_owned(),
             message: line.message.into_owned(),
-            listener: line.listener.into_owned(),
-            queue: line.queue.into_owned(),
-            exchange: line.exchange.into_owned(),
-            routing_key: line.routing_key.into_owned(),
-            redelivered: line.redelivered,
+            listener: or_empty(line.listener),
+            queue: or_empty(line.queue),
+            exchange: or_empty(line.exchange),
+            routing_key: or_empty(line.routing_key),
+            redelivered: line.redelivered.unwrap_or_default(),
             attempts: line.attempts,
             content_type: owned(line.content_type),
             content_encoding: owned(line.content_encoding),
             compression: owned(line.compression),
             message_id: owned(line.message_id),
             event_type: owned(line.event_type),
+            refused,
             body,
         };
         Ok((line.id.parse()?, letter))
@@ -273,6 +317,25 @@ mod tests {
             assert_eq!(Letter::parse(line.as_bytes()).unwrap(), (id.clone(), letter));
         }
         assert!(letter(b"plain").to_json(&id).contains(r#""body":"plain""#));
+    }
+
+    #[test]
+    fn a_record_reads_back_equal_and_has_nothing_of_a_message() {
+        let id: LetterId = "s-1".parse().unwrap();
+        let refused = Refused {
+            publisher: "gnocchi://".into(),
+            publisher_key: "samples-gnocchi-0011".into(),
+            kind: "samples".into(),
+            name: "cpu".into(),
+        };
+        let record = Letter { queue: String::new(), refused: Some(refused), ..letter(&[1, 1, 0, 255]) };
+        let line = record.to_json(&id);
+        for (name, is_there) in
+            [("publisher", true), ("kind", true), ("queue", false), ("redelivered", false)]
+        {
+            assert_eq!(line.contains(&format!("\"{name}\":")), is_there, "{name}: {line}");
+        }
+        assert_eq!(Letter::parse(line.as_bytes()).unwrap(), (id, record));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::{complain, say};
 /// Characters of a letter's words that the table shows; `show` has them all.
 const WORDS_CHARACTERS: usize = 80;
 
-const HEAD: [&str; 7] = ["ID", "TIME", "CAUSE", "EVENT TYPE", "QUEUE", "BYTES", "WHAT IS WRONG"];
+const HEAD: [&str; 7] =
+    ["ID", "TIME", "CAUSE", "EVENT TYPE, METER", "QUEUE, PUBLISHER", "BYTES", "WHAT IS WRONG"];
 
 /// What the table shows of a letter; the body is not kept in memory.
 struct Row([String; 7]);
@@ -23,8 +24,8 @@ impl Row {
             id.to_string(),
             letter.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             one_line(&letter.cause),
-            or_dash(letter.event_type.as_ref()),
-            one_line(&letter.queue),
+            or_dash(letter.refused.as_ref().map(|refused| &refused.name).or(letter.event_type.as_ref())),
+            one_line(letter.refused.as_ref().map_or(&letter.queue, |refused| &refused.publisher)),
             letter.body.len().to_string(),
             one_line(&letter.message).chars().take(WORDS_CHARACTERS).collect(),
         ])

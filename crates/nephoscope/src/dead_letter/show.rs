@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use buffer::dead_letters::{DeadLetters, Letter, LetterId, Stored};
+use pipeline::{Records, record_of};
 
 use super::{may_be_in, printable, report_damage, report_missing};
 use crate::say;
@@ -34,14 +35,38 @@ fn find(store: &DeadLetters, id: &LetterId) -> anyhow::Result<Option<Letter>> {
     Ok(None)
 }
 
+/// The record as the http and file publishers write it.
+fn as_json(records: &Records) -> String {
+    let mut text = Vec::new();
+    match records {
+        Records::Samples(samples) => samples.iter().for_each(|sample| sample.write_json(&mut text)),
+        Records::Events(events) => events.iter().for_each(|event| event.write_json(&mut text)),
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 fn describe(id: &LetterId, letter: &Letter) {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let line = |name: &str, value: &str| {
+        say(format_args!("{:<17} {}", format!("{name}:"), printable(value)));
+    };
+    line("id", &id.to_string());
+    line("time", &letter.time.to_string());
+    line("cause", &letter.cause);
+    line("what is wrong", &letter.message);
+    line("attempts", &letter.attempts.to_string());
+    if let Some(refused) = &letter.refused {
+        line("publisher", &refused.publisher);
+        line("publisher's key", &refused.publisher_key);
+        line(if refused.kind == "events" { "event type" } else { "meter" }, &refused.name);
+        line("record's id", &or_dash(&letter.message_id));
+        match record_of(refused, &letter.body) {
+            Ok(records) => say(format_args!("record:\n{}", printable(&as_json(&records)))),
+            Err(error) => say(format_args!("the record cannot be read: {error}")),
+        }
+        return;
+    }
     for (name, value) in [
-        ("id", id.to_string()),
-        ("time", letter.time.to_string()),
-        ("cause", letter.cause.clone()),
-        ("what is wrong", letter.message.clone()),
-        ("attempts", letter.attempts.to_string()),
         ("redelivered", letter.redelivered.to_string()),
         ("event type", or_dash(&letter.event_type)),
         ("message id", or_dash(&letter.message_id)),
@@ -53,7 +78,7 @@ fn describe(id: &LetterId, letter: &Letter) {
         ("content encoding", or_dash(&letter.content_encoding)),
         ("compression", or_dash(&letter.compression)),
     ] {
-        say(format_args!("{:<17} {}", format!("{name}:"), printable(&value)));
+        line(name, &value);
     }
     let bytes = letter.body.len();
     match std::str::from_utf8(&letter.body) {

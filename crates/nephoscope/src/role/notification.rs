@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use buffer::dead_letters::DeadLetters;
 use notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice, NameResolver};
 use observability::clock::Clock;
 use oslo_config::Config;
@@ -11,8 +12,8 @@ use oslo_config::options::{nephoscope, notification as options, rabbit};
 use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
 use pipeline::config::PipelineConfig;
 use pipeline::{
-    PipelineMetrics, PublisherFactory, RecordsKind, RetryPolicy, Router, RouterError, Tap, WorkerLimits,
-    Workers,
+    PipelineMetrics, PublisherFactory, RecordLetters, RecordsKind, RetryPolicy, Router, RouterError, Tap,
+    WorkerLimits, Workers,
 };
 use tokio::sync::watch;
 
@@ -46,6 +47,8 @@ struct Maker {
     tap: Tap,
     agent_metrics: AgentMetrics,
     dead_letters: DeadLetterOffice,
+    /// For what publishers cannot deliver; the same directory.
+    record_letters: RecordLetters,
     buffers: Option<Buffers>,
     /// Names of users and projects, if samples are to carry them.
     names: Option<Arc<NameResolver>>,
@@ -98,6 +101,7 @@ impl Maker {
 
     fn start_publishers(&self, house: &House, workers: Vec<Workers>) {
         for mut workers in workers {
+            workers.with_dead_letters(&self.record_letters);
             for (name, state) in workers.states() {
                 watching::publisher(house, name, state);
             }
@@ -129,11 +133,13 @@ impl Notification {
     ) -> Result<Self, RouterError> {
         let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
         let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
+        let store = Arc::new(settings::dead_letters(config));
         let maker = Maker {
             publishers: Arc::clone(publishers),
             tap: Tap::new(&pipeline_metrics),
             pipeline_metrics,
-            dead_letters: dead_letters(config, &agent_metrics),
+            record_letters: RecordLetters::new(Arc::clone(&store), Clock::machine()),
+            dead_letters: dead_letters(store, config, &agent_metrics),
             agent_metrics,
             buffers: None,
             names: names.map(Arc::new),
@@ -176,8 +182,7 @@ impl Notification {
 }
 
 /// Nothing is touched yet.
-fn dead_letters(config: &Config, metrics: &AgentMetrics) -> DeadLetterOffice {
-    let store = settings::dead_letters(config);
+fn dead_letters(store: Arc<DeadLetters>, config: &Config, metrics: &AgentMetrics) -> DeadLetterOffice {
     let requeue_limit = u64::try_from(config.get(&nephoscope::REQUEUE_LIMIT)).unwrap_or(0);
     DeadLetterOffice::new(store.keeps().then_some(store), requeue_limit, Clock::machine(), metrics)
 }

@@ -16,6 +16,9 @@ const UNDER_WAY: f64 = 2_000.0;
 /// Causes of drops before a record is routed, and of those after.
 const DROPPED_EARLY: [&str; 2] = ["cause=\"null_volume\"", "cause=\"volume_not_a_number\""];
 const DROPPED_LATE: [&str; 2] = ["cause=\"expired\"", "cause=\"damaged\""];
+/// Causes of drops of what a publisher's peer refused, which is counted by publisher as well.
+const DROPPED_REFUSED: [&str; 3] =
+    ["cause=\"refused\"", "cause=\"dead_letters_full\"", "cause=\"dead_letters_off\""];
 const KINDS: [&str; 2] = ["samples", "events"];
 
 /// A page of metrics.
@@ -60,14 +63,24 @@ impl Page {
             finished: self.sum("notification_notification_outcomes_total", &[]),
             waiting: self.sum("notification_notifications_in_hand", &[]),
         }];
-        // What is dropped after it was routed has no publisher's name.
-        let dropped =
-            DROPPED_LATE.map(|cause| self.sum("pipeline_records_dropped_total", &[cause])).iter().sum();
+        // What expires or is damaged after it was routed has no publisher's name.
+        let dropped = self.dropped(&DROPPED_LATE);
         equations.push(self.of_publisher("", dropped));
+        equations.push(Equation {
+            what: "refused".into(),
+            taken: self.sum("pipeline_records_refused_total", &[]),
+            finished: self.dropped(&DROPPED_REFUSED),
+            waiting: 0.0,
+        });
         if dropped < 0.5 {
             equations.extend(self.publishers().iter().map(|label| self.of_publisher(label, 0.0)));
         }
         equations
+    }
+
+    /// Records that were dropped for any of these causes.
+    fn dropped(&self, causes: &[&str]) -> f64 {
+        causes.iter().map(|cause| self.sum("pipeline_records_dropped_total", &[cause])).sum()
     }
 
     /// The books of the publisher with `label`, or of all.
@@ -76,7 +89,10 @@ impl Page {
         Equation {
             what: format!("{{{label}}}"),
             taken: sum("records_routed_total") + sum("records_recovered_total"),
-            finished: sum("records_accepted_total") + sum("records_given_back_total") + dropped,
+            finished: sum("records_accepted_total")
+                + sum("records_refused_total")
+                + sum("records_given_back_total")
+                + dropped,
             waiting: sum("records_waiting") + self.sum("pipeline_buffer_records", &[label, "place=\"disk\""]),
         }
     }
@@ -107,8 +123,7 @@ impl Page {
             let unrouted = self.sum("pipeline_records_unrouted_total", &[&label]);
             // Only samples are dropped on the way.
             let causes = if kind == "samples" { &DROPPED_EARLY[..] } else { &[] };
-            let dropped: f64 =
-                causes.iter().map(|cause| self.sum("pipeline_records_dropped_total", &[cause])).sum();
+            let dropped = self.dropped(causes);
             let routed = self.series("pipeline_records_routed_total", &[&label]);
             let copies: f64 = routed.iter().map(|(_, count)| count).sum();
             let selected = entered - unrouted - dropped;
@@ -183,9 +198,15 @@ fn a_page_with_any_number_changed_does_not_balance() {
         ("pipeline_records_unrouted_total", "{kind=\"samples\"}", 2),
         ("pipeline_records_dropped_total", "{cause=\"null_volume\"}", 1),
         ("pipeline_records_dropped_total", "{cause=\"expired\"}", 1),
+        ("pipeline_records_dropped_total", "{cause=\"refused\"}", 1),
         ("pipeline_records_routed_total", of_samples, 9),
         ("pipeline_records_recovered_total", of_samples, 4),
-        ("pipeline_records_accepted_total", of_samples, 5),
+        ("pipeline_records_accepted_total", of_samples, 4),
+        (
+            "pipeline_records_refused_total",
+            "{publisher=\"file:///a\",kind=\"samples\",cause=\"bad_request\"}",
+            1,
+        ),
         ("pipeline_records_waiting", of_samples, 3),
         ("pipeline_buffer_records", "{publisher=\"file:///a\",kind=\"samples\",place=\"disk\"}", 2),
         ("pipeline_records_given_back_total", of_samples, 2),

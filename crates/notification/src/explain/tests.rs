@@ -9,8 +9,8 @@ use model::{Parts, Priority, Value};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use pipeline::{
-    BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
-    PublisherUrl, Publishing, Records, RecordsKind, RetryPolicy, Router, WorkerLimits,
+    BuildError, DeliveryToken, Outcome, PipelineMetrics, Publisher, PublisherFactory, PublisherUrl,
+    Publishing, Records, RecordsKind, Refusals, RetryPolicy, Router, WorkerLimits,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ impl Publisher for Keeper {
                     }
                 }
             }
-            Ok::<(), PublishError>(())
+            Ok(Refusals::default())
         })
     }
 }
