@@ -1,4 +1,4 @@
-"""What the Keystone and Glance launchers share: configuration files, database templates, start."""
+"""What the Keystone, Glance and Gnocchi launchers share: configuration files, database templates, start."""
 
 import configparser
 import fcntl
@@ -89,12 +89,14 @@ def from_template(launcher, name, make):
     return launcher.path("state")
 
 
-def serve(launcher, module, port, threads, env):
-    """Starts the service's WSGI application and waits until it listens."""
+def serve(launcher, module, port, threads, env=None, arguments=()):
+    """Starts the service's WSGI application, which may have arguments, and waits until it listens."""
     log = launcher.path("server.log")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "serve_wsgi.py")
     server = launcher.spawn(
-        [os.path.join(venv(), "bin", "python"), "-B", "-P", script, module, str(port), str(threads)], "server.log", env
+        [os.path.join(venv(), "bin", "python"), "-B", "-P", script, module, str(port), str(threads), *arguments],
+        "server.log",
+        env,
     )
     launcher.wait_until("listening service", lambda: accepts(port), server, log, START_SECONDS)
     return server, log

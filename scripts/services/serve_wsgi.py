@@ -1,7 +1,8 @@
-"""Serves a WSGI application on a loopback port: serve_wsgi.py MODULE PORT THREADS (run by the test environment).
+"""Serves a WSGI application on a loopback port: serve_wsgi.py MODULE PORT THREADS [ARGUMENT]... (run by the test
+environment).
 
 The module must define `application`, as the services' own WSGI modules do. They read their configuration
-from the environment, and would take our arguments for theirs, so that the argument list is emptied first.
+from the environment, or from the arguments that stand behind ours, so that ours are taken away first.
 """
 
 import importlib
@@ -10,7 +11,7 @@ import sys
 import waitress
 
 module, port, threads = sys.argv[1:4]
-del sys.argv[1:]
+del sys.argv[1:4]
 # One process, plain threads: nothing outlives the launcher's kill.
 application = importlib.import_module(module).application
 waitress.serve(

@@ -1,0 +1,112 @@
+//! A private Gnocchi with a PostgreSQL of its own.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::service::Service;
+use crate::{Error, PostgreSql};
+
+/// Gnocchi from PyPI: its index in a private PostgreSQL, its measures in files, `auth_mode = basic`. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Gnocchi {
+    service: Service,
+    report: Report,
+    /// Ends after Gnocchi.
+    postgresql: PostgreSql,
+}
+
+#[derive(Debug, Deserialize)]
+struct Report {
+    url: String,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Gnocchi {
+    /// Starts PostgreSQL and Gnocchi, and waits until the API listens.
+    pub fn start() -> Result<Self, Error> {
+        let postgresql = PostgreSql::start()?;
+        let arguments = [format!("--indexer-url={}", postgresql.url())];
+        let (service, report) = Service::start_reporting("gnocchi", "gnocchi.py", &arguments)?;
+        Ok(Self { service, report, postgresql })
+    }
+
+    /// The API's URL, without a version.
+    pub fn url(&self) -> &str {
+        &self.report.url
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.report.port
+    }
+
+    /// Ends the API and the worker at once; data and port are kept.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.service.command("kill").map(drop)
+    }
+
+    /// Starts them after [`Self::kill`].
+    pub fn start_again(&self) -> Result<(), Error> {
+        self.service.command("start").map(drop)
+    }
+
+    /// The database of the index.
+    pub const fn postgresql(&self) -> &PostgreSql {
+        &self.postgresql
+    }
+
+    /// Everything that the API has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.report.log).unwrap_or_default()
+    }
+
+    /// What the API answers to the administrator. `path` begins with `/`.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
+        let what = format!("gnocchi: {method} {path}");
+        let answer = self.exchange(method, path, body).map_err(|error| Error::io(what.as_str(), error))?;
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| Error::answer(what.as_str(), head))?;
+        let text = text.trim();
+        let json = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(text) };
+        Ok((status, json.map_err(|error| Error::answer(what, format!("{error}: {text}")))?))
+    }
+
+    /// What the API has at a path, as JSON.
+    pub fn get(&self, path: &str) -> Result<Value, Error> {
+        match self.request("GET", path, None)? {
+            (200, found) => Ok(found),
+            (status, found) => {
+                Err(Error::refused(format!("gnocchi: GET {path}"), format!("{status}: {found}")))
+            }
+        }
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<String> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+        // The older version of HTTP has no chunks.
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: gnocchi\r\nAuthorization: {BASIC_ADMIN}\r\nAccept: application/json\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// `admin:` in Base64.
+const BASIC_ADMIN: &str = "basic YWRtaW46";
+/// Longest answer of a loaded machine.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""A private Gnocchi from PyPI: its index in the PostgreSQL of the given URL, its measures in files, own port and directory.
+
+    gnocchi.py --indexer-url URL [--set GROUP.NAME=VALUE]...
+
+The API takes everybody for who they say they are (`auth_mode = basic`); `admin` may do everything.
+
+Commands on stdin: kill, start (data and port are kept).
+"""
+
+import argparse
+import os
+import signal
+
+import openstack
+from launcher import Launcher
+
+THREADS = 8
+
+
+class Gnocchi:
+    def __init__(self, launcher, options):
+        self.launcher = launcher
+        self.options = options
+        self.port = launcher.ports.take()
+        self.config = None
+        self.api = None
+        self.metricd = None
+
+    def program(self, name):
+        return os.path.join(openstack.venv(), "bin", name)
+
+    def begin(self):
+        groups = {
+            # One process works off the incoming measures, at once.
+            "DEFAULT": {"parallel_operations": "1"},
+            "indexer": {"url": self.options.indexer_url},
+            "storage": {"driver": "file", "file_basepath": self.launcher.path("data")},
+            "incoming": {"driver": "file", "file_basepath": self.launcher.path("data")},
+            "api": {"auth_mode": "basic", "operation_timeout": "30"},
+            "metricd": {"workers": "1", "metric_processing_delay": "1", "metric_cleanup_delay": "3600"},
+        }
+        self.config = openstack.write_configuration(self.launcher, "gnocchi.conf", groups, self.options.set)
+        self.launcher.run(
+            [self.program("gnocchi-upgrade"), "--config-file", self.config, "--sacks-number", "4",
+             "--skip-archive-policies-creation"]
+        )  # fmt: skip
+        return {"url": f"http://127.0.0.1:{self.port}", "port": self.port, **self.start()}
+
+    def start(self):
+        self.metricd = self.launcher.spawn(
+            [self.program("gnocchi-metricd"), "--config-file", self.config], "metricd.log"
+        )
+        # The module parses what stands on its command line.
+        self.api, log = openstack.serve(
+            self.launcher, "gnocchi.rest.wsgi", self.port, THREADS, arguments=["--config-file", self.config]
+        )
+        return {"pid": self.api.pid, "log": log}
+
+    def kill(self):
+        """Ends the API at once, whatever it was doing. What it had accepted lies on disk."""
+        self.launcher.end_child(self.metricd, signal.SIGKILL, 10)
+        self.launcher.end_child(self.api, signal.SIGKILL, 10)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--indexer-url", required=True, help="postgresql:// URL of an empty database")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="GROUP.NAME=VALUE", help="any other option of gnocchi.conf"
+    )
+    options = parser.parse_args()
+    launcher = Launcher("gnocchi", keep_user=True)
+    gnocchi = Gnocchi(launcher, options)
+    launcher.serve(gnocchi.begin, {"kill": gnocchi.kill, "start": gnocchi.start})
+
+
+if __name__ == "__main__":
+    main()
