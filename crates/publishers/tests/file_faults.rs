@@ -144,7 +144,7 @@ async fn a_full_disk_refuses_and_accepts_again_once_there_is_room() {
     for number in 0..20 {
         let records: Arc<[Records]> = Arc::new([Records::Samples(vec![sample(number)])]);
         match writer.publish(records).await {
-            Ok(()) => accepted.push(number),
+            Ok(_) => accepted.push(number),
             Err(error) => {
                 assert_eq!(error.cause, "no_space");
                 refused.get_or_insert(number);

@@ -1,0 +1,268 @@
+//! [`Client`]: requests to Gnocchi, and what its answers mean.
+
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{Value, json};
+use openstack::{Bytes, Method, Response, Service};
+use pipeline::PublishError;
+use tokio::time::Instant;
+
+/// The longest that is waited because of a `Retry-After`.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The largest answer: a page of 1 000 resources with all their metrics.
+const ANSWER_BYTES: usize = 32 << 20;
+/// Characters of an answer that a reason shows.
+const SHOWN_CHARACTERS: usize = 500;
+
+pub(super) const JSON: &str = "application/json";
+pub(super) const JSON_PATCH: &str = "application/json-patch+json";
+
+/// Gnocchi's REST API v1, below the endpoint of a service.
+#[derive(Debug)]
+pub struct Client {
+    service: Service,
+    timeout: Duration,
+    /// Nothing is sent before: a server has asked for it.
+    not_before: Mutex<Option<Instant>>,
+}
+
+/// Why a request has not done what it should.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Not now; nothing can be said about what was sent.
+    Later(Later),
+    /// Gnocchi has looked at what was sent, and refuses it.
+    Refused(Rejection),
+}
+
+/// Why it did not work now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Later {
+    pub(super) cause: &'static str,
+    pub(super) message: String,
+}
+
+impl Later {
+    pub(super) fn new(cause: &'static str, message: impl Into<String>) -> Self {
+        Self { cause, message: message.into() }
+    }
+
+    /// The server took too long.
+    pub(super) fn is_timeout(&self) -> bool {
+        self.cause == "timeout"
+    }
+}
+
+impl From<Later> for PublishError {
+    fn from(later: Later) -> Self {
+        Self { cause: later.cause, message: later.message }
+    }
+}
+
+impl From<Later> for Failure {
+    fn from(later: Later) -> Self {
+        Self::Later(later)
+    }
+}
+
+/// What Gnocchi says about a request that it refuses.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rejection {
+    /// The HTTP status: one of [`REFUSING`].
+    pub(super) status: u16,
+    /// A text, or a map with `cause`, and perhaps `reason` and `detail`.
+    pub(super) description: Value,
+}
+
+/// Statuses by which Gnocchi refuses what was sent, and not everything.
+const REFUSING: [u16; 6] = [400, 403, 404, 409, 413, 422];
+/// Of these, those that a server in front of Gnocchi gives as well, in words of its own.
+const TOO_LARGE: u16 = 413;
+
+impl Rejection {
+    /// The short name of the cause, if the description has one.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.description.get("cause").and_then(Value::as_str)
+    }
+
+    /// What the cause is about.
+    pub(super) fn detail(&self) -> Option<&Value> {
+        self.description.get("detail")
+    }
+
+    /// The description in words.
+    pub(super) fn words(&self) -> String {
+        let mut words = match &self.description {
+            Value::Null => String::new(),
+            Value::Str(text) => text.to_string(),
+            other => match (self.cause(), other.get("reason").and_then(Value::as_str), self.detail()) {
+                (Some(cause), Some(reason), _) => format!("{cause}: {reason}"),
+                (Some(cause), None, Some(detail)) => format!("{cause}: {}", json::to_compact_string(detail)),
+                _ => json::to_compact_string(other),
+            },
+        };
+        if words.chars().count() > SHOWN_CHARACTERS {
+            words = words.chars().take(SHOWN_CHARACTERS).collect();
+        }
+        let _ = write!(words, "{}(HTTP {})", if words.is_empty() { "" } else { " " }, self.status);
+        words
+    }
+
+    /// Whether it is about something that `what` names, such as `Archive policy`, that is not there.
+    pub(super) fn is_missing(&self, what: &str) -> bool {
+        let says = |text: &str| text.starts_with(what) && text.contains("does not exist");
+        self.cause().is_some_and(says) || self.description.as_str().is_some_and(says)
+    }
+}
+
+impl Client {
+    /// Requests go to `service` and take `timeout` at most.
+    #[must_use]
+    pub fn new(service: Service, timeout: Duration) -> Self {
+        Self { service, timeout, not_before: Mutex::default() }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        read(&self.send(Method::GET, path, None).await?)
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
+        self.send(Method::POST, path, Some((JSON, body))).await
+    }
+
+    pub(super) async fn patch(&self, path: &str, kind: &str, body: Vec<u8>) -> Result<Response, Failure> {
+        self.send(Method::PATCH, path, Some((kind, body))).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Response, Failure> {
+        self.pause().await;
+        let mut request = self
+            .service
+            .request(method, path)
+            .header("Accept", JSON)
+            .deadline(self.timeout)
+            .body_limit(ANSWER_BYTES);
+        if let Some((kind, body)) = body {
+            request = request.body(kind, Bytes::from(body));
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.later(&error).into()),
+        };
+        let status = response.status.as_u16();
+        if response.status.is_success() {
+            return Ok(response);
+        }
+        if REFUSING.contains(&status) {
+            if let Some(description) = description(&response.body) {
+                return Err(Failure::Refused(Rejection { status, description }));
+            }
+            if status == TOO_LARGE {
+                let description = Value::from(response.excerpt());
+                return Err(Failure::Refused(Rejection { status, description }));
+            }
+        }
+        let message = format!("{path} answered {status}: {}", response.excerpt());
+        Err(match response.error() {
+            // A server that is there and cannot answer now: 429 or 5xx.
+            Some(error)
+                if error
+                    .status()
+                    .is_some_and(|status| status.as_u16() == 429 || status.is_server_error()) =>
+            {
+                Later { message, ..self.later(&error) }
+            }
+            _ if status == 401 => Later::new("unauthorized", message),
+            // Nothing of Gnocchi's: perhaps the endpoint leads elsewhere.
+            _ => Later::new("unexpected_answer", message),
+        }
+        .into())
+    }
+
+    fn later(&self, error: &openstack::Error) -> Later {
+        if let Some(pause) = error.retry_after() {
+            let until = Instant::now() + pause.min(LONGEST_PAUSE);
+            *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        Later::new(error.cause(), error.to_string())
+    }
+
+    /// Waits as long as the server has asked for.
+    async fn pause(&self) {
+        let until = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+/// The JSON of an answer.
+pub(super) fn read(response: &Response) -> Result<Value, Failure> {
+    json::parse(&response.body).map_err(|error| {
+        Later::new("protocol", format!("an answer is not JSON ({error}): {}", response.excerpt())).into()
+    })
+}
+
+/// The description of one of Gnocchi's error documents.
+fn description(body: &[u8]) -> Option<Value> {
+    let document = json::parse(body).ok()?;
+    document.get("code").or_else(|| document.get("title"))?;
+    document.get("description").cloned()
+}
+
+/// A path below the endpoint; every part is quoted.
+pub(super) fn path(parts: &[&str]) -> String {
+    let mut path = String::from("/v1");
+    for part in parts {
+        path.push('/');
+        path.push_str(&openstack::path_segment(part));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted() {
+        assert_eq!(
+            path(&["resource", "instance", "a b_c-1.2~ü@"]),
+            "/v1/resource/instance/a%20b_c-1.2~%C3%BC%40"
+        );
+    }
+
+    #[test]
+    fn gnocchis_words_are_read_and_nobody_elses() {
+        let rejection =
+            |text: &str| Rejection { status: 400, description: description(text.as_bytes()).unwrap() };
+        let unknown = r#"{"code": 400, "title": "Bad Request", "description": {"cause": "Unknown resources", "detail": [1]}}"#;
+        let unknown = rejection(unknown);
+        assert_eq!(
+            (unknown.cause(), unknown.words()),
+            (Some("Unknown resources"), "Unknown resources: [1] (HTTP 400)".into())
+        );
+        let invalid = r#"{"code": 400, "title": "", "description": {"cause": "Invalid input", "reason": "expected str", "detail": []}}"#;
+        assert_eq!(rejection(invalid).words(), "Invalid input: expected str (HTTP 400)");
+        let text =
+            rejection(r#"{"code": 400, "title": "", "description": "Archive policy x does not exist"}"#);
+        assert!(text.is_missing("Archive policy") && !text.is_missing("Resource type"));
+        assert!(
+            rejection(
+                r#"{"code": 400, "title": "", "description": {"cause": "Archive policy does not exist"}}"#
+            )
+            .is_missing("Archive policy")
+        );
+        assert_eq!(rejection(r#"{"code": 403, "title": "", "description": null}"#).words(), "(HTTP 400)");
+        for other in ["", "<html>", "[]", "7", r#"{"error": {"message": "x"}}"#, r#"{"description": "x"}"#] {
+            assert_eq!(description(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Beside Ceilometer's publisher, against the real Gnocchi: equal resources, history, metrics and measures.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{MeterKind, Sample, json as own_json};
+use pipeline::Records;
+use serde_json::{Value, json};
+use testkit::{Gnocchi, Proxy, venv, venv_python, wait_until};
+
+use crate::support::{House, event, plain, samples_group};
+
+const VM: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0a01";
+const SECOND: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0a02";
+const VOLUME: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0b01";
+const IMAGE: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
+/// Fields that are of the moment, or made by chance: only whether there is something is compared.
+const MOMENTS: [&str; 4] = ["started_at", "ended_at", "revision_start", "revision_end"];
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn oracle_sample(
+    name: &str,
+    kind: &str,
+    unit: &str,
+    volume: &Value,
+    resource: &Value,
+    minute: u32,
+    metadata: &Value,
+) -> Value {
+    json!({
+        "name": name, "type": kind, "unit": unit, "volume": volume, "user_id": "u", "project_id": "p",
+        "resource_id": resource, "timestamp": format!("2026-07-21T13:{minute:02}:12.5+00:00"),
+        "resource_metadata": metadata, "id": format!("{name}-{minute}"),
+    })
+}
+
+/// What a small cloud says in an hour.
+fn steps() -> Vec<Value> {
+    let vm = |host: &str| {
+        json!({"display_name": "web", "host": "hash", "instance_host": host, "flavor": {"id": "f1", "name": "m1"},
+               "image_ref": IMAGE, "launched_at": "2026-07-21T12:00:00.000000", "created_at": "2026-07-21T11:59:00+00:00"})
+    };
+    let disk = json!({"disk_name": "vda", "instance_id": VM});
+    let mut steps = Vec::new();
+    for (minute, host) in [(0, "h1"), (5, "h1"), (10, "h2"), (15, "h2")] {
+        let id = json!(VM);
+        steps.push(json!({"samples": [
+            oracle_sample("cpu", "cumulative", "ns", &json!(1_000 * minute), &id, minute, &vm(host)),
+            oracle_sample("memory.usage", "gauge", "MB", &json!(51.5), &id, minute, &vm(host)),
+            oracle_sample("disk.device.read.bytes", "cumulative", "B", &json!(7 * minute), &json!(format!("{VM}-vda")), minute, &disk),
+            oracle_sample("no.such.meter", "gauge", "B", &json!(1), &id, minute, &json!({})),
+        ]}));
+    }
+    let volume = |project: &str, minute| {
+        let mut sample = oracle_sample(
+            "volume.size",
+            "gauge",
+            "GB",
+            &json!("10"),
+            &json!(VOLUME),
+            minute,
+            &json!({"display_name": "data", "volume_type": "ssd"}),
+        );
+        sample["project_id"] = json!(project);
+        sample
+    };
+    steps.push(json!({"samples": [volume("p", 1), volume("p", 6)]}));
+    steps.push(json!({"events": [
+        {"event_type": "volume.transfer.accept.end", "traits": [["resource_id", 1, VOLUME], ["project_id", 1, "p2"]]},
+        {"event_type": "compute.instance.create.end", "traits": [
+            ["instance_id", 1, SECOND], ["display_name", 1, "db"], ["host", 1, "h3"], ["instance_flavor_id", 1, "f2"],
+            ["instance_type", 1, "m2"], ["project_id", 1, "p"], ["user_id", 1, "u"], ["other", 1, "x"]]},
+    ]}));
+    steps.push(json!({"samples": [volume("p2", 11)]}));
+    let id = json!(SECOND);
+    steps.push(json!({"samples": [
+        oracle_sample("vcpus", "gauge", "vcpu", &json!(2), &id, 0, &json!({"display_name": "db", "flavor": {"id": "f2", "name": "m2"}})),
+        oracle_sample("network.incoming.bytes", "cumulative", "B", &json!(99), &json!("instance-2/tap1"), 0, &json!({"vnic_name": "tap1", "instance_id": SECOND})),
+        oracle_sample("image.size", "gauge", "B", &json!(5), &json!(IMAGE), 0, &json!({"name": "cirros", "disk_format": "qcow2", "container_format": "bare"})),
+        oracle_sample("storage.objects.size", "gauge", "B", &json!(true), &json!("ac/count"), 0, &json!({})),
+        oracle_sample("identity.authenticate.success", "delta", "user", &json!(1), &json!("someone"), 0, &json!({})),
+    ]}));
+    steps.push(json!({"events": [
+        {"event_type": "compute.instance.delete.start", "traits": [["instance_id", 1, SECOND]]},
+        {"event_type": "image.delete", "traits": [["resource_id", 1, IMAGE]]},
+        {"event_type": "image.delete", "traits": [["resource_id", 1, "nobody-knows-it"]]},
+        {"event_type": "no.definition.for.this", "traits": []},
+    ]}));
+    steps
+}
+
+fn own_sample(dict: &Value) -> Arc<Sample> {
+    let dict = own_json::parse(dict.to_string()).unwrap();
+    let part = |key: &str| dict.get(key).cloned().unwrap_or_default();
+    let text = |key: &str| part(key).as_str().unwrap().to_owned();
+    Arc::new(Sample {
+        name: text("name").as_str().into(),
+        kind: MeterKind::from_name(&text("type")).unwrap(),
+        unit: part("unit"),
+        volume: part("volume"),
+        user_id: part("user_id"),
+        user_name: model::Value::Null,
+        project_id: part("project_id"),
+        project_name: model::Value::Null,
+        resource_id: part("resource_id"),
+        timestamp: part("timestamp"),
+        resource_metadata: Arc::new(part("resource_metadata")),
+        source: "openstack".into(),
+        id: text("id"),
+        monotonic_time: None,
+    })
+}
+
+/// Publishes the steps as the original does, one batch after the other; returns why records were refused.
+fn publish_ours(url: &str, steps: &[Value]) -> Vec<String> {
+    runtime().block_on(async {
+        let mut samples = House::of_today(url, "enable_filter_project=false&timeout=60");
+        let mut events = House::of_today(url, "timeout=60");
+        let mut refused = Vec::new();
+        for step in steps {
+            if let Some(group) = step["samples"].as_array() {
+                let group = samples.samples(group.iter().map(own_sample).collect()).await;
+                refused.extend(group.into_iter().map(|(_, cause, reason)| format!("{cause}: {reason}")));
+            }
+            for one in step["events"].as_array().into_iter().flatten() {
+                let traits = one["traits"].as_array().unwrap().iter();
+                let traits: Vec<(&str, &str)> =
+                    traits.map(|entry| (entry[0].as_str().unwrap(), entry[2].as_str().unwrap())).collect();
+                let one = event(one["event_type"].as_str().unwrap(), &traits);
+                let group = events.events(vec![one]).await;
+                refused.extend(group.into_iter().map(|(_, cause, reason)| format!("{cause}: {reason}")));
+            }
+        }
+        refused
+    })
+}
+
+fn publish_theirs(url: &str, steps: &[Value]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("steps.json");
+    std::fs::write(&file, Value::from(steps).to_string()).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gnocchi/oracle.py");
+    let output =
+        Command::new(venv_python().unwrap()).arg("-B").arg(script).arg(url).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Everything that the API says, by resource, without what is of the moment.
+fn dump(gnocchi: &Gnocchi) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for resource in gnocchi.get("/v1/resource/generic?details=true").unwrap().as_array().unwrap() {
+        let (kind, id) = (resource["type"].as_str().unwrap(), resource["id"].as_str().unwrap());
+        let original = resource["original_resource_id"].as_str().unwrap();
+        let mut metrics = BTreeMap::new();
+        for (name, metric) in resource["metrics"].as_object().unwrap() {
+            let metric = metric.as_str().unwrap();
+            let about = gnocchi.get(&format!("/v1/metric/{metric}")).unwrap();
+            let policy = &about["archive_policy"];
+            let mut measures = BTreeMap::new();
+            for method in policy["aggregation_methods"].as_array().unwrap() {
+                let method = method.as_str().unwrap();
+                let path = format!("/v1/metric/{metric}/measures?refresh=true&aggregation={method}");
+                measures.insert(method.to_owned(), gnocchi.get(&path).unwrap());
+            }
+            let about = json!({"policy": policy["name"], "unit": about["unit"], "measures": measures});
+            metrics.insert(name.clone(), about);
+        }
+        let history = gnocchi.get(&format!("/v1/resource/{kind}/{id}/history?details=true")).unwrap();
+        let history: Vec<Value> = history.as_array().unwrap().iter().map(timeless).collect();
+        let key = format!("{kind} {original}");
+        found.insert(key, json!({"now": timeless(resource), "history": history, "metrics": metrics}));
+    }
+    found
+}
+
+fn timeless(resource: &Value) -> Value {
+    let mut resource = resource.clone();
+    resource["metrics"] = Value::Null;
+    for moment in MOMENTS {
+        if !resource[moment].is_null() {
+            resource[moment] = json!("set");
+        }
+    }
+    resource
+}
+
+/// Removes all resources and archive policies; resource types stay.
+fn empty(gnocchi: &Gnocchi) {
+    let statement = "TRUNCATE metric, resource_history, resource, archive_policy_rule, archive_policy RESTART IDENTITY CASCADE";
+    gnocchi.postgresql().psql(statement).unwrap();
+}
+
+fn resource_types(gnocchi: &Gnocchi) -> BTreeMap<String, Value> {
+    let types = gnocchi.get("/v1/resource_type").unwrap();
+    let types = types.as_array().unwrap().iter();
+    types.map(|found| (found["name"].as_str().unwrap().to_owned(), found.clone())).collect()
+}
+
+fn upgrade_theirs(gnocchi: &Gnocchi) {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("ceilometer.conf");
+    let credentials = format!("auth_type = gnocchi-basic\nuser = admin\nendpoint = {}\n", gnocchi.url());
+    std::fs::write(&config, format!("[service_credentials]\n{credentials}[gnocchi]\n{credentials}")).unwrap();
+    let output = Command::new(venv().join("bin/ceilometer-upgrade"))
+        .arg("--config-file")
+        .arg(&config)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn resource_types_and_everything_published_equal_ceilometers() {
+    let gnocchi = Gnocchi::start().unwrap();
+    // Resource types: theirs, then ours on an empty Gnocchi.
+    upgrade_theirs(&gnocchi);
+    let theirs = resource_types(&gnocchi);
+    assert!(theirs.len() > 20, "{theirs:?}");
+    // On what the original has left, ours finds nothing to do.
+    assert_eq!(crate::upgrade::run(gnocchi.url(), false), Vec::<String>::new());
+    for name in theirs.keys().filter(|name| *name != "generic") {
+        let (status, _) = gnocchi.request("DELETE", &format!("/v1/resource_type/{name}"), None).unwrap();
+        assert_eq!(status, 204, "{name}");
+    }
+    let planned = crate::upgrade::run(gnocchi.url(), true);
+    assert_eq!(resource_types(&gnocchi).len(), 1, "a dry run has changed something");
+    assert_eq!(crate::upgrade::run(gnocchi.url(), false), planned);
+    assert_eq!(resource_types(&gnocchi), theirs);
+    assert_eq!(crate::upgrade::run(gnocchi.url(), false), Vec::<String>::new());
+
+    // Samples and events.
+    let steps = steps();
+    assert_eq!(publish_theirs(gnocchi.url(), &steps), "");
+    let theirs = dump(&gnocchi);
+    assert_eq!(theirs.len(), 8, "{:?}", theirs.keys());
+    empty(&gnocchi);
+    assert_eq!(publish_ours(gnocchi.url(), &steps), Vec::<String>::new());
+    let ours = dump(&gnocchi);
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (resource, theirs) in &theirs {
+        assert_eq!(&ours[resource], theirs, "{resource}");
+    }
+    // More than an hour's worth of it is there at all.
+    assert_eq!(ours[&format!("instance {VM}")]["history"].as_array().unwrap().len(), 2);
+    assert_eq!(ours[&format!("instance {SECOND}")]["now"]["ended_at"], "set");
+
+    // What costs the original a whole batch costs ours one record.
+    for (bad, refused) in [
+        (oracle_sample("memory", "gauge", "MB", &json!(1), &Value::Null, 20, &json!({})), 1),
+        (oracle_sample("memory", "gauge", "MB", &json!(1), &json!("x".repeat(300)), 20, &json!({})), 1),
+        (oracle_sample("image.size", "gauge", "B", &json!(1), &json!("no-formats"), 20, &json!({})), 1),
+    ] {
+        let mut late = bad.clone();
+        late["timestamp"] = json!("not a time");
+        let good = oracle_sample("vcpus", "gauge", "vcpu", &json!(4), &json!(VM), 20, &json!({}));
+        for (bad, refused) in [(bad, refused), (late, 1)] {
+            let steps = [json!({"samples": [good, bad]})];
+            let reasons = publish_ours(gnocchi.url(), &steps);
+            assert_eq!(reasons.len(), refused, "{bad}: {reasons:?}");
+        }
+    }
+    let measures = format!("/v1/resource/generic/{VM}/metric/vcpus/measures?refresh=true");
+    assert_eq!(gnocchi.get(&measures).unwrap().as_array().unwrap().len(), 1);
+}
+
+/// Gnocchi is killed and comes back, connections break and stall: every measure is there in the end.
+#[test]
+fn every_measure_arrives_whatever_happens_to_gnocchi() {
+    const POINTS: u32 = 12;
+    const RESOURCES: usize = 30;
+    let gnocchi = Gnocchi::start().unwrap();
+    assert!(!crate::upgrade::run(gnocchi.url(), false).is_empty());
+    let proxy = Proxy::to_port(gnocchi.port()).unwrap();
+    let url = format!("http://127.0.0.1:{}", proxy.port());
+    // Five minutes apart: each is an aggregate of its own.
+    let groups: Vec<Arc<[Records]>> = (0..POINTS)
+        .map(|point| {
+            let samples = (0..RESOURCES).map(|number| {
+                let mut sample = plain(
+                    "memory.usage",
+                    format!("vm-{number}").as_str(),
+                    0,
+                    r#"{"display_name": "n", "instance_flavor_id": "f", "instance_type": "t"}"#,
+                );
+                sample.timestamp = format!("2026-07-21T13:{:02}:00", point * 5).into();
+                Arc::new(sample)
+            });
+            samples_group(samples.collect())
+        })
+        .collect();
+    let publishing = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let mut house = House::of_today(&url, "enable_filter_project=false&timeout=2");
+            let mut failures = 0;
+            for group in &groups {
+                while let Err(error) = house.offer(group).await {
+                    assert!(["unavailable", "timeout", "protocol"].contains(&error.cause), "{error:?}");
+                    failures += 1;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            failures
+        })
+    });
+    let forwarded = || proxy.forwarded_bytes();
+    let wait_for = |more: u64| {
+        let start = forwarded();
+        let _ = wait_until("traffic", Duration::from_secs(20), || (forwarded() > start + more).then_some(()));
+    };
+    wait_for(2_000);
+    gnocchi.kill().unwrap();
+    gnocchi.start_again().unwrap();
+    wait_for(4_000);
+    proxy.cut().unwrap();
+    wait_for(4_000);
+    proxy.stall();
+    std::thread::sleep(Duration::from_millis(200));
+    proxy.resume();
+    wait_for(4_000);
+    proxy.cut().unwrap();
+    let failures = publishing.join().unwrap();
+    assert!(failures > 0, "nothing happened to it");
+    for number in 0..RESOURCES {
+        let path = format!("/v1/resource/generic/vm-{number}/metric/memory.usage/measures?refresh=true");
+        let measures = gnocchi.get(&path).unwrap();
+        assert_eq!(measures.as_array().unwrap().len(), POINTS as usize, "vm-{number}: {measures}");
+    }
+}
