@@ -12,6 +12,7 @@ use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
+use publishers::gnocchi::GnocchiMetrics;
 
 use crate::Finding;
 
@@ -38,6 +39,7 @@ fn metrics() -> String {
     let _ = ReloadMetrics::register(&metrics.component("configuration"));
     let _ = ControlMetrics::register(&metrics.component("control"));
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
+    let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     observability::metrics::reference(&metrics.inventory())

@@ -8,6 +8,7 @@ use observability::metrics::Metrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::Invocation;
+use crate::gnocchi::{self, Gnocchi};
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 use crate::{Ending, role, say, settings};
@@ -55,7 +56,7 @@ pub(crate) fn check(
         report(Severity::Error, &with_sources(&error));
         Vec::new()
     });
-    let sessions = settings::openstack::Sessions::new(&config, &surroundings.env);
+    let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     if let Err(error) = sessions.names() {
         report(Severity::Error, &with_sources(&error));
     }
@@ -63,9 +64,16 @@ pub(crate) fn check(
         for file in &definitions.files {
             say(format_args!("read: {file}"));
         }
-        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
+        let pipelines = definitions.samples.iter().map(|(.., pipelines)| pipelines);
+        let pipelines = pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines));
+        for problem in gnocchi::problems(&config, pipelines) {
+            report(problem.severity, &problem.to_string());
+        }
+        let metrics = Metrics::new();
+        let gnocchi = Gnocchi::new(&config, &sessions, &metrics);
+        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, gnocchi));
         if let Err(error) =
-            role::Notification::new(&config, definitions, listeners, &publishers, None, &Metrics::new())
+            role::Notification::new(&config, definitions, listeners, &publishers, None, &metrics)
         {
             report(Severity::Error, &with_sources(&error));
         }

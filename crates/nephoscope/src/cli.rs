@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod tap;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
 pub(crate) use self::tap::TapArguments;
+pub(crate) use self::upgrade::UpgradeArguments;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) enum Action {
     Explain(Request),
     DeadLetter(DeadLetterAction),
     Tap(TapArguments),
+    Upgrade(UpgradeArguments),
     Version,
 }
 
@@ -121,6 +124,14 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             program: AGENT_NOTIFICATION.into(),
         });
     }
+    if called == Some(upgrade::CEILOMETER_UPGRADE) {
+        let exit_codes = ExitCodes::Upstream;
+        let matches = with_common(upgrade::upstreams()).try_get_matches_from(argv);
+        let matches = matches.map_err(|error| Stop { error, exit_codes })?;
+        let action = Action::Upgrade(upgrade::read(&matches));
+        let program = upgrade::CEILOMETER_UPGRADE.into();
+        return Ok(Invocation { action, common: common(&matches), exit_codes, program });
+    }
     let exit_codes = ExitCodes::Own;
     let matches = own_command().try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
     let invocation = |action, matches: &ArgMatches, program: &str| Invocation {
@@ -159,6 +170,9 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             let arguments = tap::arguments(matches);
             let program = if arguments.roles == Some(Roles::All) { "nephoscope" } else { AGENT_NOTIFICATION };
             invocation(Action::Tap(arguments), matches, program)
+        }
+        Some(("upgrade", matches)) => {
+            invocation(Action::Upgrade(upgrade::read(matches)), matches, upgrade::CEILOMETER_UPGRADE)
         }
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
@@ -233,6 +247,7 @@ fn own_command() -> Command {
         )
         .subcommand(dead_letter::command())
         .subcommand(with_common(tap::command()))
+        .subcommand(with_common(upgrade::own()))
         .subcommand(Command::new("version").about("Print the version"))
 }
 

@@ -1,4 +1,5 @@
-//! `nephoscope dead-letter`: what operators do with messages that could not be processed.
+//! `nephoscope dead-letter`: what operators do with messages that could not be processed, and with records that could not
+//! be delivered.
 
 mod list;
 mod replay;
@@ -11,6 +12,7 @@ use buffer::dead_letters::{Contents, DeadLetters, LetterId, Lock, Stored};
 use oslo_config::Config;
 
 use crate::cli::{DeadLetterAction, Invocation, Selection};
+use crate::role::Roles;
 use crate::surroundings::Surroundings;
 use crate::{Ending, complain, say, settings};
 
@@ -29,18 +31,32 @@ pub(crate) fn run(action: &DeadLetterAction, invocation: &Invocation, surroundin
             list::list(&store, cause.as_deref(), limit.unwrap_or(usize::MAX), *json)
         }
         DeadLetterAction::Show { id, json, body } => show::show(&store, id, *json, *body),
-        DeadLetterAction::Replay(selection) => return replay(&store, selection, &config),
+        DeadLetterAction::Replay(selection) => {
+            return replay(&store, selection, &config, roles(invocation), surroundings);
+        }
         DeadLetterAction::Drop(selection) => drop_letters(&store, selection),
     };
     done.map_or_else(Ending::Failed, |()| Ending::Done)
 }
 
-fn replay(store: &DeadLetters, selection: &Selection, config: &Config) -> Ending {
+/// The roles of the command whose configuration is read.
+fn roles(invocation: &Invocation) -> Roles {
+    if invocation.program == "nephoscope" { Roles::All } else { Roles::Notification }
+}
+
+fn replay(
+    store: &DeadLetters,
+    selection: &Selection,
+    config: &Config,
+    roles: Roles,
+    surroundings: &Surroundings,
+) -> Ending {
     let listeners = match settings::listeners(config) {
         Ok(listeners) => listeners,
         Err(error) => return Ending::Configuration(crate::check::with_sources(&error)),
     };
-    replay::replay(store, selection, listeners).map_or_else(Ending::Failed, |()| Ending::Done)
+    replay::replay(store, selection, listeners, config, roles, surroundings)
+        .map_or_else(Ending::Failed, |()| Ending::Done)
 }
 
 fn drop_letters(store: &DeadLetters, selection: &Selection) -> anyhow::Result<()> {

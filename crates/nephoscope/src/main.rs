@@ -7,12 +7,14 @@ mod cli;
 mod config_show;
 mod dead_letter;
 mod explain;
+mod gnocchi;
 mod publishers_by_url;
 mod role;
 mod settings;
 mod signals;
 mod surroundings;
 mod tap;
+mod upgrade;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use observability::metrics::Metrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::{Action, ExitCodes, Invocation, Stop};
+use crate::gnocchi::Gnocchi;
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 
@@ -57,6 +60,9 @@ fn main() -> ExitCode {
             finish(&invocation, dead_letter::run(action, &invocation, &surroundings))
         }
         Action::Tap(arguments) => finish(&invocation, tap::run(arguments, &invocation, &surroundings)),
+        Action::Upgrade(arguments) => {
+            finish(&invocation, upgrade::run(*arguments, &invocation, &surroundings))
+        }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
     }
@@ -107,13 +113,14 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     if let Err(error) = roles.prepare(&config) {
         return Ending::Failed(error);
     }
-    let sessions = settings::openstack::Sessions::new(&config, &surroundings.env);
+    let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     // Names are a help: an agent without them does everything else, as upstream's does. `check` calls it an error.
     let names = sessions.names().unwrap_or_else(|error| {
         tracing::warn!("samples go without the names of users and projects: {}", check::with_sources(&error));
         None
     });
-    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config));
+    let gnocchi = Gnocchi::new(&config, &sessions, &metrics);
+    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, gnocchi));
     let notification =
         match role::Notification::new(&config, definitions, listeners, &publishers, names, &metrics) {
             Ok(notification) => notification,

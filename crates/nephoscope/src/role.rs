@@ -20,13 +20,15 @@ use observability::service_manager::{NotifySettings, ProgressRegistry, ServiceMa
 use observability::supervisor::{Supervisor, SupervisorMetrics};
 use oslo_config::Config;
 use oslo_config::options::{
-    library, messaging, nephoscope, notification as notification_options, notifications_bus,
+    gnocchi as gnocchi_options, library, messaging, nephoscope, notification as notification_options,
+    notifications_bus,
 };
 
 pub(crate) use self::buffers::Buffers;
 pub(crate) use self::notification::Notification;
 use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
+use crate::gnocchi::{self, Gnocchi};
 use crate::publishers_by_url::Publishers;
 use crate::signals::{Asked, Signals};
 
@@ -48,10 +50,10 @@ pub(crate) enum Roles {
 
 impl Roles {
     /// The publishers that these roles can have.
-    pub(crate) fn publishers(self, config: &Config) -> Publishers {
+    pub(crate) fn publishers(self, config: &Config, gnocchi: Gnocchi) -> Publishers {
         match self {
-            Self::Notification => Publishers::new(),
-            Self::All => Publishers::all_in_one(&state_dir(config)),
+            Self::Notification => Publishers::new(gnocchi),
+            Self::All => Publishers::all_in_one(gnocchi, gnocchi::is_named(config), &state_dir(config)),
         }
     }
 
@@ -64,7 +66,20 @@ impl Roles {
                 format!("cannot make the state directory {}; {hint}", directory.display())
             })?;
             let directory = directory.display();
-            tracing::info!(%directory, "records for gnocchi:// and notifier:// go to samples.json and events.json here");
+            if gnocchi::is_named(config) {
+                let credentials = config.get(&gnocchi_options::AUTH_SECTION);
+                tracing::info!(
+                    credentials,
+                    "records for gnocchi:// go to the Gnocchi that [gnocchi] leads to"
+                );
+                tracing::info!(%directory, "records for notifier:// go to samples.json and events.json here");
+            } else {
+                tracing::info!(
+                    %directory,
+                    "records for gnocchi:// and notifier:// go to samples.json and events.json here; set credentials for \
+                     [gnocchi] to use one"
+                );
+            }
         }
         Ok(())
     }

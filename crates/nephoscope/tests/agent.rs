@@ -15,6 +15,8 @@ mod buffer;
 mod dead_letters;
 #[path = "agent/faults.rs"]
 mod faults;
+#[path = "agent/gnocchi.rs"]
+mod gnocchi;
 #[path = "agent/harness.rs"]
 mod harness;
 #[path = "agent/listeners.rs"]

@@ -179,7 +179,7 @@ fn mistakes_in_the_main_file_do_not_hide_those_in_the_others() {
     assert!(!text(&start.stderr).contains("events.yaml"), "{}", text(&start.stderr));
 }
 
-/// Without any file the built-in pipelines hold; `run` can serve them, the agent alone cannot yet.
+/// Without any file the built-in pipelines hold; `run` can serve them, the agent alone needs credentials for Gnocchi.
 #[test]
 fn a_check_is_for_the_role_that_is_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -189,11 +189,77 @@ fn a_check_is_for_the_role_that_is_named() {
         assert_eq!(output.status.code(), Some(status), "{role}: {out}");
         let place = "built-in pipeline.yaml:";
         assert_eq!(
-            out.contains(place) && out.contains("gnocchi is not part of this version"),
+            out.contains(place) && out.contains("[service_credentials] auth_type is not set"),
             status != 0,
             "{out}"
         );
     }
+}
+
+/// The resource definitions of a publisher are read by a check as at a start.
+#[test]
+fn a_check_names_the_places_in_gnocchis_definitions() {
+    let directory = good();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "ceilometer.conf",
+        "[service_credentials]\nauth_type = gnocchi-basic\nuser = admin\nendpoint = http://127.0.0.1:1/\n",
+    );
+    write(
+        "pipeline.yaml",
+        "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=2']}]\n",
+    );
+    let check = || {
+        let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+        (output.status.code(), text(&output.stdout))
+    };
+    let (status, out) = check();
+    assert_eq!(status, Some(0), "{out}");
+    for (definitions, place) in [
+        ("resources: 5\n", "gnocchi_resources.yaml:1:12: resources is an integer"),
+        (
+            "resources:\n- {resource_type: a}\n",
+            "gnocchi_resources.yaml:2:3: the resource definition lacks metrics",
+        ),
+    ] {
+        write("gnocchi_resources.yaml", definitions);
+        let (status, out) = check();
+        assert!(out.contains(place), "{out}");
+        assert_eq!(status.unwrap_or_default(), if out.contains("error: ") { 78 } else { 0 }, "{out}");
+    }
+    write(
+        "pipeline.yaml",
+        "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=soon']}]\n",
+    );
+    let (status, out) = check();
+    assert!(status == Some(78) && out.contains("timeout=\"soon\" is not a number of seconds"), "{out}");
+}
+
+/// `ceilometer-upgrade` without a Gnocchi: as often as it was asked to, then the status of a failure.
+#[test]
+fn an_upgrade_without_gnocchi_fails_after_as_many_attempts() {
+    let directory = tempfile::tempdir().unwrap();
+    let config =
+        "[service_credentials]\nauth_type = gnocchi-basic\nuser = admin\nendpoint = http://127.0.0.1:1/\n";
+    fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
+    let upgrade = |more: &[&str]| {
+        run(directory.path(), &[&["upgrade", "--config-file", "ceilometer.conf"], more].concat())
+    };
+    for (retry, attempts) in [("0", 0), ("1", 0), ("2", 1)] {
+        let output = upgrade(&["--retry", retry]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.matches("cannot be looked at or changed now").count(), attempts, "{said}");
+        assert!(said.contains("Gnocchi's resource types are not up to date"), "{said}");
+    }
+    assert_eq!(upgrade(&["--skip-gnocchi-resource-types"]).status.code(), Some(0));
+    fs::write(directory.path().join("ceilometer.conf"), "[DEFAULT]\n").unwrap();
+    let output = upgrade(&[]);
+    let said = text(&output.stderr);
+    assert!(
+        output.status.code() == Some(78) && said.contains("[service_credentials] auth_type is not set"),
+        "{said}"
+    );
 }
 
 /// What only a start would find out is found by a check as well, with the same status.

@@ -27,7 +27,7 @@ const ABOUT: &str = "Look at the messages that could not be processed, and send 
 const HELP: &str = "\
 A message that cannot be processed (it is not JSON, a definition fails on it, …) must not stop those behind it, and \
 must not get lost: the notification agent takes it off the queue and keeps it as a dead letter, in a file under \
-[nephoscope] state_dir. These commands work whether the agent runs or not; run them as the agent's user.
+[nephoscope] state_dir. So it does with a sample or event that a publisher's peer refuses for good. These commands work whether the agent runs or not; run them as the agent's user.
 
 Usual course:
   nephoscope dead-letter list                    what is there, and why
@@ -69,11 +69,13 @@ pub(super) fn command() -> Command {
         )
         .subcommand(selecting(
             "replay",
-            "Send letters again, as they were; each leaves the dead letters once the broker has confirmed it",
-            "A letter goes to the exchange and with the routing key that it had, to the broker of [notification] \
+            "Send letters again, as they were; each leaves the dead letters once the broker has confirmed it, or the \
+             publisher accepted it",
+            "A message goes to the exchange and with the routing key that it had, to the broker of [notification] \
              messaging_urls or transport_url; if that exchange leads nowhere any more, to its queue. What can be made \
              of a message today was delivered when it became a letter, and is delivered again: samples and events \
-             repeat their ids.",
+             repeat their ids. A refused sample or event goes to the publisher of the pipelines that refused it, and to nobody \
+             else.",
         ))
         .subcommand(selecting("drop", "Throw letters away, for good", "There is no way back."))
 }

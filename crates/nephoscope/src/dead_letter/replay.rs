@@ -1,37 +1,53 @@
 //! `nephoscope dead-letter replay`.
 
+mod records;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use anyhow::{Context as _, anyhow};
-use buffer::dead_letters::{DeadLetters, Letter, LetterId, Lock, Stored};
+use buffer::dead_letters::{DeadLetters, Letter, LetterId, Lock, Refused, Stored};
+use oslo_config::Config;
 use oslo_messaging::{Delivery, ListenerConfig, RepublishError, Republished, Republisher};
 use tokio::runtime::Runtime;
 
-use super::{SHOWN_ERRORS, count_of, each_selected, report_missing};
+use self::records::RecordReplay;
+use super::{SHOWN_ERRORS, count_of, each_selected, printable, report_missing};
 use crate::check::with_sources;
 use crate::cli::Selection;
+use crate::role::Roles;
+use crate::surroundings::Surroundings;
 use crate::{complain, say};
 
-/// Connections to the brokers that letters came from.
-struct Replay {
+/// Connections to the brokers that messages came from, and the publishers of records.
+struct Replay<'c> {
     runtime: Rc<Runtime>,
     listeners: Vec<ListenerConfig>,
     connections: BTreeMap<String, Republisher>,
+    records: RecordReplay<'c>,
     sent: usize,
     kept: usize,
 }
 
-/// Sends letters again, file by file, and takes those away that the broker has confirmed.
+/// Sends letters again, file by file, and takes those away that the broker has confirmed or the publisher accepted.
 pub(super) fn replay(
     store: &DeadLetters,
     selection: &Selection,
     listeners: Vec<ListenerConfig>,
+    config: &Config,
+    roles: Roles,
+    surroundings: &Surroundings,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
-    let mut replay =
-        Replay { runtime: Rc::new(runtime), listeners, connections: BTreeMap::new(), sent: 0, kept: 0 };
+    let mut replay = Replay {
+        runtime: Rc::new(runtime),
+        listeners,
+        connections: BTreeMap::new(),
+        records: RecordReplay::new(config, roles, &surroundings.env),
+        sent: 0,
+        kept: 0,
+    };
     let missing =
         each_selected(store, selection, |lock, file, letters| replay.file(store, lock, file, letters));
     for (_, connection) in std::mem::take(&mut replay.connections) {
@@ -51,8 +67,62 @@ pub(super) fn replay(
     report_missing(&missing)
 }
 
-impl Replay {
+impl Replay<'_> {
     fn file(
+        &mut self,
+        store: &DeadLetters,
+        lock: &Lock,
+        file: &str,
+        letters: Vec<Stored>,
+    ) -> anyhow::Result<()> {
+        let (records, messages): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|stored| stored.letter.refused.is_some());
+        self.messages(store, lock, file, messages)?;
+        self.records(store, lock, file, records)
+    }
+
+    fn records(
+        &mut self,
+        store: &DeadLetters,
+        lock: &Lock,
+        file: &str,
+        letters: Vec<Stored>,
+    ) -> anyhow::Result<()> {
+        let mut by_publisher: BTreeMap<(String, String), (Refused, Vec<Stored>)> = BTreeMap::new();
+        for stored in letters {
+            let Some(refused) = stored.letter.refused.clone() else { continue };
+            let key = (refused.publisher_key.clone(), refused.kind.clone());
+            by_publisher.entry(key).or_insert_with(|| (refused, Vec::new())).1.push(stored);
+        }
+        for (refused, letters) in by_publisher.into_values() {
+            let offered = self.records.offer(&self.runtime, &refused, letters)?;
+            for (place, (id, reason)) in offered.refused.iter().enumerate() {
+                if self.kept + place < SHOWN_ERRORS {
+                    complain(format_args!("{id}: {}", printable(reason)));
+                }
+            }
+            self.taken(store, lock, file, &offered.accepted)?;
+            self.kept += offered.refused.len();
+        }
+        Ok(())
+    }
+
+    /// Takes letters away that are somebody else's now, whatever became of the others.
+    fn taken(
+        &mut self,
+        store: &DeadLetters,
+        lock: &Lock,
+        file: &str,
+        sent: &BTreeSet<LetterId>,
+    ) -> anyhow::Result<()> {
+        store.remove(lock, file, sent).with_context(|| {
+            format!("{} of {file} were sent, and cannot be taken away: drop them", count_of(sent.len()))
+        })?;
+        self.sent += sent.len();
+        Ok(())
+    }
+
+    fn messages(
         &mut self,
         store: &DeadLetters,
         lock: &Lock,
@@ -89,14 +159,7 @@ impl Replay {
                     }
                 }
             }
-            // What is confirmed is the broker's, whatever became of the others.
-            store.remove(lock, file, &confirmed).with_context(|| {
-                format!(
-                    "{} of {file} were sent, and cannot be taken away: drop them",
-                    count_of(confirmed.len())
-                )
-            })?;
-            self.sent += confirmed.len();
+            self.taken(store, lock, file, &confirmed)?;
             self.kept += failed;
             if let Some(error) = broken {
                 return Err(anyhow!(with_sources(&error)));

@@ -5,5 +5,5 @@ use crate::option::text;
 
 options! { "gnocchi";
     /// Section that the credentials for Gnocchi are read from.
-    AUTH_SECTION: Str = text("auth_section", "service_credentials").later("the Gnocchi publisher");
+    AUTH_SECTION: Str = text("auth_section", "service_credentials");
 }

@@ -1,0 +1,113 @@
+//! The agent, its commands and the real Gnocchi.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use testkit::{Gnocchi, Vhost, shared_rabbitmq, until};
+
+use crate::balance::assert_balanced;
+use crate::harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY};
+
+const GOOD: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
+const NAMELESS: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c02";
+
+fn agent(vhost: &Vhost<'_>, gnocchi: &Gnocchi) -> Agent {
+    let agent = Agent::new(&vhost.transport_url())
+        .durable()
+        .with("service_credentials", "auth_type = gnocchi-basic")
+        .with("service_credentials", "user = admin")
+        .with("service_credentials", format!("endpoint = {}", gnocchi.url()));
+    let text = "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=60']}]\n";
+    fs::write(agent.path("pipeline.yaml"), text).unwrap();
+    agent
+}
+
+/// An image is there. Gnocchi wants the name of one that is new to it.
+fn publish(vhost: &Vhost<'_>, id: &str, name: Option<&str>) {
+    let payload = json!({"id": id, "name": name, "size": 7, "owner": "p", "disk_format": "raw", "container_format": "bare"});
+    let body = json!({
+        "message_id": id, "publisher_id": "image.host", "event_type": "image.upload", "priority": "INFO",
+        "payload": payload, "timestamp": "2026-11-25 12:00:00.000000",
+    });
+    vhost.publish(EXCHANGE, ROUTING_KEY, body.to_string().as_bytes()).unwrap();
+}
+
+fn run(agent: &Agent, program: &std::path::Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).args(["--config-file", "ceilometer.conf"]).current_dir(agent.directory.path());
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn measures(gnocchi: &Gnocchi, id: &str) -> Value {
+    gnocchi
+        .get(&format!("/v1/resource/image/{id}/metric/image.size/measures?refresh=true"))
+        .unwrap_or_default()
+}
+
+/// From an empty Gnocchi to a measure; and the way of a record that Gnocchi refuses: kept, shown, offered again.
+#[test]
+fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
+    let gnocchi = Gnocchi::start().unwrap();
+    let vhost = shared_rabbitmq().vhost("gnocchi").unwrap();
+    let mut agent = agent(&vhost, &gnocchi);
+    agent.rewritten();
+    // Resource types, under either name.
+    let planned = stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade", "--dry-run"]));
+    assert!(planned.starts_with("would create the resource type image: name"), "{planned}");
+    assert_eq!(planned.lines().count(), 32, "{planned}");
+    let link = agent.path("ceilometer-upgrade");
+    std::os::unix::fs::symlink(PROGRAM, &link).unwrap();
+    stdout(&run(&agent, &link, &["--retry", "3"]));
+    assert_eq!(stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade", "--dry-run"])), "");
+
+    agent.start();
+    agent.wait_ready();
+    publish(&vhost, NAMELESS, None);
+    publish(&vhost, GOOD, Some("cirros"));
+    until("the good one's measure", || {
+        measures(&gnocchi, GOOD).as_array().filter(|seen| seen.len() == 1).map(drop)
+    })
+    .unwrap();
+    until("an empty queue", || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    until("a letter", || (agent.letters().len() == 1).then_some(())).unwrap();
+    let page = assert_balanced(&mut agent);
+    assert!((page.sum("pipeline_records_refused_total", &["cause=\"bad_resource\""]) - 1.0).abs() < 0.5);
+
+    // The letter says what there is to know.
+    let letter = agent.letters().remove(0);
+    for (name, expected) in
+        [("cause", "bad_resource"), ("publisher", "gnocchi://"), ("kind", "samples"), ("name", "image.size")]
+    {
+        assert_eq!(letter[name], expected, "{letter}");
+    }
+    let words = letter["message"].as_str().unwrap();
+    assert!(words.contains(NAMELESS) && words.contains("required key not provided"), "{words}");
+    let id = letter["id"].as_str().unwrap();
+    let shown = stdout(&agent.dead_letter(&["show", id]));
+    assert!(
+        shown.contains("meter:") && shown.contains(&format!("\"resource_id\": \"{NAMELESS}\"")),
+        "{shown}"
+    );
+    let table = stdout(&agent.dead_letter(&["list"]));
+    assert!(table.contains("gnocchi://") && table.contains("image.size"), "{table}");
+
+    // Nothing was mended: it is refused again, and stays.
+    let again = agent.dead_letter(&["replay", id]);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("refused again"), "{again:?}");
+    assert_eq!(agent.letters().len(), 1);
+    // Somebody has made the image known.
+    let body = json!({"id": NAMELESS, "name": "unknown", "disk_format": "raw", "container_format": "bare"});
+    let (status, answer) = gnocchi.request("POST", "/v1/resource/image", Some(&body)).unwrap();
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(stdout(&agent.dead_letter(&["replay", "--cause", "bad_resource"])), "replayed 1 letter\n");
+    assert_eq!(agent.letters().len(), 0);
+    assert_eq!(measures(&gnocchi, NAMELESS).as_array().unwrap().len(), 1);
+    assert!(agent.terminate().success());
+}
