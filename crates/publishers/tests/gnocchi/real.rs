@@ -311,7 +311,9 @@ fn every_measure_arrives_whatever_happens_to_gnocchi() {
     let forwarded = || proxy.forwarded_bytes();
     let wait_for = |more: u64| {
         let start = forwarded();
-        let _ = wait_until("traffic", Duration::from_secs(20), || (forwarded() > start + more).then_some(()));
+        let _ = wait_until("traffic", Duration::from_secs(20), || {
+            (publishing.is_finished() || forwarded() > start + more).then_some(())
+        });
     };
     wait_for(2_000);
     gnocchi.kill().unwrap();
