@@ -8,9 +8,9 @@ const POLLING: &str = "the polling agent";
 options! { "DEFAULT";
     /// Identity of this agent: instances are looked up in Nova by it, and it enters host ids, IPMI
     /// resource ids and publisher ids. Must equal the `host` of the Nova compute service.
-    HOST: Str = host_address("host").later(POLLING);
-    /// Requests that run at the same time at most.
-    MAX_PARALLEL_REQUESTS: Int = integer("max_parallel_requests", 64).min(1).later("publishers that speak HTTP");
+    HOST: Str = host_address("host");
+    /// Connections that each publisher that speaks HTTP keeps, and its requests at the same time at most.
+    MAX_PARALLEL_REQUESTS: Int = integer("max_parallel_requests", 64).min(1);
     /// Namespaces of pollsters that the polling agent runs: `compute`, `central`, `ipmi`.
     POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique().later(POLLING);
     /// How instances are inspected. There is one choice.

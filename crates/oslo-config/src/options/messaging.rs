@@ -17,7 +17,7 @@ options! { "DEFAULT";
     /// The message bus: `rabbit://user:password@host:port,user:password@host:port/virtual_host?options`.
     TRANSPORT_URL: Str = text("transport_url", "rabbit://").secret().refuses(REFUSED_TRANSPORTS);
     /// Exchange that this program's own notifications are published to.
-    CONTROL_EXCHANGE: Str = text("control_exchange", "ceilometer").later("the notifier publisher");
+    CONTROL_EXCHANGE: Str = text("control_exchange", "ceilometer");
     /// Threads of a Python executor.
     EXECUTOR_THREAD_POOL_SIZE: Int = integer("executor_thread_pool_size", 64).formerly(&[was("rpc_thread_pool_size")])
         .no_effect("there is no pool of threads to size; see max_parallel_requests");

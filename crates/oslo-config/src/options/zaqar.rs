@@ -5,5 +5,5 @@ use crate::option::text;
 
 options! { "zaqar";
     /// Section that the credentials for Zaqar are read from.
-    AUTH_SECTION: Str = text("auth_section", "service_credentials").later("the Zaqar publisher");
+    AUTH_SECTION: Str = text("auth_section", "service_credentials");
 }
