@@ -14,7 +14,7 @@ const DETAIL: usize = 1200;
 
 /// A difference that we know and want.
 struct Rule {
-    /// `samples`, `event` or `load`.
+    /// `samples`, `event`, `load` or `publish`.
     subject: String,
     /// The case that it is confined to.
     case: Option<String>,
@@ -81,7 +81,9 @@ impl Judge {
                 suites.as_seq().unwrap().iter().map(|suite| suite.as_str().unwrap()).collect()
             });
             assert!(
-                suites.iter().all(|suite| ["converters", "resources", "agents"].contains(suite)),
+                suites
+                    .iter()
+                    .all(|suite| ["converters", "resources", "agents", "publishers"].contains(suite)),
                 "line {line}"
             );
             if suites.contains(&suite) {

@@ -1,0 +1,369 @@
+//! [`Poster`]: how every publisher that speaks HTTP delivers records by POST.
+//!
+//! **Accepted** means that the server answered 2xx. Ceilometer logs every other answer, and the records are gone; here
+//! they are either offered again or refused:
+//!
+//! | Answer | What becomes of the records |
+//! |---|---|
+//! | none (no connection, time is up), 401, 407, 408, 425, 429, 5xx | offered again; `Retry-After` is honoured, up to 5 minutes |
+//! | 3xx | offered again; a redirect is not followed, because a POST would become a GET and its records would be lost |
+//! | 400, 409, 413, 422 | the request is divided until it is known which of its records are refused; the others are delivered |
+//! | any other 4xx | the records of this request are refused |
+
+mod answer;
+mod options;
+mod retry_after;
+mod target;
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use nephoscope_http::{ClientOptions, ProxyOptions, explain, read_body};
+use pipeline::{BuildError, PublishError, Refusal, Refusals};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use tokio::time::Instant;
+
+use self::answer::{Meaning, meaning};
+pub(crate) use self::options::PostOptions;
+use crate::url_options::configuration;
+use crate::witness::{Witness, body_text};
+
+/// Most records in one request.
+pub(crate) const REQUEST_RECORDS: usize = 1000;
+/// Most bytes of a request's body; one larger record still goes, alone.
+pub(crate) const REQUEST_BYTES: usize = 1024 * 1024;
+/// Most bytes of an answer that are read.
+const ANSWER_BYTES: usize = 64 * 1024;
+/// Most characters of an answer that are repeated in errors and dead letters.
+const SHOWN_CHARACTERS: usize = 300;
+
+/// What the configuration says to all publishers that speak HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// The proxies of the environment, which Ceilometer's HTTP library uses as well.
+    pub proxy: ProxyOptions,
+    /// `[DEFAULT] max_parallel_requests`: connections that are kept, and requests at the same time where their order does
+    /// not matter.
+    pub max_parallel_requests: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { proxy: ProxyOptions::default(), max_parallel_requests: 64 }
+    }
+}
+
+/// Sends requests to one target.
+#[derive(Debug)]
+pub(crate) struct Poster {
+    client: reqwest::Client,
+    options: PostOptions,
+    content_type: &'static str,
+    patience: Patience,
+    witness: Witness,
+}
+
+/// The place of a record in what was offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: usize,
+    pub(crate) record: usize,
+}
+
+/// Records that go together unless the server refuses some of them.
+pub(crate) struct Shipment<'s> {
+    /// What is put behind the target's path.
+    pub(crate) sub_path: Option<String>,
+    /// Where the records come from, in order.
+    pub(crate) places: &'s [Place],
+    /// The body of a part of them.
+    pub(crate) body: &'s (dyn Fn(Range<usize>) -> Vec<u8> + Sync),
+}
+
+/// What became of a request.
+pub(crate) enum Answer {
+    Accepted,
+    Refused { cause: &'static str, may_be_partial: bool, reason: String },
+}
+
+/// What makes requests.
+pub(crate) trait Post: Sync {
+    /// One request.
+    ///
+    /// # Errors
+    /// [`PublishError`] when its records are to be offered again.
+    fn post(
+        &self,
+        sub_path: Option<&str>,
+        body: Vec<u8>,
+    ) -> impl Future<Output = Result<Answer, PublishError>> + Send;
+}
+
+impl Poster {
+    /// Makes the client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] when a certificate or key that the URL names cannot be used.
+    pub(crate) fn new(
+        options: PostOptions,
+        content_type: &'static str,
+        settings: &HttpSettings,
+        witness: Witness,
+    ) -> Result<Self, BuildError> {
+        let client = nephoscope_http::client(&ClientOptions {
+            tls: options.tls.clone(),
+            proxy: settings.proxy.clone(),
+            connect_timeout: options.timeout,
+            timeout: options.timeout * 2,
+            read_timeout: options.timeout * 2,
+            max_idle_per_host: settings.max_parallel_requests,
+            max_redirects: 0,
+            ..ClientOptions::default()
+        });
+        let client = client.map_err(|error| {
+            configuration(
+                with_sources(&error),
+                "verify_ssl, clientcert and clientkey name PEM files that this user may read",
+            )
+        })?;
+        Ok(Self { client, options, content_type, patience: Patience::default(), witness })
+    }
+
+    pub(crate) const fn options(&self) -> &PostOptions {
+        &self.options
+    }
+
+    /// Delivers a shipment; what the server refuses goes to `refusals`.
+    pub(crate) async fn deliver(
+        &self,
+        shipment: &Shipment<'_>,
+        refusals: &mut Refusals,
+    ) -> Result<(), PublishError> {
+        deliver(self, shipment, refusals).await
+    }
+
+    /// One request, with as many attempts to connect as `max_retries` allows.
+    async fn request(&self, sub_path: Option<&str>, body: Vec<u8>) -> Result<Answer, PublishError> {
+        self.patience.keep_away().await;
+        let url = self.options.target.url(sub_path);
+        let shown = || self.options.target.shown(sub_path);
+        self.tell_request(&shown(), &body);
+        let mut failures = 0;
+        let response = loop {
+            let mut request =
+                self.client.post(url.clone()).header(CONTENT_TYPE, self.content_type).body(body.clone());
+            if let Some(authorization) = &self.options.authorization
+                && let Ok(mut value) = HeaderValue::from_str(authorization)
+            {
+                value.set_sensitive(true);
+                request = request.header(AUTHORIZATION, value);
+            }
+            match request.send().await {
+                Ok(response) => break response,
+                Err(error) => {
+                    let failed = failure(&error);
+                    self.witness.tell(|| format!("! {}", failed.message));
+                    if !error.is_connect() || failures >= self.options.max_retries {
+                        return Err(failed);
+                    }
+                    failures += 1;
+                }
+            }
+        };
+        let status = response.status();
+        let headers = response.headers().clone();
+        let answer = read_body(response, ANSWER_BYTES).await;
+        self.witness.tell(|| format!("< {status}"));
+        if let Ok(body) = answer.as_ref()
+            && !body.is_empty()
+        {
+            self.witness.tell(|| format!("< {}", body_text(body)));
+        }
+        // The status counts: a body that breaks off does not undo it.
+        decided(&shown(), status, &headers, answer.as_deref().unwrap_or_default(), &self.patience)
+    }
+
+    fn tell_request(&self, shown: &str, body: &[u8]) {
+        self.witness.tell(|| format!("> POST {shown}"));
+        self.witness.tell(|| format!("> Content-type: {}", self.content_type));
+        if self.options.authorization.is_some() {
+            self.witness.tell(|| "> Authorization: Basic ***".to_owned());
+        }
+        self.witness.tell(|| format!("> {}", body_text(body)));
+    }
+}
+
+impl Post for Poster {
+    async fn post(&self, sub_path: Option<&str>, body: Vec<u8>) -> Result<Answer, PublishError> {
+        self.request(sub_path, body).await
+    }
+}
+
+/// Delivers a shipment; what the server refuses goes to `refusals`.
+pub(crate) async fn deliver(
+    post: &impl Post,
+    shipment: &Shipment<'_>,
+    refusals: &mut Refusals,
+) -> Result<(), PublishError> {
+    let mut parts: Vec<Range<usize>> = std::iter::once(0..shipment.places.len()).collect();
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        let body = (shipment.body)(part.clone());
+        match post.post(shipment.sub_path.as_deref(), body).await? {
+            Answer::Accepted => {}
+            Answer::Refused { may_be_partial: true, .. } if part.len() > 1 => {
+                let middle = part.start + part.len() / 2;
+                parts.push(middle..part.end);
+                parts.push(part.start..middle);
+            }
+            Answer::Refused { cause, reason, .. } => {
+                for place in shipment.places.get(part).unwrap_or_default() {
+                    let (group, record) = (place.group, place.record);
+                    refusals.push(Refusal { group, record, cause, reason: reason.clone() });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a server with that answer has decided: the records are taken or refused, or are to be offered again.
+pub(crate) fn decided(
+    shown: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    patience: &Patience,
+) -> Result<Answer, PublishError> {
+    let mut message = format!("{shown}: {status}{}", said(body));
+    match meaning(status.as_u16()) {
+        Meaning::Accepted => Ok(Answer::Accepted),
+        Meaning::Refused { cause, may_be_partial } => {
+            Ok(Answer::Refused { cause, may_be_partial, reason: message })
+        }
+        Meaning::Later(cause) => {
+            if let Some(wait) = asked_wait(headers) {
+                patience.leave_alone(wait);
+                message = format!("{message} (it asks to wait for {} s)", wait.as_secs());
+            }
+            if cause == "redirect" {
+                let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                let location = location.map_or("nowhere", without_query);
+                message = format!("{message} (redirects to {location}; write the address that it leads to)");
+            }
+            Err(PublishError { cause, message })
+        }
+    }
+}
+
+/// Until when a server wants to be left alone.
+#[derive(Debug, Default)]
+pub(crate) struct Patience(Mutex<Option<Instant>>);
+
+impl Patience {
+    /// Waits for as long as the server has asked for.
+    pub(crate) async fn keep_away(&self) {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    fn leave_alone(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+}
+
+/// The wait that an answer asks for.
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    retry_after::wait(text(RETRY_AFTER)?, text(DATE))
+}
+
+/// What the server said in its body, behind a colon; empty when it said nothing.
+fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(SHOWN_CHARACTERS).collect();
+    if text.is_empty() { text } else { format!(": {text}") }
+}
+
+/// An address without what may be secret in it.
+fn without_query(location: &str) -> &str {
+    location.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// A request that was not answered.
+fn failure(error: &reqwest::Error) -> PublishError {
+    // The hints name the options of other users of TLS; here they have Ceilometer's names.
+    let mut message = explain(error)
+        .replace("(certfile, keyfile)", "(clientcert, clientkey)")
+        .replace("set cafile to", "set verify_ssl to");
+    if error.is_redirect() {
+        message.push_str(" (redirects are not followed: write the address that this one leads to)");
+    }
+    let cause = if error.is_redirect() {
+        "redirect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "connect"
+    } else {
+        "transport"
+    };
+    PublishError { cause, message }
+}
+
+/// An error with its sources, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Divides records into requests: ranges of at most `records` of them and about `bytes` of body.
+pub(crate) fn requests(lengths: &[usize], records: usize, bytes: usize) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut start, mut held) = (0, 0);
+    for (place, length) in lengths.iter().enumerate() {
+        if place > start && (place - start >= records || held + length > bytes) {
+            ranges.push(start..place);
+            (start, held) = (place, 0);
+        }
+        held += length;
+    }
+    if start < lengths.len() {
+        ranges.push(start..lengths.len());
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_bounded_by_records_and_bytes() {
+        let ranges = |lengths: &[usize]| requests(lengths, 3, 10);
+        assert!(ranges(&[]).is_empty());
+        assert_eq!(ranges(&[1, 1, 1, 1]), [0..3, 3..4]);
+        assert_eq!(ranges(&[6, 5, 5, 99, 1]), [0..1, 1..3, 3..4, 4..5]);
+    }
+
+    #[test]
+    fn a_servers_words_are_short_and_on_one_line() {
+        assert_eq!(said(b""), "");
+        assert_eq!(said(b"text format\n parsing\terror"), ": text format parsing error");
+        assert_eq!(said(&[b'x'; 5000]).len(), SHOWN_CHARACTERS + 2);
+        assert_eq!(without_query("https://h/p?token=x#y"), "https://h/p");
+    }
+}
