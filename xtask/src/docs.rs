@@ -13,6 +13,7 @@ use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
 use publishers::gnocchi::GnocchiMetrics;
+use publishers::notifier::NotifierMetrics;
 
 use crate::Finding;
 
@@ -42,6 +43,7 @@ fn metrics() -> String {
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
+    let _ = NotifierMetrics::register(&metrics.component("notifier"));
     observability::metrics::reference(&metrics.inventory())
 }
 

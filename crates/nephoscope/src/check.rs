@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use definitions::{Problem, Severity};
 use observability::metrics::Metrics;
+use oslo_messaging::AmqpMetrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::Invocation;
-use crate::gnocchi::{self, Gnocchi};
+use crate::gnocchi;
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 use crate::{Ending, role, say, settings};
@@ -69,12 +70,12 @@ pub(crate) fn check(
         for problem in gnocchi::problems(&config, pipelines) {
             report(problem.severity, &problem.to_string());
         }
-        let metrics = Metrics::new();
-        let gnocchi = Gnocchi::new(&config, &sessions, &metrics);
-        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, gnocchi));
-        if let Err(error) =
-            role::Notification::new(&config, definitions, listeners, &publishers, None, &metrics)
-        {
+        let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
+        let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
+        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
+        let notification =
+            role::Notification::new(&config, definitions, listeners, &publishers, None, &metrics, amqp);
+        if let Err(error) = notification {
             report(Severity::Error, &with_sources(&error));
         }
     }

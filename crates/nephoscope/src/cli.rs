@@ -1,6 +1,7 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
 mod dead_letter;
+mod publish;
 mod tap;
 mod upgrade;
 
@@ -12,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
+pub(crate) use self::publish::PublishTest;
 pub(crate) use self::tap::TapArguments;
 pub(crate) use self::upgrade::UpgradeArguments;
 
@@ -36,6 +38,9 @@ pub(crate) enum Action {
     DeadLetter(DeadLetterAction),
     Tap(TapArguments),
     Upgrade(UpgradeArguments),
+    SendSample,
+    PublishTest(PublishTest),
+    UpgradeCheck { json: bool },
     Version,
 }
 
@@ -110,6 +115,11 @@ pub(crate) struct Stop {
 /// Reads the command line, `argv[0]` included.
 pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
     let called = argv.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
+    match called {
+        Some(publish::SEND_SAMPLE) => return upstreams_send_sample(argv),
+        Some(publish::STATUS) => return upstreams_status(argv),
+        _ => {}
+    }
     if called == Some(AGENT_NOTIFICATION) {
         let exit_codes = ExitCodes::Upstream;
         let command = with_common(Command::new(AGENT_NOTIFICATION).version(env!("CARGO_PKG_VERSION")).about(
@@ -174,6 +184,19 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         Some(("upgrade", matches)) => {
             invocation(Action::Upgrade(upgrade::read(matches)), matches, upgrade::CEILOMETER_UPGRADE)
         }
+        Some(("send-sample", matches)) => {
+            let mut invocation = invocation(Action::SendSample, matches, publish::SEND_SAMPLE);
+            invocation.common.settings.extend(publish::sample_settings(matches));
+            invocation
+        }
+        Some(("publish-test", matches)) => {
+            let action = Action::PublishTest(publish::publish_test_arguments(matches));
+            invocation(action, matches, AGENT_NOTIFICATION)
+        }
+        Some(("status", matches)) => match publish::status_arguments(matches) {
+            Some((matches, json)) => invocation(Action::UpgradeCheck { json }, matches, AGENT_NOTIFICATION),
+            None => invocation(Action::Version, matches, "nephoscope"),
+        },
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
@@ -188,6 +211,29 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             program: "nephoscope".into(),
         },
     })
+}
+
+/// `send-sample` under upstream's name.
+fn upstreams_send_sample(argv: Vec<OsString>) -> Result<Invocation, Stop> {
+    let exit_codes = ExitCodes::Upstream;
+    let command = Command::new(publish::SEND_SAMPLE).version(env!("CARGO_PKG_VERSION"));
+    let command = with_common(publish::send_sample(command));
+    let matches = command.try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
+    let mut common = common(&matches);
+    common.settings.extend(publish::sample_settings(&matches));
+    Ok(Invocation { action: Action::SendSample, common, exit_codes, program: publish::SEND_SAMPLE.into() })
+}
+
+/// `status` under upstream's name. It has no configuration file of its own that matters; what is checked is the agent's.
+fn upstreams_status(argv: Vec<OsString>) -> Result<Invocation, Stop> {
+    let exit_codes = ExitCodes::Upstream;
+    let command = publish::status(publish::STATUS, with_common).version(env!("CARGO_PKG_VERSION"));
+    let matches = command.try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
+    let (action, common) = match publish::status_arguments(&matches) {
+        Some((matches, json)) => (Action::UpgradeCheck { json }, common(matches)),
+        None => (Action::Version, Common::default()),
+    };
+    Ok(Invocation { action, common, exit_codes, program: AGENT_NOTIFICATION.into() })
 }
 
 fn own_command() -> Command {
@@ -248,6 +294,9 @@ fn own_command() -> Command {
         .subcommand(dead_letter::command())
         .subcommand(with_common(tap::command()))
         .subcommand(with_common(upgrade::own()))
+        .subcommand(with_common(publish::send_sample(Command::new("send-sample"))))
+        .subcommand(with_common(publish::publish_test()))
+        .subcommand(publish::status("status", with_common))
         .subcommand(Command::new("version").about("Print the version"))
 }
 
@@ -410,6 +459,47 @@ mod tests {
             invocation.common.settings.iter().map(|(option, value, _)| (*option, value.as_str())).collect();
         assert_eq!(settings, [("log_config_append", "y"), ("log_file", "x"), ("debug", "false")]);
         assert_eq!(usage("ceilometer-agent-notification --wrong").0, ExitCodes::Upstream);
+    }
+
+    #[test]
+    fn a_samples_flags_are_options() {
+        let expected = [
+            ("sample_name", "m", "--sample-name"),
+            ("sample_volume", "-3", "--sample-volume"),
+            ("sample_resource", "r", "--sample-resource"),
+        ];
+        let line = "-n m -l -3 --sample_resource r --config-file c";
+        for (program, exit_codes) in
+            [("ceilometer-send-sample", ExitCodes::Upstream), ("nephoscope send-sample", ExitCodes::Own)]
+        {
+            let invocation = read(&format!("{program} {line}"));
+            assert_eq!((&invocation.action, invocation.exit_codes), (&Action::SendSample, exit_codes));
+            assert_eq!(invocation.program, "ceilometer-send-sample");
+            let settings = &invocation.common.settings;
+            let settings: Vec<_> =
+                settings.iter().map(|(name, value, flag)| (*name, value.as_str(), flag.as_str())).collect();
+            assert_eq!(settings, expected);
+        }
+    }
+
+    #[test]
+    fn status_has_upstreams_words() {
+        for (line, json) in [
+            ("ceilometer-status upgrade check", false),
+            ("ceilometer-status upgrade check --json", true),
+            ("nephoscope status upgrade check", false),
+        ] {
+            assert_eq!(read(line).action, Action::UpgradeCheck { json });
+        }
+        assert_eq!(usage("ceilometer-status").0, ExitCodes::Upstream);
+    }
+
+    #[test]
+    fn a_publisher_to_be_tested_is_named() {
+        let invocation = read("nephoscope publish-test udp://h --event");
+        let expected = PublishTest { url: "udp://h".into(), event: true };
+        assert_eq!(invocation.action, Action::PublishTest(expected));
+        assert_eq!(usage("nephoscope publish-test").0, ExitCodes::Own);
     }
 
     #[test]

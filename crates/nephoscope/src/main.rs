@@ -8,13 +8,16 @@ mod config_show;
 mod dead_letter;
 mod explain;
 mod gnocchi;
+mod publish_test;
 mod publishers_by_url;
 mod role;
+mod send_sample;
 mod settings;
 mod signals;
 mod surroundings;
 mod tap;
 mod upgrade;
+mod upgrade_check;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -22,10 +25,10 @@ use std::sync::Arc;
 
 use observability::clock::Clock;
 use observability::metrics::Metrics;
+use oslo_messaging::AmqpMetrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::{Action, ExitCodes, Invocation, Stop};
-use crate::gnocchi::Gnocchi;
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 
@@ -62,6 +65,13 @@ fn main() -> ExitCode {
         Action::Tap(arguments) => finish(&invocation, tap::run(arguments, &invocation, &surroundings)),
         Action::Upgrade(arguments) => {
             finish(&invocation, upgrade::run(*arguments, &invocation, &surroundings))
+        }
+        Action::SendSample => finish(&invocation, send_sample::run(&invocation, &surroundings)),
+        Action::PublishTest(arguments) => {
+            finish(&invocation, publish_test::run(arguments, &invocation, &surroundings))
+        }
+        Action::UpgradeCheck { json } => {
+            ExitCode::from(upgrade_check::run(*json, &invocation, &surroundings))
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
@@ -119,13 +129,15 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         tracing::warn!("samples go without the names of users and projects: {}", check::with_sources(&error));
         None
     });
-    let gnocchi = Gnocchi::new(&config, &sessions, &metrics);
-    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, gnocchi));
+    let amqp = AmqpMetrics::register(&metrics.component("amqp"));
+    let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
+    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
     let notification =
-        match role::Notification::new(&config, definitions, listeners, &publishers, names, &metrics) {
-            Ok(notification) => notification,
-            Err(error) => return Ending::Configuration(check::with_sources(&error)),
-        };
+        role::Notification::new(&config, definitions, listeners, &publishers, names, &metrics, amqp);
+    let notification = match notification {
+        Ok(notification) => notification,
+        Err(error) => return Ending::Configuration(check::with_sources(&error)),
+    };
     let notification = match roles.buffers(&config) {
         Ok(buffers) => notification.with_buffers(buffers),
         Err(error) => {

@@ -1,78 +1,134 @@
 //! Which publishers exist: from a URL's scheme to the code behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buffer::medium::{Disk, Medium};
+use oslo_config::CredentialsOf;
 use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKind};
-use publishers::file::{FileOptions, FilePublisher};
+use publishers::Witness;
+use publishers::file::FilePublisher;
+use publishers::http::HttpPublisher;
+use publishers::in_memory::TestPublisher;
+use publishers::notifier::NotifierPublisher;
+use publishers::opentelemetry::OpenTelemetryPublisher;
+use publishers::prometheus::PrometheusPublisher;
+use publishers::tcp::TcpPublisher;
+use publishers::udp::UdpPublisher;
+use publishers::zaqar::{ZaqarOptions, ZaqarPublisher};
 
-use crate::gnocchi::{self, Gnocchi};
+use crate::check::with_sources;
+use crate::gnocchi;
+use crate::settings::PublisherSettings;
 
-/// Publishers of Ceilometer that are not there yet.
-const LATER: &[&str] =
-    &["notifier", "http", "https", "prometheus", "opentelemetryhttp", "udp", "tcp", "zaqar", "test"];
+/// Publishers that there are.
+const THERE: &[&str] = &[
+    "gnocchi",
+    "file",
+    "notifier",
+    "http",
+    "https",
+    "prometheus",
+    "opentelemetryhttp",
+    "udp",
+    "tcp",
+    "zaqar",
+    "test",
+];
 
 /// Makes publishers for the roles.
 #[derive(Debug)]
 pub(crate) struct Publishers {
     medium: Arc<dyn Medium>,
-    gnocchi: Gnocchi,
-    /// Otherwise its records go to files.
+    settings: PublisherSettings,
+    /// Otherwise records for Gnocchi go to files.
     gnocchi_is_there: bool,
     /// `nephoscope run`: where records for `gnocchi://` are written until the embedded store exists.
-    state_dir: Option<std::path::PathBuf>,
+    state_dir: Option<PathBuf>,
+    witness: Witness,
 }
 
 impl Publishers {
     /// For a role of its own.
-    pub(crate) fn new(gnocchi: Gnocchi) -> Self {
-        Self { medium: Arc::new(Disk), gnocchi, gnocchi_is_there: true, state_dir: None }
-    }
-
-    /// For `nephoscope run`: what goes to the message bus, and to Gnocchi unless one `is_there`, is written to files in
-    /// `state_dir` instead.
-    pub(crate) fn all_in_one(gnocchi: Gnocchi, is_there: bool, state_dir: &Path) -> Self {
-        Self { gnocchi_is_there: is_there, state_dir: Some(state_dir.to_owned()), ..Self::new(gnocchi) }
-    }
-
-    /// Whether records for `url` go to Gnocchi.
-    fn is_for_gnocchi(&self, url: &PublisherUrl) -> bool {
-        self.gnocchi_is_there && url.scheme() == gnocchi::SCHEME
-    }
-
-    fn resolve(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<PublisherUrl, BuildError> {
-        let scheme = url.scheme();
-        match (scheme.as_str(), &self.state_dir) {
-            ("file", _) => Ok(url.clone()),
-            ("gnocchi" | "notifier", Some(state_dir)) => {
-                Ok(PublisherUrl::new(&format!("file://{}/{kind}.json?json", state_dir.display())))
-            }
-            (scheme, _) if LATER.contains(&scheme) => Err(BuildError::Configuration {
-                message: format!("the publisher {scheme} is not part of this version"),
-                hint: "use file:///PATH?json for now, or keep Ceilometer's agent for this pipeline".into(),
-            }),
-            (scheme, _) => Err(BuildError::Configuration {
-                message: format!("there is no publisher {scheme:?}"),
-                hint: format!("the publishers are file, gnocchi, {}", LATER.join(", ")),
-            }),
+    pub(crate) fn new(settings: PublisherSettings) -> Self {
+        Self {
+            medium: Arc::new(Disk),
+            settings,
+            gnocchi_is_there: true,
+            state_dir: None,
+            witness: Witness::nobody(),
         }
     }
+
+    /// For `nephoscope run`: what goes to Gnocchi unless one `is_there`, or to the message bus without a broker's name, is
+    /// written to files in `state_dir` instead.
+    pub(crate) fn all_in_one(settings: PublisherSettings, is_there: bool, state_dir: &Path) -> Self {
+        Self { gnocchi_is_there: is_there, state_dir: Some(state_dir.to_owned()), ..Self::new(settings) }
+    }
+
+    /// Lets `witness` look at what the publishers exchange with their peers.
+    pub(crate) fn with_witness(self, witness: Witness) -> Self {
+        Self { witness, ..self }
+    }
+
+    fn resolve(&self, url: &PublisherUrl, kind: RecordsKind) -> PublisherUrl {
+        match (url.scheme().as_str(), &self.state_dir) {
+            (gnocchi::SCHEME, Some(state_dir)) if !self.gnocchi_is_there => in_files(state_dir, kind),
+            ("notifier", Some(state_dir)) if url.authority().is_empty() => in_files(state_dir, kind),
+            _ => url.clone(),
+        }
+    }
+
+    /// Makes a publisher; none of them touches anything outside before its first record.
+    fn make(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<Box<dyn Publisher>, BuildError> {
+        let url = &self.resolve(url, kind);
+        let (http, notifier) = (&self.settings.http, &self.settings.notifier);
+        let witness = self.witness.clone();
+        let scheme = url.scheme();
+        Ok(match scheme.as_str() {
+            gnocchi::SCHEME => return self.settings.gnocchi.publisher(url),
+            "file" => Box::new(FilePublisher::new(url, Arc::clone(&self.medium))?),
+            "notifier" => Box::new(NotifierPublisher::new(url, kind, notifier, witness)?),
+            "http" | "https" => Box::new(HttpPublisher::new(url, http, witness)?),
+            "prometheus" => Box::new(PrometheusPublisher::new(url, kind, http, witness)?),
+            "opentelemetryhttp" => Box::new(OpenTelemetryPublisher::new(url, kind, http, witness)?),
+            "udp" => Box::new(UdpPublisher::new(url, kind, &notifier.secret, witness)?),
+            "tcp" => Box::new(TcpPublisher::new(url, kind, &notifier.secret, &notifier.host, witness)?),
+            "zaqar" => {
+                let options = ZaqarOptions::from_url(url)?;
+                let service = self.settings.sessions.service(CredentialsOf::Zaqar, "messaging", None);
+                let service = service.map_err(|error| BuildError::Configuration {
+                    message: with_sources(&error),
+                    hint: "the credentials of the zaqar publisher are those of [zaqar] auth_section".into(),
+                })?;
+                let client_id = uuid::Uuid::new_v4().simple().to_string();
+                Box::new(ZaqarPublisher::new(options, service, &client_id, witness))
+            }
+            "test" => Box::new(TestPublisher::new(witness)),
+            scheme => {
+                return Err(BuildError::Configuration {
+                    message: format!("there is no publisher {scheme:?}"),
+                    hint: format!("the publishers are {}", THERE.join(", ")),
+                });
+            }
+        })
+    }
+}
+
+fn in_files(state_dir: &Path, kind: RecordsKind) -> PublisherUrl {
+    PublisherUrl::new(&format!("file://{}/{kind}.json?json", state_dir.display()))
 }
 
 impl PublisherFactory for Publishers {
     fn build(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<Box<dyn Publisher>, BuildError> {
-        if self.is_for_gnocchi(url) {
-            return self.gnocchi.publisher(url);
-        }
-        let url = self.resolve(url, kind)?;
-        Ok(Box::new(FilePublisher::new(&url, Arc::clone(&self.medium))?))
+        self.make(url, kind)
     }
 
     fn check(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<(), BuildError> {
-        if self.is_for_gnocchi(url) {
-            return self.gnocchi.check(url);
+        let resolved = self.resolve(url, kind);
+        if resolved.scheme() == gnocchi::SCHEME {
+            return self.settings.gnocchi.check(&resolved);
         }
-        FileOptions::from_url(&self.resolve(url, kind)?).map(|_| ())
+        self.make(url, kind).map(drop)
     }
 }

@@ -28,8 +28,9 @@ pub(crate) use self::buffers::Buffers;
 pub(crate) use self::notification::Notification;
 use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
-use crate::gnocchi::{self, Gnocchi};
+use crate::gnocchi;
 use crate::publishers_by_url::Publishers;
+use crate::settings::PublisherSettings;
 use crate::signals::{Asked, Signals};
 
 /// Most threads that convert.
@@ -50,10 +51,10 @@ pub(crate) enum Roles {
 
 impl Roles {
     /// The publishers that these roles can have.
-    pub(crate) fn publishers(self, config: &Config, gnocchi: Gnocchi) -> Publishers {
+    pub(crate) fn publishers(self, config: &Config, settings: PublisherSettings) -> Publishers {
         match self {
-            Self::Notification => Publishers::new(gnocchi),
-            Self::All => Publishers::all_in_one(gnocchi, gnocchi::is_named(config), &state_dir(config)),
+            Self::Notification => Publishers::new(settings),
+            Self::All => Publishers::all_in_one(settings, gnocchi::is_named(config), &state_dir(config)),
         }
     }
 

@@ -4,6 +4,7 @@ mod definitions;
 mod logs;
 mod messaging;
 pub(crate) mod openstack;
+mod publishers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::surroundings::Surroundings;
 pub(crate) use self::definitions::{Definitions, load_definitions, resources};
 pub(crate) use self::logs::log_options;
 pub(crate) use self::messaging::listeners;
+pub(crate) use self::publishers::{PublisherSettings, publishers};
 
 /// The dead letters under the state directory, within their bounds.
 pub(crate) fn dead_letters(config: &Config) -> DeadLetters {

@@ -27,8 +27,12 @@ mod memory;
 mod metrics;
 #[path = "agent/names.rs"]
 mod names;
+#[path = "agent/publishers.rs"]
+mod publishers;
 #[path = "agent/reload.rs"]
 mod reload;
+#[path = "../../publishers/tests/support/server.rs"]
+mod server;
 #[path = "agent/services.rs"]
 mod services;
 #[path = "agent/tap.rs"]

@@ -130,6 +130,7 @@ impl Notification {
         publishers: &Arc<dyn PublisherFactory>,
         names: Option<NameResolver>,
         metrics: &observability::metrics::Metrics,
+        amqp_metrics: AmqpMetrics,
     ) -> Result<Self, RouterError> {
         let agent_metrics = AgentMetrics::register(&metrics.component("notification"));
         let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
@@ -145,7 +146,6 @@ impl Notification {
             names: names.map(Arc::new),
         };
         let (agent, workers) = maker.agent(config, definitions, None)?;
-        let amqp_metrics = AmqpMetrics::register(&metrics.component("amqp"));
         Ok(Self { listeners, maker, agent, workers, amqp_metrics })
     }
 

@@ -42,10 +42,7 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         .filter(|(_, url)| !url.is_empty())
         .collect();
     if urls.is_empty() {
-        urls.push(match config.get(&notifications_bus::TRANSPORT_URL) {
-            Some(url) => ("[oslo_messaging_notifications] transport_url", url),
-            None => ("[DEFAULT] transport_url", config.get(&messaging::TRANSPORT_URL)),
-        });
+        urls.push(notification_transport(config));
     }
     let several = urls.len() > 1;
     let mut listeners = Vec::with_capacity(urls.len());
@@ -68,6 +65,21 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.budget_bytes = (listener.budget_bytes / share).max(1);
     }
     Ok(listeners)
+}
+
+/// The notification transport, with the option that names it.
+fn notification_transport(config: &Config) -> (&'static str, &str) {
+    match config.get(&notifications_bus::TRANSPORT_URL) {
+        Some(url) => ("[oslo_messaging_notifications] transport_url", url),
+        None => ("[DEFAULT] transport_url", config.get(&messaging::TRANSPORT_URL)),
+    }
+}
+
+/// Where notifications are sent, with the options of its connections.
+pub(super) fn sending(config: &Config) -> Result<(TransportUrl, RabbitOptions), MessagingError> {
+    let (option, url) = notification_transport(config);
+    let url = url.parse().map_err(|source| MessagingError::Url { option, source })?;
+    Ok((url, rabbit_options(config)?))
 }
 
 /// How long a batch is waited for, and how many messages it may hold.

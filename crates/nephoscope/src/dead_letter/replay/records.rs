@@ -8,12 +8,12 @@ use anyhow::{Context as _, anyhow, bail};
 use buffer::dead_letters::{LetterId, Refused, Stored};
 use observability::metrics::Metrics;
 use oslo_config::Config;
+use oslo_messaging::AmqpMetrics;
 use pipeline::config::PipelineConfig;
 use pipeline::{Publisher, PublisherFactory, PublisherUrl, Records, RecordsKind, record_of};
 use tokio::runtime::Runtime;
 
 use crate::check::describe_fatal;
-use crate::gnocchi::Gnocchi;
 use crate::role::Roles;
 use crate::settings;
 use crate::settings::openstack::Sessions;
@@ -34,6 +34,7 @@ pub(super) struct RecordReplay<'c> {
     config: &'c Config,
     roles: Roles,
     sessions: Arc<Sessions>,
+    env: BTreeMap<String, String>,
     configured: Option<Vec<(PublisherUrl, RecordsKind)>>,
     publishers: BTreeMap<String, Box<dyn Publisher>>,
 }
@@ -41,7 +42,7 @@ pub(super) struct RecordReplay<'c> {
 impl<'c> RecordReplay<'c> {
     pub(super) fn new(config: &'c Config, roles: Roles, env: &BTreeMap<String, String>) -> Self {
         let sessions = Arc::new(Sessions::new(config, env));
-        Self { config, roles, sessions, configured: None, publishers: BTreeMap::new() }
+        Self { config, roles, sessions, env: env.clone(), configured: None, publishers: BTreeMap::new() }
     }
 
     /// Offers letters that came from one publisher, in order.
@@ -96,8 +97,9 @@ impl<'c> RecordReplay<'c> {
         match self.publishers.entry(url.key(kind)) {
             std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
-                let gnocchi = Gnocchi::new(self.config, &self.sessions, &Metrics::new());
-                let made = self.roles.publishers(self.config, gnocchi).build(&url, kind);
+                let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
+                let settings = settings::publishers(self.config, &self.env, &metrics, &amqp, &self.sessions);
+                let made = self.roles.publishers(self.config, settings).build(&url, kind);
                 let made =
                     made.with_context(|| format!("the publisher {} cannot be made", url.redacted()))?;
                 Ok(place.insert(made))
