@@ -73,11 +73,11 @@ impl Roles {
                     credentials,
                     "records for gnocchi:// go to the Gnocchi that [gnocchi] leads to"
                 );
-                tracing::info!(%directory, "records for notifier:// go to samples.json and events.json here");
+                tracing::info!(%directory, "records for notifier:// without a host go to samples.json and events.json here");
             } else {
                 tracing::info!(
                     %directory,
-                    "records for gnocchi:// and notifier:// go to samples.json and events.json here; set credentials for \
+                    "records for gnocchi://, and for notifier:// without a host, go to samples.json and events.json here; set credentials for \
                      [gnocchi] to use one"
                 );
             }
