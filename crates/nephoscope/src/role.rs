@@ -77,8 +77,8 @@ impl Roles {
             } else {
                 tracing::info!(
                     %directory,
-                    "records for gnocchi://, and for notifier:// without a host, go to samples.json and events.json here; set credentials for \
-                     [gnocchi] to use one"
+                    "records for gnocchi://, and for notifier:// without a host, go to samples.json and events.json \
+                     here; set credentials for [gnocchi] to use one"
                 );
             }
         }
