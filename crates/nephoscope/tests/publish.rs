@@ -129,7 +129,10 @@ fn every_publisher_can_be_tested() {
     for (url, words) in [
         ("http://", "needs a host"),
         ("http://h/?timeout=soon", "timeout=\"soon\" is not a whole number"),
-        ("carrier-pigeon://h", "there is no publisher \"carrier-pigeon\"; the publishers are file, "),
+        (
+            "carrier-pigeon://h",
+            "there is no publisher \"carrier-pigeon\"; the publishers are gnocchi, file, ",
+        ),
     ] {
         let (code, _, complaint) = publish_test(directory.path(), &[url]);
         assert_eq!(code, Some(64), "{url}");
