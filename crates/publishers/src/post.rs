@@ -5,10 +5,9 @@
 //!
 //! | Answer | What becomes of the records |
 //! |---|---|
-//! | none (no connection, time is up), 401, 407, 408, 425, 429, 5xx | offered again; `Retry-After` is honoured, up to 5 minutes |
+//! | none (no connection, time is up), 5xx, and every 4xx that is not named below | offered again; `Retry-After` is honoured, up to 5 minutes |
 //! | 3xx | offered again; a redirect is not followed, because a POST would become a GET and its records would be lost |
 //! | 400, 409, 413, 422 | the request is divided until it is known which of its records are refused; the others are delivered |
-//! | any other 4xx | the records of this request are refused |
 
 mod answer;
 mod options;
@@ -85,7 +84,7 @@ pub(crate) struct Shipment<'s> {
 /// What became of a request.
 pub(crate) enum Answer {
     Accepted,
-    Refused { cause: &'static str, may_be_partial: bool, reason: String },
+    Refused { cause: &'static str, reason: String },
 }
 
 /// What makes requests.
@@ -215,7 +214,7 @@ pub(crate) async fn deliver(
         let body = (shipment.body)(part.clone());
         match post.post(shipment.sub_path.as_deref(), body).await? {
             Answer::Accepted => {}
-            Answer::Refused { may_be_partial: true, .. } if part.len() > 1 => {
+            Answer::Refused { .. } if part.len() > 1 => {
                 let middle = part.start + part.len() / 2;
                 parts.push(middle..part.end);
                 parts.push(part.start..middle);
@@ -242,9 +241,7 @@ pub(crate) fn decided(
     let mut message = format!("{shown}: {status}{}", said(body));
     match meaning(status.as_u16()) {
         Meaning::Accepted => Ok(Answer::Accepted),
-        Meaning::Refused { cause, may_be_partial } => {
-            Ok(Answer::Refused { cause, may_be_partial, reason: message })
-        }
+        Meaning::Refused(cause) => Ok(Answer::Refused { cause, reason: message }),
         Meaning::Later(cause) => {
             if let Some(wait) = asked_wait(headers) {
                 patience.leave_alone(wait);

@@ -7,39 +7,33 @@ pub(super) enum Meaning {
     Accepted,
     /// Not now: the records are offered again. The text is the metric label.
     Later(&'static str),
-    /// Never, as far as these records go.
-    Refused {
-        /// The metric label and the dead letter's cause.
-        cause: &'static str,
-        /// Whether a part of the records may still be taken, so that it pays to look for the others.
-        may_be_partial: bool,
-    },
+    /// Never, as far as some of these records go. The text is the metric label and the dead letter's cause.
+    Refused(&'static str),
 }
 
 /// Reads a status.
 ///
-/// 408, 425, 429 and 5xx speak of the server's state, 401 and 407 of our credentials, 3xx of an address: none of them of
-/// the records. What is left of 4xx is a refusal.
+/// Only 400, 409, 413 and 422 speak of the records. 408, 425, 429 and 5xx speak of the server's state, 401 and 407 of our
+/// credentials, 3xx, 404 and whatever else there is of the address and what stands in front of it: somebody can mend that,
+/// and the records wait until then.
 pub(super) fn meaning(status: u16) -> Meaning {
-    let refused = |cause, may_be_partial| Meaning::Refused { cause, may_be_partial };
     match status {
         200..=299 => Meaning::Accepted,
+        400 => Meaning::Refused("bad_request"),
+        409 => Meaning::Refused("conflict"),
+        413 => Meaning::Refused("too_large"),
+        422 => Meaning::Refused("unprocessable"),
         401 => Meaning::Later("unauthorized"),
+        403 => Meaning::Later("forbidden"),
+        404 => Meaning::Later("not_found"),
+        405 => Meaning::Later("method_not_allowed"),
         407 => Meaning::Later("proxy_authentication"),
         408 => Meaning::Later("request_timeout"),
+        410 => Meaning::Later("gone"),
+        415 => Meaning::Later("media_type"),
         425 => Meaning::Later("too_early"),
         429 => Meaning::Later("throttled"),
         500..=599 => Meaning::Later("server_error"),
-        400 => refused("bad_request", true),
-        403 => refused("forbidden", false),
-        404 => refused("not_found", false),
-        405 => refused("method_not_allowed", false),
-        409 => refused("conflict", true),
-        410 => refused("gone", false),
-        413 => refused("too_large", true),
-        415 => refused("media_type", false),
-        422 => refused("unprocessable", true),
-        402..=499 => refused("refused", false),
         300..=399 => Meaning::Later("redirect"),
         _ => Meaning::Later("unexpected_status"),
     }
@@ -55,12 +49,10 @@ mod tests {
             let meaning = meaning(status);
             let expected = match status {
                 200..=299 => meaning == Meaning::Accepted,
-                401 | 407 | 408 | 425 | 429 => matches!(meaning, Meaning::Later(_)),
-                400..=499 => matches!(meaning, Meaning::Refused { .. }),
+                400 | 409 | 413 | 422 => matches!(meaning, Meaning::Refused(_)),
                 _ => matches!(meaning, Meaning::Later(_)),
             };
             assert!(expected, "{status}: {meaning:?}");
         }
-        assert_eq!(meaning(413), Meaning::Refused { cause: "too_large", may_be_partial: true });
     }
 }
