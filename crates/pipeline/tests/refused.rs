@@ -168,7 +168,10 @@ impl House {
     fn letters(&self) -> Vec<Letter> {
         let files = self.store.files().unwrap();
         let letters = files.iter().flat_map(|file| self.store.read(file).unwrap().letters);
-        letters.map(|stored| stored.letter).collect()
+        let mut letters: Vec<Letter> = letters.map(|stored| stored.letter).collect();
+        // Files that were written in one millisecond have no order.
+        letters.sort_by(|one, other| one.message_id.cmp(&other.message_id));
+        letters
     }
 
     /// The sum of a metric's series whose labels contain `label`.

@@ -140,7 +140,10 @@ fn a_failing_installation_puts_the_policy_back_and_says_so() {
 
 /// Starts an installation that hangs, and returns once it has met the policy.
 fn hanging(machine: &Machine) -> testkit::Process {
-    let process = Program::new(testkit::repository().join("scripts/provision"))
+    // A shell cannot catch what its parent ignores, as one does that runs the tests in the background.
+    let process = Program::new("env")
+        .arg("--default-signal=INT")
+        .arg(testkit::repository().join("scripts/provision"))
         .args(["packages", "test"])
         .env("NEPHOSCOPE_SYSTEM_ROOT", machine.root.path())
         .env("PATH", machine.search_path())
