@@ -166,11 +166,7 @@ impl SampleEndpoints {
         settings: &SampleSettings,
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError> {
-        let mut failures = Vec::new();
-        for endpoint in self.wanting(notification) {
-            failures.append(&mut endpoint.convert(notification, settings, samples));
-        }
-        failures
+        self.convert_naming(notification, settings, samples, &mut Vec::new())
     }
 
     /// As [`convert`](Self::convert), and adds to `unnamed` which samples want the names of their user and project:
@@ -183,15 +179,12 @@ impl SampleEndpoints {
         unnamed: &mut Vec<Range<usize>>,
     ) -> Vec<ConversionError> {
         let mut failures = Vec::new();
-        for endpoint in self.wanting(notification) {
-            failures.append(&mut endpoint.convert_naming(notification, settings, samples, unnamed));
+        for endpoint in &self.endpoints {
+            if notification.event_type().is_none_or(|event_type| endpoint.wants(event_type)) {
+                failures.append(&mut endpoint.convert_naming(notification, settings, samples, unnamed));
+            }
         }
         failures
-    }
-
-    fn wanting(&self, notification: &Notification) -> impl Iterator<Item = &dyn SampleEndpoint> {
-        let event_type = notification.event_type();
-        self.iter().filter(move |endpoint| event_type.is_none_or(|event_type| endpoint.wants(event_type)))
     }
 }
 

@@ -273,7 +273,7 @@ impl MeterDefinitions {
         settings: &SampleSettings,
         samples: &mut Vec<Sample>,
     ) -> Vec<ConversionError> {
-        self.convert_each(notification, settings, samples, |_, _| ())
+        self.convert_naming(notification, settings, samples, &mut Vec::new())
     }
 
     /// As [`convert`](Self::convert), and tells which samples want the names of their user and project: those of
@@ -284,20 +284,6 @@ impl MeterDefinitions {
         settings: &SampleSettings,
         samples: &mut Vec<Sample>,
         unnamed: &mut Vec<Range<usize>>,
-    ) -> Vec<ConversionError> {
-        self.convert_each(notification, settings, samples, |definition, made| {
-            if definition.has_lookup() && !made.is_empty() {
-                unnamed.push(made);
-            }
-        })
-    }
-
-    fn convert_each(
-        &self,
-        notification: &Notification,
-        settings: &SampleSettings,
-        samples: &mut Vec<Sample>,
-        mut has_made: impl FnMut(&MeterDefinition, Range<usize>),
     ) -> Vec<ConversionError> {
         let Some(event_type) = notification.event_type() else {
             return vec![ConversionError { definition: "meter".into(), cause: Cause::EventType }];
@@ -311,7 +297,9 @@ impl MeterDefinitions {
         for definition in wanted.iter().filter_map(|place| self.definitions.get(*place)) {
             let before = samples.len();
             definition.apply(&mut context, samples, &mut failures);
-            has_made(definition, before..samples.len());
+            if definition.has_lookup() && before < samples.len() {
+                unnamed.push(before..samples.len());
+            }
         }
         failures
     }

@@ -12,6 +12,7 @@
 
 mod entries;
 mod parse;
+mod words;
 mod write;
 
 pub use entries::Entries;

@@ -267,17 +267,13 @@ impl Agent {
             self.samples.as_ref().filter(|_| SampleEndpoints::accepts(notification.priority()))
         {
             let mut made = Vec::new();
-            let errors = if samples.names.is_some() {
-                let mut unnamed = Vec::new();
-                let settings = &samples.settings;
-                let errors =
-                    samples.endpoints.convert_naming(notification, settings, &mut made, &mut unnamed);
+            let mut unnamed = Vec::new();
+            let settings = &samples.settings;
+            let errors = samples.endpoints.convert_naming(notification, settings, &mut made, &mut unnamed);
+            if samples.names.is_some() {
                 let before = converted.samples.len();
                 converted.unnamed.extend(unnamed.into_iter().flatten().map(|place| before + place));
-                errors
-            } else {
-                samples.endpoints.convert(notification, &samples.settings, &mut made)
-            };
+            }
             for error in errors {
                 failure = Some(self.report(failure, "samples", notification, &error));
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::words::special;
 use super::{MAX_DEPTH, MAX_INTEGER_DIGITS};
 use crate::{Map, Text, Value};
 
@@ -267,16 +268,8 @@ impl<'t, const ESCAPED: bool> Parser<'t, ESCAPED> {
 
     /// Moves over ordinary text up to a quote, a backslash or a control character.
     fn skip_plain(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        // Eight bytes at a time: a byte below n makes the high bit of (byte - n) & !byte; the trick may
-        // report a false byte after a true one, never before, so the byte loop below settles the place.
         while let Some(Ok(chunk)) = self.bytes.get(self.place..self.place + 8).map(<[u8; 8]>::try_from) {
-            let word = u64::from_le_bytes(chunk);
-            let below = |value: u64, bound: u64| value.wrapping_sub(ONES * bound) & !value & HIGH;
-            let hits = below(word, 0x20)
-                | below(word ^ (ONES * u64::from(b'"')), 1)
-                | below(word ^ (ONES * u64::from(b'\\')), 1);
+            let hits = special(u64::from_le_bytes(chunk));
             if hits != 0 {
                 self.place += (hits.trailing_zeros() / 8) as usize;
                 return;

@@ -1,5 +1,6 @@
 //! The writers: Python's `json.dumps` text, and a compact one for our own files.
 
+use super::words::{HIGH, ONES, special};
 use crate::Value;
 use crate::pytext::{Specials, write_float, write_integer};
 
@@ -93,17 +94,9 @@ const PLAIN: [bool; 256] = {
 
 /// Whether each of eight bytes stands for itself in both texts; now and then `false` although they do.
 fn all_plain(word: [u8; 8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let word = u64::from_le_bytes(word);
-    // A byte below n makes the high bit of (byte - n) & !byte; one of 0x7f or more makes that of byte | (byte + 1).
-    let below = |value: u64, bound: u64| value.wrapping_sub(ONES * bound) & !value;
-    let odd = below(word, 0x20)
-        | below(word ^ (ONES * u64::from(b'"')), 1)
-        | below(word ^ (ONES * u64::from(b'\\')), 1)
-        | word
-        | word.wrapping_add(ONES);
-    odd & HIGH == 0
+    // One of 0x7f or more makes the high bit of byte | (byte + 1).
+    special(word) | ((word | word.wrapping_add(ONES)) & HIGH) == 0
 }
 
 fn write_text(text: &str, ascii: bool, out: &mut Vec<u8>) {
