@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CORPUS = os.path.join(ROOT, "tests", "corpus", "notifications.jsonl")
 # Where oslo.messaging puts notifications of priority "info"; what every agent here consumes.
 QUEUE = "notifications.info"
-PREFETCH = 1000
+PREFETCH = 2000
 RUN_SECONDS = 600
 START_SECONDS = 60
 STOP_SECONDS = 60

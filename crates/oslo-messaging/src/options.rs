@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Prefetch per queue when `rabbit_qos_prefetch_count` is 0, which for oslo means "no bound".
-pub const DEFAULT_PREFETCH: u16 = 100;
+/// Prefetch per queue when `rabbit_qos_prefetch_count` is 0, which for oslo means "no bound". More than this brings no
+/// more speed (docs/benchmarks.md).
+pub const UNLIMITED_PREFETCH: u16 = 2000;
 
 /// Why an option's value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +118,7 @@ pub struct RabbitOptions {
     pub rabbit_quorum_max_memory_length: i64,
     /// `x-max-in-memory-bytes`, when above 0.
     pub rabbit_quorum_max_memory_bytes: i64,
-    /// Unacknowledged messages per queue; 0 means [`DEFAULT_PREFETCH`].
+    /// Unacknowledged messages per queue; 0 means [`UNLIMITED_PREFETCH`].
     pub rabbit_qos_prefetch_count: u16,
     /// Heartbeat in seconds; 0 switches it off.
     pub heartbeat_timeout_threshold: u16,
@@ -300,7 +301,7 @@ impl RabbitOptions {
 
     /// The most unacknowledged messages per queue.
     pub fn prefetch(&self) -> u16 {
-        if self.rabbit_qos_prefetch_count == 0 { DEFAULT_PREFETCH } else { self.rabbit_qos_prefetch_count }
+        if self.rabbit_qos_prefetch_count == 0 { UNLIMITED_PREFETCH } else { self.rabbit_qos_prefetch_count }
     }
 
     /// Whether the broker's name is checked against its certificate, for a URL of `hosts` hosts.

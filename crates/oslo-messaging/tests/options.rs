@@ -19,7 +19,7 @@ fn values_are_read_by_type() {
     assert!(set("ssl", "YES").unwrap().ssl);
     assert!(!set("ssl", "off").unwrap().ssl);
     assert_eq!(set("rabbit_qos_prefetch_count", " 7 ").unwrap().prefetch(), 7);
-    assert_eq!(set("rabbit_qos_prefetch_count", "0").unwrap().prefetch(), 100);
+    assert_eq!(set("rabbit_qos_prefetch_count", "0").unwrap().prefetch(), 2000);
     assert_eq!(set("rabbit_login_method", "plain").unwrap().rabbit_login_method, LoginMethod::Plain);
     assert_eq!(set("rabbit_login_method", "EXTERNAL").unwrap().rabbit_login_method, LoginMethod::External);
     assert_eq!(

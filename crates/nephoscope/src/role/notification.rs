@@ -9,7 +9,7 @@ use notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice, NameReso
 use observability::clock::Clock;
 use oslo_config::Config;
 use oslo_config::options::{nephoscope, notification as options, rabbit};
-use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig};
+use oslo_messaging::{AmqpMetrics, Listener, ListenerConfig, UNLIMITED_PREFETCH};
 use pipeline::config::PipelineConfig;
 use pipeline::{
     PipelineMetrics, PublisherFactory, RecordLetters, RecordsKind, RetryPolicy, Router, RouterError, Tap,
@@ -23,8 +23,6 @@ use crate::settings::{self, Definitions};
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
 const BATCH_PROMISE: Duration = Duration::from_mins(1);
 
-/// What `rabbit_qos_prefetch_count = 0` comes to.
-const DEFAULT_PREFETCH: usize = 100;
 /// Which part of `in_flight_bytes` one publisher's queue may take unless `buffer_memory_bytes` says otherwise, in
 /// records ready to be published. Records take a multiple of their message's bytes, and there is a queue for samples and
 /// one for events in most configurations: with a quarter each, what is converted stays below what is not.
@@ -196,7 +194,7 @@ fn limits(config: &Config) -> WorkerLimits {
     };
     let queue_bytes = u32::try_from(queue_bytes).unwrap_or(u32::MAX);
     let prefetch = match usize::try_from(config.get(&rabbit::RABBIT_QOS_PREFETCH_COUNT)) {
-        Ok(0) | Err(_) => DEFAULT_PREFETCH,
+        Ok(0) | Err(_) => usize::from(UNLIMITED_PREFETCH),
         Ok(prefetch) => prefetch,
     };
     WorkerLimits { queue_bytes, enough_records: (prefetch / 4).max(1), ..WorkerLimits::default() }
