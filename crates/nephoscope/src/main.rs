@@ -32,6 +32,10 @@ use crate::cli::{Action, ExitCodes, Invocation, Stop};
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// sysexits.h: the command line is wrong.
 const EX_USAGE: u8 = 64;
 /// sysexits.h: the configuration is wrong.
