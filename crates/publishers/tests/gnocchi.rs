@@ -7,6 +7,10 @@
     reason = "in a test, a failed step is a failed test; a test has no supervisor"
 )]
 
+#[path = "gnocchi/cache.rs"]
+mod cache;
+#[path = "gnocchi/definitions.rs"]
+mod definitions_change;
 #[path = "gnocchi/events.rs"]
 mod events;
 #[path = "gnocchi/fake.rs"]
@@ -15,6 +19,8 @@ mod fake;
 mod faults;
 #[path = "gnocchi/real.rs"]
 mod real;
+#[path = "gnocchi/poison.rs"]
+mod poison;
 #[path = "gnocchi/refusals.rs"]
 mod refusals;
 #[path = "gnocchi/samples.rs"]

@@ -269,6 +269,44 @@ fn resource_types_and_everything_published_equal_ceilometers() {
     assert_eq!(gnocchi.get(&measures).unwrap().as_array().unwrap().len(), 1);
 }
 
+/// A project id that is longer than the index can hold: Gnocchi answers 500 to it for ever, and takes all others.
+#[test]
+fn a_record_that_the_real_gnocchi_fails_at_is_given_up() {
+    let gnocchi = Gnocchi::start().unwrap();
+    assert!(!crate::upgrade::run(gnocchi.url(), false).is_empty());
+    let metadata = r#"{"display_name": "n", "instance_flavor_id": "f", "instance_type": "t"}"#;
+    let of_project = |id: &str, project: &str| {
+        let mut sample = plain("memory.usage", id, 1, metadata);
+        sample.project_id = project.into();
+        Arc::new(sample)
+    };
+    let long = "p".repeat(300);
+    let poison = vec![of_project("a", "p"), of_project("bad", &long), of_project("z", "p")];
+    let (failures, refusals) = runtime().block_on(async {
+        let mut house = House::of_today(gnocchi.url(), "enable_filter_project=false&timeout=60&give_up_after=0.2");
+        let group = samples_group(poison);
+        let mut failures = Vec::new();
+        loop {
+            match house.offer(&group).await {
+                Ok(refusals) => break (failures, refusals),
+                Err(error) => failures.push(error.to_string()),
+            }
+            assert!(failures.len() < 100, "{failures:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(failures.len() >= 7 && failures[0].contains("answered 500"), "{failures:#?}");
+    let seen: Vec<_> = refusals.iter().map(|refusal| (refusal.record, refusal.cause)).collect();
+    assert_eq!(seen, [(1, "server_error")], "{refusals:?}");
+    for (id, there) in [("a", 1), ("bad", 0), ("z", 1)] {
+        let path = format!("/v1/resource/generic/{id}/metric/memory.usage/measures?refresh=true");
+        let (status, measures) = gnocchi.request("GET", &path, None).unwrap();
+        assert_eq!((status == 200, measures.as_array().map_or(0, Vec::len)), (there == 1, there), "{id}: {measures}");
+    }
+    // What was done to see whether Gnocchi works has left nothing behind.
+    assert_eq!(gnocchi.get("/v1/resource/generic").unwrap().as_array().unwrap().len(), 2);
+}
+
 /// Gnocchi is killed and comes back, connections break and stall: every measure is there in the end.
 #[test]
 fn every_measure_arrives_whatever_happens_to_gnocchi() {
