@@ -8,6 +8,7 @@ use testkit::{Gnocchi, Vhost, shared_rabbitmq, until};
 
 use crate::balance::assert_balanced;
 use crate::harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY};
+use crate::reload::{REFUSED, TAKEN, reload};
 
 const GOOD: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
 const NAMELESS: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c02";
@@ -109,5 +110,70 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     assert_eq!(stdout(&agent.dead_letter(&["replay", "--cause", "bad_resource"])), "replayed 1 letter\n");
     assert_eq!(agent.letters().len(), 0);
     assert_eq!(measures(&gnocchi, NAMELESS).as_array().unwrap().len(), 1);
+    assert!(agent.terminate().success());
+}
+
+/// Resource definitions with one resource type, one metric and one archive policy.
+fn resources(policy: &str) -> String {
+    format!(
+        "archive_policy_default: {policy}\n\
+         archive_policies:\n  \
+           - {{name: {policy}, back_window: 0, aggregation_methods: [mean],\n     \
+              definition: [{{granularity: 5 minutes, timespan: 30 days}}]}}\n\
+         resources:\n  \
+           - resource_type: image\n    \
+             metrics: {{image.size: }}\n    \
+             attributes:\n      \
+               name: resource_metadata.name\n      \
+               container_format: resource_metadata.container_format\n      \
+               disk_format: resource_metadata.disk_format\n"
+    )
+}
+
+fn policy_of(gnocchi: &Gnocchi, id: &str) -> Option<String> {
+    let metric = gnocchi.get(&format!("/v1/resource/image/{id}/metric/image.size")).ok()?;
+    metric["archive_policy"]["name"].as_str().map(str::to_owned)
+}
+
+/// SIGHUP takes changed resource definitions into the publisher at work; a broken file keeps the old ones, and with them
+/// everything else that had changed.
+#[test]
+fn changed_resource_definitions_are_taken_without_a_restart() {
+    const IDS: [&str; 3] = [GOOD, NAMELESS, "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c03"];
+    let gnocchi = Gnocchi::start().unwrap();
+    let vhost = shared_rabbitmq().vhost("resources").unwrap();
+    let mut agent = agent(&vhost, &gnocchi);
+    agent.rewritten();
+    stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade"]));
+    let (file, pipeline) = (agent.path("gnocchi_resources.yaml"), agent.path("pipeline.yaml"));
+    fs::write(&file, resources("first")).unwrap();
+    agent.start();
+    agent.wait_ready();
+    let mut publish_and_see = |id: &str, policy: &str| {
+        publish(&vhost, id, Some("cirros"));
+        until(&format!("a metric of {policy}"), || policy_of(&gnocchi, id).filter(|seen| seen == policy).map(drop))
+            .unwrap();
+    };
+    publish_and_see(IDS[0], "first");
+    // Broken, and the pipeline has changed as well.
+    let old = fs::read_to_string(&pipeline).unwrap();
+    let more = agent.path("out/more");
+    let new = old.replace("publishers: [", &format!("publishers: ['file://{}', ", more.display()));
+    fs::write(&pipeline, new).unwrap();
+    fs::write(&file, resources("second").replace("metrics: {", "metrics: [")).unwrap();
+    reload(&mut agent, REFUSED);
+    until("a line with the place", || {
+        let output = agent.process().output();
+        let mut lines = output.lines().filter(|line| line.contains("SIGHUP"));
+        lines.any(|line| line.contains("gnocchi_resources.yaml:7:")).then_some(())
+    })
+    .unwrap();
+    publish_and_see(IDS[1], "first");
+    assert!(!more.exists());
+    // Mended.
+    fs::write(&pipeline, old).unwrap();
+    fs::write(&file, resources("second")).unwrap();
+    reload(&mut agent, TAKEN);
+    publish_and_see(IDS[2], "second");
     assert!(agent.terminate().success());
 }
