@@ -40,6 +40,8 @@ struct Held {
     file: String,
     archive_policy: Option<String>,
     definitions: watch::Sender<Arc<ResourceDefinitions>>,
+    /// What is odd about them.
+    problems: Vec<Problem>,
 }
 
 impl Held {
@@ -88,10 +90,10 @@ impl Gnocchi {
         options: &GnocchiOptions,
     ) -> Result<(watch::Receiver<Arc<ResourceDefinitions>>, Vec<Problem>), BuildError> {
         if let Some(held) = self.held().iter().find(|held| held.is_of(options)) {
-            return Ok((held.definitions.subscribe(), Vec::new()));
+            return Ok((held.definitions.subscribe(), held.problems.clone()));
         }
         let (definitions, problems) = self.read(options)?;
-        Ok((self.hold(options, definitions).subscribe(), problems))
+        Ok((self.hold(options, definitions, problems.clone()), problems))
     }
 
     fn read(&self, options: &GnocchiOptions) -> Result<(Arc<ResourceDefinitions>, Vec<Problem>), BuildError> {
@@ -113,19 +115,18 @@ impl Gnocchi {
         &self,
         options: &GnocchiOptions,
         definitions: Arc<ResourceDefinitions>,
-    ) -> watch::Sender<Arc<ResourceDefinitions>> {
+        problems: Vec<Problem>,
+    ) -> watch::Receiver<Arc<ResourceDefinitions>> {
         let mut held = self.held();
-        if let Some(held) = held.iter().find(|held| held.is_of(options)) {
+        if let Some(held) = held.iter_mut().find(|held| held.is_of(options)) {
+            held.problems = problems;
             held.definitions.send_replace(definitions);
-            return held.definitions.clone();
+            return held.definitions.subscribe();
         }
-        let definitions = watch::Sender::new(definitions);
-        held.push(Held {
-            file: options.definitions_file.clone(),
-            archive_policy: options.archive_policy.clone(),
-            definitions: definitions.clone(),
-        });
-        definitions
+        let (definitions, newest) = watch::channel(definitions);
+        let (file, archive_policy) = (options.definitions_file.clone(), options.archive_policy.clone());
+        held.push(Held { file, archive_policy, definitions, problems });
+        newest
     }
 
     /// Reads the definitions of a `gnocchi://` URL again. Publishers get them when the result is called.
@@ -134,7 +135,7 @@ impl Gnocchi {
         let (definitions, problems) = self.read(&options)?;
         Ok(Box::new(move || {
             warn(&problems);
-            self.hold(&options, definitions);
+            self.hold(&options, definitions, problems);
         }))
     }
 

@@ -38,8 +38,7 @@ pub trait PublisherFactory: Send + Sync {
     ///
     /// # Errors
     /// [`BuildError::Configuration`] for files that cannot be used.
-    fn read_again(&self, url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
-        let _ = url;
+    fn read_again(&self, _url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
         Ok(Box::new(|| ()))
     }
 }

@@ -101,8 +101,9 @@ impl GnocchiPublisher {
             (None, _) => Filter::Off,
         };
         let client = Client::new(gnocchi, options.timeout);
+        let current = Arc::clone(&definitions.borrow_and_update());
         Self {
-            definitions: Arc::clone(&definitions.borrow_and_update()),
+            definitions: current,
             newest: definitions,
             writer: Writer::new(client, metrics, options.give_up_after),
             filter,

@@ -17,10 +17,10 @@ mod events;
 mod fake;
 #[path = "gnocchi/faults.rs"]
 mod faults;
-#[path = "gnocchi/real.rs"]
-mod real;
 #[path = "gnocchi/poison.rs"]
 mod poison;
+#[path = "gnocchi/real.rs"]
+mod real;
 #[path = "gnocchi/refusals.rs"]
 mod refusals;
 #[path = "gnocchi/samples.rs"]

@@ -151,8 +151,10 @@ fn changed_resource_definitions_are_taken_without_a_restart() {
     agent.wait_ready();
     let mut publish_and_see = |id: &str, policy: &str| {
         publish(&vhost, id, Some("cirros"));
-        until(&format!("a metric of {policy}"), || policy_of(&gnocchi, id).filter(|seen| seen == policy).map(drop))
-            .unwrap();
+        until(&format!("a metric of {policy}"), || {
+            policy_of(&gnocchi, id).filter(|seen| seen == policy).map(drop)
+        })
+        .unwrap();
     };
     publish_and_see(IDS[0], "first");
     // Broken, and the pipeline has changed as well.

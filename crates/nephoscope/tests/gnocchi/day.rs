@@ -23,7 +23,8 @@ const CREATED_TWICE: &str = "instance";
 fn leading_to(gnocchi: &Gnocchi) -> Vec<(&'static str, String)> {
     let mut settings = Vec::new();
     for section in ["service_credentials", "gnocchi"] {
-        for setting in ["auth_type = gnocchi-basic", "user = admin", &format!("endpoint = {}", gnocchi.url())] {
+        for setting in ["auth_type = gnocchi-basic", "user = admin", &format!("endpoint = {}", gnocchi.url())]
+        {
             settings.push((section, setting.to_owned()));
         }
     }
@@ -82,13 +83,16 @@ fn values_ever(history: &Value) -> (usize, BTreeMap<String, BTreeSet<String>>) {
 
 impl Comparison {
     fn resource(&mut self, kind: &str, id: &str, theirs: &Value, ours: &Value) {
-        let detail = |theirs: &Value, ours: &Value| format!("{kind} {id}\n  theirs: {theirs}\n  ours:   {ours}");
+        let detail =
+            |theirs: &Value, ours: &Value| format!("{kind} {id}\n  theirs: {theirs}\n  ours:   {ours}");
         let judge = &mut self.judge;
         for name in keys(&theirs["now"], &ours["now"]) {
             judge.compared += 1;
             let (theirs, ours) = (&theirs["now"][name], &ours["now"][name]);
             if theirs != ours {
-                judge.differ("now", &format!("{kind} {name}"), "other value", "other value", || detail(theirs, ours));
+                judge.differ("now", &format!("{kind} {name}"), "other value", "other value", || {
+                    detail(theirs, ours)
+                });
             }
         }
         let (past, own_past) = (&theirs["history"], &ours["history"]);
@@ -175,18 +179,39 @@ fn a_day_through_both_agents_leaves_the_same_in_gnocchi() {
             }
         }
     }
-    println!("{told} notifications in {} waves; requests to Gnocchi: Ceilometer {}, ours {}", waves.len(), requests[0], requests[1]);
+    println!(
+        "{told} notifications in {} waves; requests to Gnocchi: Ceilometer {}, ours {}",
+        waves.len(),
+        requests[0],
+        requests[1]
+    );
     println!("(started {started:?}, published {published:?}, all {:?})", began.elapsed());
     for (kind, [resources, revisions, metrics, measures]) in &comparison.counts {
-        println!("  {kind}: {resources} resources, {revisions} revisions, {metrics} metrics, {measures} aggregates");
+        println!(
+            "  {kind}: {resources} resources, {revisions} revisions, {metrics} metrics, {measures} aggregates"
+        );
     }
-    println!("{} ended; {} histories in either order; {} dead letters", comparison.ended, comparison.either_order, letters.len());
+    println!(
+        "{} ended; {} histories in either order; {} dead letters",
+        comparison.ended,
+        comparison.either_order,
+        letters.len()
+    );
     println!("{} compared, {} expected differences", comparison.judge.compared, comparison.judge.expected);
     for letter in &letters {
         println!("  {letter}");
     }
     println!("{log}");
-    for kind in ["instance", "volume", "image", "network", "identity", "swift_account", "nova_compute", "volume_provider_pool"] {
+    for kind in [
+        "instance",
+        "volume",
+        "image",
+        "network",
+        "identity",
+        "swift_account",
+        "nova_compute",
+        "volume_provider_pool",
+    ] {
         assert!(comparison.counts.contains_key(kind), "the day has no {kind}");
     }
     assert!(comparison.ended >= 5, "{} resources have ended", comparison.ended);

@@ -153,13 +153,20 @@ fn assert_complete(agent: &mut Agent, vhost: &Vhost<'_>, gnocchi: &Gnocchi, poin
     agent.wait_ready();
     wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
     let waiting = "nephoscope_pipeline_records_waiting";
-    let delivered = wait_until("everything delivered", LONG, || (agent.metric_sum(waiting) < 0.5).then_some(()));
+    let delivered =
+        wait_until("everything delivered", LONG, || (agent.metric_sum(waiting) < 0.5).then_some(()));
     if let Err(late) = delivered {
         let (_, page) = agent.get("/readyz");
         panic!("{late}: {page}\n{}", agent.process().output());
     }
     let missing = missing(gnocchi, points);
-    assert!(missing.is_empty(), "{} of {} measures: {:?}", missing.len(), points * IMAGES, &missing[..missing.len().min(5)]);
+    assert!(
+        missing.is_empty(),
+        "{} of {} measures: {:?}",
+        missing.len(),
+        points * IMAGES,
+        &missing[..missing.len().min(5)]
+    );
     assert_eq!(agent.letters(), Vec::<Value>::new());
 }
 
@@ -271,6 +278,9 @@ fn memory_is_bounded_while_gnocchi_is_away_and_everything_arrives_later() {
     let drained = agent.process().memory().unwrap();
     println!("{} notifications in {took:?}; away: {away:?}, drained: {drained:?}", points * IMAGES);
     assert!(points > 20, "{points}");
-    assert!(away.peak_bytes < RESIDENT_BYTES_MAX && drained.peak_bytes < RESIDENT_BYTES_MAX, "{away:?} {drained:?}");
+    assert!(
+        away.peak_bytes < RESIDENT_BYTES_MAX && drained.peak_bytes < RESIDENT_BYTES_MAX,
+        "{away:?} {drained:?}"
+    );
     assert!(agent.terminate().success());
 }

@@ -45,8 +45,11 @@ pub(crate) fn day(casts: usize) -> Vec<Vec<Told>> {
     tracks.extend(generated(&tracks));
     let waves = tracks.iter().map(Vec::len).max().unwrap_or(0);
     let told = |wave: usize| {
-        let lines = tracks.iter().enumerate().filter_map(move |(track, lines)| Some((track, lines.get(wave)?)));
-        lines.flat_map(move |(track, line)| (0..casts).map(move |cast| line.told(wave, track, cast))).collect()
+        let lines =
+            tracks.iter().enumerate().filter_map(move |(track, lines)| Some((track, lines.get(wave)?)));
+        lines
+            .flat_map(move |(track, line)| (0..casts).map(move |cast| line.told(wave, track, cast)))
+            .collect()
     };
     (0..waves).map(told).collect()
 }
@@ -54,7 +57,12 @@ pub(crate) fn day(casts: usize) -> Vec<Vec<Told>> {
 impl Line {
     fn told(&self, wave: usize, track: usize, cast: usize) -> Told {
         let minutes = wave * WAVE_MINUTES;
-        let time = format!("2026-11-{:02} {:02}:{:02}:12.5{track:05}", 22 + minutes / 1440, minutes / 60 % 24, minutes % 60);
+        let time = format!(
+            "2026-11-{:02} {:02}:{:02}:12.5{track:05}",
+            22 + minutes / 1440,
+            minutes / 60 % 24,
+            minutes % 60
+        );
         let mut message = self.message.clone();
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{wave} {track} {cast}").as_bytes());
         message.insert("message_id".into(), id.to_string().into());
@@ -225,7 +233,10 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             model.line("image.update", &renamed),
             model.with_payload("glance", "image.send", sent.clone()),
             model.with_payload("glance", "image.send", sent),
-            model.line("image.delete", &json!({"id": id, "name": "cirros ü", "status": "deleted", "deleted": true})),
+            model.line(
+                "image.delete",
+                &json!({"id": id, "name": "cirros ü", "status": "deleted", "deleted": true}),
+            ),
         ]
     };
     let address = |id: &str| {
@@ -262,11 +273,22 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
         model.with_payload("neutron", "l3.meter", payload)
     };
     let node = |percent: f64| {
-        let metrics = ["cpu.frequency", "cpu.user.time", "cpu.kernel.time", "cpu.idle.time", "cpu.iowait.time",
-            "cpu.kernel.percent", "cpu.idle.percent", "cpu.user.percent", "cpu.iowait.percent", "cpu.percent"];
+        let metrics = [
+            "cpu.frequency",
+            "cpu.user.time",
+            "cpu.kernel.time",
+            "cpu.idle.time",
+            "cpu.iowait.time",
+            "cpu.kernel.percent",
+            "cpu.idle.percent",
+            "cpu.user.percent",
+            "cpu.iowait.percent",
+            "cpu.percent",
+        ];
         let metric = |name: &&str| json!({"name": name, "value": percent, "timestamp": "2026-11-22T10:03:58", "source": "libvirt"});
         let metrics: Vec<Value> = metrics.iter().map(metric).collect();
-        let payload = json!({"host": "labhost", "nodename": "node", "host_ip": "127.0.0.1", "metrics": metrics});
+        let payload =
+            json!({"host": "labhost", "nodename": "node", "host_ip": "127.0.0.1", "metrics": metrics});
         model.with_payload("nova", "compute.metrics.update", payload)
     };
     let share = |event_type: &str, size: u32| {
@@ -282,7 +304,11 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
         model.with_payload("swift", "objectstore.http.request", payload)
     };
     let unknown = |exchange: &str, event_type: &str| {
-        model.with_payload(exchange, event_type, json!({"id": "5f6c1e52-1111-4222-8333-94c1d3b5a007", "tenant_id": OWNER}))
+        model.with_payload(
+            exchange,
+            event_type,
+            json!({"id": "5f6c1e52-1111-4222-8333-94c1d3b5a007", "tenant_id": OWNER}),
+        )
     };
     vec![
         server("5f6c1e52-1111-4222-8333-94c1d3b5a101", "web"),
@@ -290,14 +316,28 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
         volume("5f6c1e52-1111-4222-8333-94c1d3b5a201", "5f6c1e52-1111-4222-8333-94c1d3b5a202"),
         image("5f6c1e52-1111-4222-8333-94c1d3b5a301"),
         address("5f6c1e52-1111-4222-8333-94c1d3b5a401"),
-        vec![backup("backup.create.start", 1), backup("backup.create.end", 1), backup("backup.delete.end", 1)],
-        vec![capacity("capacity.backend.lab", "labhost@lab", 90), capacity("capacity.backend.lab", "labhost@lab", 80)],
-        vec![capacity("capacity.pool.lab", "labhost@lab#fake", 90), capacity("capacity.pool.lab", "labhost@lab#fake", 80)],
+        vec![
+            backup("backup.create.start", 1),
+            backup("backup.create.end", 1),
+            backup("backup.delete.end", 1),
+        ],
+        vec![
+            capacity("capacity.backend.lab", "labhost@lab", 90),
+            capacity("capacity.backend.lab", "labhost@lab", 80),
+        ],
+        vec![
+            capacity("capacity.pool.lab", "labhost@lab#fake", 90),
+            capacity("capacity.pool.lab", "labhost@lab#fake", 80),
+        ],
         vec![bandwidth(0), bandwidth(1_000), bandwidth(2_000)],
         vec![node(0.25), node(0.5)],
         vec![share("share.create.end", 1), share("share.extend.end", 2), share("share.delete.end", 2)],
         vec![swift(10), swift(20)],
-        vec![unknown("dns", "dns.zone.delete"), unknown("neutron", "octavia.loadbalancer.delete.end"), unknown("nova", "no.such.event")],
+        vec![
+            unknown("dns", "dns.zone.delete"),
+            unknown("neutron", "octavia.loadbalancer.delete.end"),
+            unknown("nova", "no.such.event"),
+        ],
     ]
 }
 

@@ -43,7 +43,8 @@ impl Sent {
     /// Gnocchi was told these attributes; what it was told of others before stays true.
     pub(super) fn tell(&mut self, resource: &str, attributes: &Map, now: Instant) {
         let until = now + REPEAT_AFTER.mul_f64(1.0 + fastrand::f64());
-        let mut known = self.take(resource).unwrap_or_else(|| Known { attributes: Vec::new(), until, heard: None });
+        let mut known =
+            self.take(resource).unwrap_or_else(|| Known { attributes: Vec::new(), until, heard: None });
         if known.until <= now {
             known = Known { attributes: Vec::new(), until, heard: None };
         }

@@ -84,7 +84,10 @@ impl Writer {
     ) -> Result<(), Later> {
         loop {
             for effects in &all {
-                for (place, effect) in effects.iter().filter(|(place, _)| progress.is_open(*place)) {
+                for (place, effect) in effects {
+                    if !progress.is_open(*place) {
+                        continue;
+                    }
                     match self.apply(effect, ended_at).await {
                         Ok(fate) => {
                             search.passed();

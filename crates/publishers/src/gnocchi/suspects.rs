@@ -177,7 +177,11 @@ impl Writer {
     }
 
     /// Which of these, each of which has just failed alone, are given up.
-    pub(super) async fn judge(&self, progress: &mut Progress, subjects: HashSet<Subject>) -> HashSet<Subject> {
+    pub(super) async fn judge(
+        &self,
+        progress: &mut Progress,
+        subjects: HashSet<Subject>,
+    ) -> HashSet<Subject> {
         let mut given_up = HashSet::new();
         if subjects.is_empty() || self.is_healthy().await != Some(true) {
             return given_up;
@@ -263,7 +267,8 @@ mod tests {
     #[test]
     fn enough_is_a_number_of_trials_and_a_time() {
         let (mut faults, start) = (Faults::default(), Instant::now());
-        let mut at = |seconds| faults.is_enough("m", start + Duration::from_secs(seconds), Duration::from_secs(60));
+        let mut at =
+            |seconds| faults.is_enough("m", start + Duration::from_secs(seconds), Duration::from_secs(60));
         let seen = [0, 1, 2, 3, 4, 59, 60].map(&mut at);
         assert_eq!(seen, [false, false, false, false, false, false, true]);
         // Seldom tried: long enough, and not often enough.

@@ -240,9 +240,6 @@ impl Writer {
             None => {
                 self.metrics.updated.inc();
                 self.remember_resource(id);
-                if self.shared.is_some() {
-                    self.say(kind, id, &shared::hash(attributes)).await;
-                }
             }
             Some(rejection) => {
                 self.metrics.updates_refused.inc();
@@ -257,6 +254,11 @@ impl Writer {
         }
         // What was refused is not sent again before it changes.
         self.tell(kind, id, attributes);
+        match (&rejection, &self.shared) {
+            (None, Some(_)) => self.say(kind, id, &shared::hash(attributes)).await,
+            (Some(_), Some(_)) => self.sent().heard(&key(kind, id), ""),
+            (_, None) => {}
+        }
         Ok(rejection)
     }
 
@@ -337,13 +339,15 @@ impl Writer {
                     }
                     (id, kind, Err(later)) => {
                         let said = self.go_on(search, later).await?;
-                        uncreated.aside.insert(Arc::clone(&id), (format!("the resource {id} of type {kind}"), said));
+                        uncreated
+                            .aside
+                            .insert(Arc::clone(&id), (format!("the resource {id} of type {kind}"), said));
                     }
                 }
             }
             all
         } else {
-            let creating = creating.map(|creating| async {
+            let creating = creating.map(|creating| async move {
                 let (id, kind, created) = creating.await;
                 Ok::<_, Later>((id, kind, created?))
             });

@@ -115,7 +115,8 @@ async fn a_resource_that_samples_have_created_gets_what_it_lacks() {
     let fake = Fake::start();
     fake.has("instance", "vm");
     fake.judge(|request| {
-        let found = json!({"id": "vm", "host": "by a sample", "availability_zone": null, "display_name": null});
+        let found =
+            json!({"id": "vm", "host": "by a sample", "availability_zone": null, "display_name": null});
         (request.line == "GET /v1/resource/instance/vm").then(|| Answer::Json(200, found))
     });
     let mut house = House::new(&fake.url(), "");

@@ -64,12 +64,16 @@ async fn a_measure_that_gnocchi_alone_fails_at_is_given_up() {
     let (failures, refusals) = insist(&mut house, &of_vms(40)).await;
     // At first nobody asks which record it is; then it is tried, alone, several times.
     assert_eq!(failures[..3], ["unavailable"; 3]);
-    assert!(failures.len() >= 3 + 4 && failures[3..].iter().all(|cause| *cause == "server_error"), "{failures:?}");
+    assert!(
+        failures.len() >= 3 + 4 && failures[3..].iter().all(|cause| *cause == "server_error"),
+        "{failures:?}"
+    );
     assert_eq!(causes(&refusals), [(13, "server_error")]);
     let reason = &refusals.iter().next().unwrap().reason;
     assert!(
         reason.starts_with("Gnocchi fails at measures of cpu of vm13 and takes others: ")
-            && reason.contains("answered 500") && reason.contains("Boom"),
+            && reason.contains("answered 500")
+            && reason.contains("Boom"),
         "{reason}"
     );
     assert_eq!(house.metric("measures_total"), 39);
@@ -170,8 +174,12 @@ async fn a_resource_that_gnocchi_fails_to_create_costs_its_own_samples() {
         is_bad.then(failure)
     });
     let mut house = House::new(&fake.url(), QUERY);
-    let samples =
-        vec![sample("cpu", "good", 1), sample("cpu", "bad", 2), sample("memory", "bad", 3), sample("cpu", "ok", 4)];
+    let samples = vec![
+        sample("cpu", "good", 1),
+        sample("cpu", "bad", 2),
+        sample("memory", "bad", 3),
+        sample("cpu", "ok", 4),
+    ];
     let (_, refusals) = insist(&mut house, &samples_group(samples)).await;
     assert_eq!(causes(&refusals), [(1, "server_error"), (2, "server_error")]);
     let reason = &refusals.iter().next().unwrap().reason;
@@ -190,9 +198,8 @@ async fn attributes_that_gnocchi_fails_at_cost_no_measure() {
         is_bad.then(failure)
     });
     let mut house = House::new(&fake.url(), QUERY);
-    let with_host = |id: &str, host: &str| {
-        Arc::new(plain("cpu", id, 1, &format!(r#"{{"instance_host": "{host}"}}"#)))
-    };
+    let with_host =
+        |id: &str, host: &str| Arc::new(plain("cpu", id, 1, &format!(r#"{{"instance_host": "{host}"}}"#)));
     let group = samples_group(vec![with_host("other", "good"), with_host("vm", "bad")]);
     let (failures, refusals) = insist(&mut house, &group).await;
     assert!(failures.len() >= 7 && refusals.is_empty(), "{failures:?} {refusals:?}");

@@ -242,7 +242,8 @@ fn a_record_that_the_real_gnocchi_fails_at_is_given_up() {
     let long = "p".repeat(300);
     let poison = vec![of_project("a", "p"), of_project("bad", &long), of_project("z", "p")];
     let (failures, refusals) = runtime().block_on(async {
-        let mut house = House::of_today(gnocchi.url(), "enable_filter_project=false&timeout=60&give_up_after=0.2");
+        let mut house =
+            House::of_today(gnocchi.url(), "enable_filter_project=false&timeout=60&give_up_after=0.2");
         let group = samples_group(poison);
         let mut failures = Vec::new();
         loop {
@@ -260,7 +261,11 @@ fn a_record_that_the_real_gnocchi_fails_at_is_given_up() {
     for (id, there) in [("a", 1), ("bad", 0), ("z", 1)] {
         let path = format!("/v1/resource/generic/{id}/metric/memory.usage/measures?refresh=true");
         let (status, measures) = gnocchi.request("GET", &path, None).unwrap();
-        assert_eq!((status == 200, measures.as_array().map_or(0, Vec::len)), (there == 1, there), "{id}: {measures}");
+        assert_eq!(
+            (status == 200, measures.as_array().map_or(0, Vec::len)),
+            (there == 1, there),
+            "{id}: {measures}"
+        );
     }
     // What was done to see whether Gnocchi works has left nothing behind.
     assert_eq!(gnocchi.get("/v1/resource/generic").unwrap().as_array().unwrap().len(), 2);
