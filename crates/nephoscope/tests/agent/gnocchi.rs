@@ -12,6 +12,8 @@ use crate::reload::{REFUSED, TAKEN, reload};
 
 const GOOD: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
 const NAMELESS: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c02";
+const POISON: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c04";
+const BEHIND: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c05";
 
 fn agent(vhost: &Vhost<'_>, gnocchi: &Gnocchi) -> Agent {
     let agent = Agent::new(&vhost.transport_url())
@@ -19,14 +21,18 @@ fn agent(vhost: &Vhost<'_>, gnocchi: &Gnocchi) -> Agent {
         .with("service_credentials", "auth_type = gnocchi-basic")
         .with("service_credentials", "user = admin")
         .with("service_credentials", format!("endpoint = {}", gnocchi.url()));
-    let text = "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=60']}]\n";
+    let text = "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=60&give_up_after=1']}]\n";
     fs::write(agent.path("pipeline.yaml"), text).unwrap();
     agent
 }
 
 /// An image is there. Gnocchi wants the name of one that is new to it.
 fn publish(vhost: &Vhost<'_>, id: &str, name: Option<&str>) {
-    let payload = json!({"id": id, "name": name, "size": 7, "owner": "p", "disk_format": "raw", "container_format": "bare"});
+    publish_of(vhost, id, name, "p");
+}
+
+fn publish_of(vhost: &Vhost<'_>, id: &str, name: Option<&str>, owner: &str) {
+    let payload = json!({"id": id, "name": name, "size": 7, "owner": owner, "disk_format": "raw", "container_format": "bare"});
     let body = json!({
         "message_id": id, "publisher_id": "image.host", "event_type": "image.upload", "priority": "INFO",
         "payload": payload, "timestamp": "2026-11-25 12:00:00.000000",
@@ -110,6 +116,23 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     assert_eq!(stdout(&agent.dead_letter(&["replay", "--cause", "bad_resource"])), "replayed 1 letter\n");
     assert_eq!(agent.letters().len(), 0);
     assert_eq!(measures(&gnocchi, NAMELESS).as_array().unwrap().len(), 1);
+
+    // A project id that does not fit into the index, to which Gnocchi answers 500 for ever: it holds up nobody for long.
+    publish_of(&vhost, POISON, Some("cirros"), &"p".repeat(300));
+    publish(&vhost, BEHIND, Some("cirros"));
+    until("the measure behind it", || {
+        measures(&gnocchi, BEHIND).as_array().filter(|seen| seen.len() == 1).map(drop)
+    })
+    .unwrap();
+    until("a letter of what it fails at", || (agent.letters().len() == 1).then_some(())).unwrap();
+    let letter = agent.letters().remove(0);
+    let words = letter["message"].as_str().unwrap();
+    assert!(
+        letter["cause"] == "server_error" && words.contains(POISON) && words.contains("answered 500"),
+        "{letter}"
+    );
+    until("an empty queue", || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    assert_balanced(&mut agent);
     assert!(agent.terminate().success());
 }
 

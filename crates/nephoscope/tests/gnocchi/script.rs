@@ -128,9 +128,23 @@ fn recorded() -> Vec<Vec<Line>> {
     }
     let in_order = |mut track: Vec<(String, Line)>| {
         track.sort_by(|one, other| one.0.cmp(&other.0));
-        track.into_iter().map(|(_, line)| line).collect()
+        let mut lines: Vec<Line> = track.into_iter().map(|(_, line)| line).collect();
+        let mut whole = uploads(&lines);
+        whole.append(&mut lines);
+        whole
     };
     tracks.into_values().map(in_order).collect()
+}
+
+/// The uploads of images that are only seen to be deleted. The notification of a deletion both ends a resource and, by its
+/// sample, makes one that is not there: what comes of that depends on the order.
+fn uploads(lines: &[Line]) -> Vec<Line> {
+    let of_type =
+        |wanted: &'static str| lines.iter().filter(move |line| line.message["event_type"] == wanted);
+    let Some(model) = of_type("image.upload").next() else { return Vec::new() };
+    of_type("image.delete")
+        .map(|deleted| Model(model).line("image.upload", &json!({"id": deleted.message["payload"]["id"]})))
+        .collect()
 }
 
 /// Makes lines after a recorded one.
