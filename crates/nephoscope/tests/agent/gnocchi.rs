@@ -172,7 +172,7 @@ fn changed_resource_definitions_are_taken_without_a_restart() {
     fs::write(&file, resources("first")).unwrap();
     agent.start();
     agent.wait_ready();
-    let mut publish_and_see = |id: &str, policy: &str| {
+    let publish_and_see = |id: &str, policy: &str| {
         publish(&vhost, id, Some("cirros"));
         until(&format!("a metric of {policy}"), || {
             policy_of(&gnocchi, id).filter(|seen| seen == policy).map(drop)

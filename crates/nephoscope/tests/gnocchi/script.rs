@@ -265,7 +265,10 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             model.line("floatingip.create.end", &own("DOWN")),
             model.line("floatingip.update.end", &own("ACTIVE")),
             model.line("floatingip.exists", &own("ACTIVE")),
-            model.with_payload("neutron", "floatingip.delete.end", json!({"floatingip_id": id})),
+            model.line(
+                "floatingip.delete.end",
+                &json!({"floatingip_id": id, "floatingip": own("DOWN")["floatingip"]}),
+            ),
         ]
     };
     let model = find("volume.update.end");

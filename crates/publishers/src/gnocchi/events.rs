@@ -51,7 +51,7 @@ impl Writer {
             }
         }
         let ended_at = progress.ended_at.clone();
-        let mut search = self.search(progress);
+        let mut search = self.begin_search(progress);
         if search.is_on {
             let all = by_resource.into_values().collect();
             return self.one_by_one(all, &ended_at, &mut search, progress).await;

@@ -123,7 +123,7 @@ impl Search {
 
 impl Writer {
     /// Whether this attempt tells records apart.
-    pub(super) fn search(&self, progress: &Progress) -> Search {
+    pub(super) fn begin_search(&self, progress: &Progress) -> Search {
         let now = Instant::now();
         let knows_guilty = self.guilty().0.values().any(|until| now < *until);
         let is_on = progress.faults.attempts >= PATIENT_ATTEMPTS || knows_guilty;

@@ -108,7 +108,7 @@ impl Writer {
     /// # Errors
     /// [`Later`]: some may be open still.
     pub(super) async fn post(&self, batch: &Batch<'_>, progress: &mut Progress) -> Result<(), Later> {
-        let mut search = self.search(progress);
+        let mut search = self.begin_search(progress);
         let mut parts = open(batch, 0..batch.entries.len(), progress, 0);
         while let Some(Part { range, rounds }) = parts.pop() {
             let Some(entries) = batch.entries.get(range.clone()).filter(|entries| !entries.is_empty()) else {
@@ -188,7 +188,7 @@ impl Writer {
             *is_there.entry(&entry.resource).or_default() |= !progress.is_refused(entry.place);
         }
         let there = batch.resources.iter().filter(|(id, _)| is_there.get(&***id) == Some(&true));
-        let mut search = self.search(progress);
+        let mut search = self.begin_search(progress);
         if !search.is_on {
             let updates = there.map(|(id, resource)| self.update(resource.kind, id, &resource.attributes));
             return at_once(updates.collect()).await.map(drop);
