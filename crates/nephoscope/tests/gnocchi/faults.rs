@@ -152,9 +152,11 @@ fn missing(gnocchi: &Gnocchi, points: usize) -> Vec<String> {
 fn assert_complete(agent: &mut Agent, vhost: &Vhost<'_>, gnocchi: &Gnocchi, points: usize) {
     agent.wait_ready();
     wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
-    let waiting = "nephoscope_pipeline_records_waiting";
-    let delivered =
-        wait_until("everything delivered", LONG, || (agent.metric_sum(waiting) < 0.5).then_some(()));
+    // On disk or in memory.
+    let waiting = ["nephoscope_pipeline_records_waiting", "nephoscope_pipeline_buffer_records"];
+    let delivered = wait_until("everything delivered", LONG, || {
+        waiting.iter().all(|name| agent.metric_sum(name) < 0.5).then_some(())
+    });
     if let Err(late) = delivered {
         let (_, page) = agent.get("/readyz");
         panic!("{late}: {page}\n{}", agent.process().output());
