@@ -4,6 +4,8 @@
 //! before a request that changes its resource, so that it never says more than Gnocchi knows. What the cache does not say,
 //! because it is down or has forgotten it, is sent again.
 
+use std::fmt::Write as _;
+
 use blake2::{Blake2b512, Digest as _};
 use model::{Map, Value, json};
 use openstack::Cache;
@@ -47,7 +49,12 @@ pub(super) fn hash(attributes: &Map) -> String {
     let mut text = Vec::new();
     // A metric of a resource is no attribute.
     write_sorted(attributes.iter().filter(|(name, _)| *name != "metrics"), &mut text);
-    Blake2b512::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Blake2b512::digest(&text);
+    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn write_sorted<'m>(entries: impl Iterator<Item = (&'m str, &'m Value)>, out: &mut Vec<u8>) {
@@ -61,12 +68,12 @@ fn write_sorted<'m>(entries: impl Iterator<Item = (&'m str, &'m Value)>, out: &m
         }
         json::write_string(name, out);
         out.push(b':');
-        write(value, out);
+        write_value(value, out);
     }
     out.push(b'}');
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) {
+fn write_value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Map(map) => write_sorted(map.iter(), out),
         Value::List(items) => {
@@ -75,7 +82,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
                 if place > 0 {
                     out.push(b',');
                 }
-                write(item, out);
+                write_value(item, out);
             }
             out.push(b']');
         }
