@@ -216,7 +216,7 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             own
         };
         let taken = json!({"volume_id": id, "snapshot_id": snapshot, "volume_size": 3});
-        let other = json!({"size": 3, "tenant_id": "8e7f7097c5ba4d6cb227dd1cc4cf1e66", "user_id": "38b7760b979a417d95140237d32ea839"});
+        let other = json!({"size": 3, "display_name": "renamed é", "tenant_id": "8e7f7097c5ba4d6cb227dd1cc4cf1e66", "user_id": "38b7760b979a417d95140237d32ea839"});
         vec![
             model.line("volume.create.start", &with(&json!({"status": "creating"}))),
             model.line("volume.create.end", &own),
