@@ -101,13 +101,11 @@ impl Gnocchi {
         let mut problems = Vec::new();
         let read = settings::resources(&self.config, &options.definitions_file, &settings, &mut problems);
         let fatal = problems.iter().any(|problem| problem.severity == Severity::Fatal);
-        match (read, fatal) {
-            (Some((_, definitions)), false) => Ok((Arc::new(definitions), problems)),
-            _ => {
-                let hint = "mend the file, or name another one with resources_definition_file".to_owned();
-                Err(BuildError::Configuration { message: describe_fatal(&problems), hint })
-            }
+        if let (Some((_, definitions)), false) = (read, fatal) {
+            return Ok((Arc::new(definitions), problems));
         }
+        let hint = "mend the file, or name another one with resources_definition_file".to_owned();
+        Err(BuildError::Configuration { message: describe_fatal(&problems), hint })
     }
 
     /// Gives definitions to the publishers that work with them.

@@ -89,16 +89,13 @@ fn of_cast(text: &str, cast: usize) -> String {
     };
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(character) = rest.chars().next() {
-        match rest.get(..LENGTH).filter(|start| is_uuid(start)) {
-            Some(uuid) => {
-                let own = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{cast} {uuid}").as_bytes());
-                out.push_str(&own.to_string());
-                rest = &rest[LENGTH..];
-            }
-            None => {
-                out.push(character);
-                rest = &rest[character.len_utf8()..];
-            }
+        if let Some(uuid) = rest.get(..LENGTH).filter(|start| is_uuid(start)) {
+            let own = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{cast} {uuid}").as_bytes());
+            out.push_str(&own.to_string());
+            rest = &rest[LENGTH..];
+        } else {
+            out.push(character);
+            rest = &rest[character.len_utf8()..];
         }
     }
     out

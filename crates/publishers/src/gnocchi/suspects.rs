@@ -268,12 +268,12 @@ mod tests {
     fn enough_is_a_number_of_trials_and_a_time() {
         let (mut faults, start) = (Faults::default(), Instant::now());
         let mut at =
-            |seconds| faults.is_enough("m", start + Duration::from_secs(seconds), Duration::from_secs(60));
+            |seconds| faults.is_enough("m", start + Duration::from_secs(seconds), Duration::from_mins(1));
         let seen = [0, 1, 2, 3, 4, 59, 60].map(&mut at);
         assert_eq!(seen, [false, false, false, false, false, false, true]);
         // Seldom tried: long enough, and not often enough.
         let seen = [0, 100, 200, 300, 400].map(|seconds| {
-            faults.is_enough("n", start + Duration::from_secs(seconds), Duration::from_secs(60))
+            faults.is_enough("n", start + Duration::from_secs(seconds), Duration::from_mins(1))
         });
         assert_eq!(seen, [false, false, false, false, true]);
     }

@@ -117,7 +117,7 @@ async fn a_resource_that_samples_have_created_gets_what_it_lacks() {
     fake.judge(|request| {
         let found =
             json!({"id": "vm", "host": "by a sample", "availability_zone": null, "display_name": null});
-        (request.line == "GET /v1/resource/instance/vm").then(|| Answer::Json(200, found))
+        (request.line == "GET /v1/resource/instance/vm").then_some(Answer::Json(200, found))
     });
     let mut house = House::new(&fake.url(), "");
     let create = event(CREATE, &[("instance_id", "vm"), ("host", "h"), ("availability_zone", "nova")]);
