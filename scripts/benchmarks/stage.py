@@ -33,7 +33,7 @@ sources:
     sinks: [file]
 sinks:
   - name: file
-    publishers: ["file://{path}?json"]
+    publishers: ["{publisher}"]
 """
 
 CONFIGURATION = """\
@@ -44,6 +44,15 @@ event_pipeline_cfg_file = {folder}/event_pipeline.yaml
 [oslo_messaging_rabbit]
 amqp_durable_queues = true
 rabbit_qos_prefetch_count = {prefetch}
+"""
+
+
+# The Gnocchi of the launcher takes everybody for who they say they are.
+GNOCCHI = """\
+[{section}]
+auth_type = gnocchi-basic
+user = admin
+endpoint = {url}
 """
 
 
@@ -158,33 +167,49 @@ class Stage:
         counts = ["--prefetch", str(PREFETCH), "--messages", str(messages)]
         return self.start(name, [program, "--url", url, *queue_arguments, *counts])
 
-    def agent(self, name, command, port=None, out=None):
-        """Starts an agent with both pipelines into files, in the folder `out` if that is given; either implementation
-        reads the same configuration.
+    def agent(self, name, command, port=None, out=None, gnocchi=None):
+        """Starts an agent with both pipelines into files, in the folder `out` if that is given, or into the Gnocchi of an
+        URL; either implementation reads the same configuration.
         """
+        configuration = self.configure(name, port, out, gnocchi)
+        program = self.start(name, [*command, "--config-file", configuration])
+        program.samples, program.events = self.outputs(name, out)
+        return program
+
+    def outputs(self, name, out=None):
+        """The files that an agent writes samples and events to."""
+        return tuple(os.path.join(out or os.path.join(self.folder, name), f"{kind}.json") for kind in ("samples", "events"))
+
+    def configure(self, name, port=None, out=None, gnocchi=None):
+        """Writes an agent's configuration and returns its path."""
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, 0o700, exist_ok=True)
-        samples, events = (os.path.join(out or folder, f"{kind}.json") for kind in ("samples", "events"))
+        samples, events = self.outputs(name, out)
+        to_gnocchi = "gnocchi://?enable_filter_project=false&timeout=60"
         for path in (samples, events):
             if os.path.exists(path):
                 os.unlink(path)
         configuration = CONFIGURATION.format(url=self.oslo_url, folder=folder, prefetch=PREFETCH)
         if port is not None:
             configuration += OWN.format(port=port, folder=folder)
+        if gnocchi is not None:
+            for section in ("service_credentials", "gnocchi"):
+                configuration += GNOCCHI.format(section=section, url=gnocchi)
         for file, text in (
-            ("pipeline.yaml", PIPELINE.format(what="meters", path=samples)),
-            ("event_pipeline.yaml", PIPELINE.format(what="events", path=events)),
+            ("pipeline.yaml", PIPELINE.format(what="meters", publisher=to_gnocchi if gnocchi else f"file://{samples}?json")),
+            ("event_pipeline.yaml", PIPELINE.format(what="events", publisher=to_gnocchi if gnocchi else f"file://{events}?json")),
             ("ceilometer.conf", configuration),
         ):
             with open(os.path.join(folder, file), "w", encoding="utf-8") as output:
                 output.write(text)
-        program = self.start(name, [*command, "--config-file", os.path.join(folder, "ceilometer.conf")])
-        program.samples, program.events = samples, events
-        return program
+        return os.path.join(folder, "ceilometer.conf")
 
-    def nephoscope(self, port=None, out=None):
-        binary = os.path.join(self._programs, "nephoscope")
-        return self.agent("nephoscope", [binary, "notification"], port or self.port(), out)
+    def nephoscope(self, port=None, out=None, gnocchi=None):
+        return self.agent("nephoscope", [self.binary, "notification"], port or self.port(), out, gnocchi)
+
+    @property
+    def binary(self):
+        return os.path.join(self._programs, "nephoscope")
 
     def _environment(self):
         return {

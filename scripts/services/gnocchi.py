@@ -52,10 +52,12 @@ class Gnocchi:
             [self.program("gnocchi-metricd"), "--config-file", self.config], "metricd.log"
         )
         # The module parses what stands on its command line.
+        requests = self.launcher.path("requests.log")
         self.api, log = openstack.serve(
-            self.launcher, "gnocchi.rest.wsgi", self.port, THREADS, arguments=["--config-file", self.config]
-        )
-        return {"pid": self.api.pid, "log": log}
+            self.launcher, "gnocchi.rest.wsgi", self.port, THREADS,
+            env={"NEPHOSCOPE_REQUEST_LOG": requests}, arguments=["--config-file", self.config],
+        )  # fmt: skip
+        return {"pid": self.api.pid, "log": log, "requests": requests}
 
     def kill(self):
         """Ends the API at once, whatever it was doing. What it had accepted lies on disk."""

@@ -66,7 +66,13 @@ pub(crate) fn check(
             say(format_args!("read: {file}"));
         }
         let pipelines = definitions.samples.iter().map(|(.., pipelines)| pipelines);
-        let pipelines = pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines));
+        let pipelines: Vec<_> =
+            pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)).collect();
+        if gnocchi::is_written_to(&pipelines)
+            && let Err(error) = sessions.shared_cache()
+        {
+            report(Severity::Error, &with_sources(&error));
+        }
         for problem in gnocchi::problems(&config, pipelines) {
             report(problem.severity, &problem.to_string());
         }

@@ -1,16 +1,17 @@
 //! Gnocchi, as the configuration leads to it: its publishers, and the client of `nephoscope upgrade`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use definitions::{Problem, ResourceSettings, Severity};
+use definitions::{Problem, ResourceDefinitions, ResourceSettings, Severity};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use openstack::Service;
 use oslo_config::options::keystone;
 use oslo_config::{Config, CredentialsOf};
 use pipeline::config::PipelineConfig;
-use pipeline::{BuildError, Publisher, PublisherUrl};
+use pipeline::{BuildError, Publisher, PublisherUrl, TakeChanges};
 use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
+use tokio::sync::watch;
 
 use crate::check::{describe_fatal, with_sources};
 use crate::settings;
@@ -29,21 +30,41 @@ pub(crate) struct Gnocchi {
     config: Config,
     sessions: Arc<Sessions>,
     metrics: GnocchiMetrics,
+    /// The definitions that publishers work with.
+    held: Mutex<Vec<Held>>,
+}
+
+/// The definitions of one file, for metrics with one archive policy.
+#[derive(Debug)]
+struct Held {
+    file: String,
+    archive_policy: Option<String>,
+    definitions: watch::Sender<Arc<ResourceDefinitions>>,
+    /// What is odd about them.
+    problems: Vec<Problem>,
+}
+
+impl Held {
+    fn is_of(&self, options: &GnocchiOptions) -> bool {
+        self.file == options.definitions_file && self.archive_policy == options.archive_policy
+    }
 }
 
 impl Gnocchi {
     pub(crate) fn new(config: &Config, sessions: &Arc<Sessions>, metrics: &Metrics) -> Self {
         let metrics = GnocchiMetrics::register(&metrics.component("gnocchi"));
-        Self { config: config.clone(), sessions: Arc::clone(sessions), metrics }
+        Self { config: config.clone(), sessions: Arc::clone(sessions), metrics, held: Mutex::default() }
     }
 
     /// The publisher of a `gnocchi://` URL. What is odd about its definitions is logged.
     pub(crate) fn publisher(&self, url: &PublisherUrl) -> Result<Box<dyn Publisher>, BuildError> {
         let (publisher, problems) = self.make(url)?;
-        for problem in problems {
-            tracing::warn!("{problem}");
-        }
-        Ok(Box::new(publisher))
+        warn(&problems);
+        let cache = self.sessions.shared_cache().unwrap_or_else(|error| {
+            tracing::warn!("the cache is not used for Gnocchi's resources: {}", with_sources(&error));
+            None
+        });
+        Ok(Box::new(publisher.with_cache(cache)))
     }
 
     /// Whether a publisher can be made. Nothing is sent.
@@ -53,21 +74,71 @@ impl Gnocchi {
 
     fn make(&self, url: &PublisherUrl) -> Result<(GnocchiPublisher, Vec<Problem>), BuildError> {
         let options = GnocchiOptions::from_url(url)?;
+        let (definitions, problems) = self.definitions(&options)?;
+        let gnocchi = service(&self.sessions).map_err(|error| unusable(&error))?;
+        let identity = self.identity().map_err(|error| unusable(&error))?;
+        let metrics = self.metrics.clone();
+        let publisher =
+            GnocchiPublisher::new(options, definitions, gnocchi, identity, metrics, Clock::machine());
+        Ok((publisher, problems))
+    }
+
+    /// The definitions that a publisher works with, now and when they change. They are read from their file once, so that
+    /// a publisher that is made later has those that were found to be right.
+    fn definitions(
+        &self,
+        options: &GnocchiOptions,
+    ) -> Result<(watch::Receiver<Arc<ResourceDefinitions>>, Vec<Problem>), BuildError> {
+        if let Some(held) = self.held().iter().find(|held| held.is_of(options)) {
+            return Ok((held.definitions.subscribe(), held.problems.clone()));
+        }
+        let (definitions, problems) = self.read(options)?;
+        Ok((self.hold(options, definitions, problems.clone()), problems))
+    }
+
+    fn read(&self, options: &GnocchiOptions) -> Result<(Arc<ResourceDefinitions>, Vec<Problem>), BuildError> {
         let settings = ResourceSettings { archive_policy: options.archive_policy.clone() };
         let mut problems = Vec::new();
         let read = settings::resources(&self.config, &options.definitions_file, &settings, &mut problems);
         let fatal = problems.iter().any(|problem| problem.severity == Severity::Fatal);
-        let (Some((_, definitions)), false) = (read, fatal) else {
-            let hint = "mend the file, or name another one with resources_definition_file".to_owned();
-            return Err(BuildError::Configuration { message: describe_fatal(&problems), hint });
-        };
-        let gnocchi = service(&self.sessions).map_err(|error| unusable(&error))?;
-        let identity = self.identity().map_err(|error| unusable(&error))?;
-        let metrics = self.metrics.clone();
-        let definitions = Arc::new(definitions);
-        let publisher =
-            GnocchiPublisher::new(options, definitions, gnocchi, identity, metrics, Clock::machine());
-        Ok((publisher, problems))
+        if let (Some((_, definitions)), false) = (read, fatal) {
+            return Ok((Arc::new(definitions), problems));
+        }
+        let hint = "mend the file, or name another one with resources_definition_file".to_owned();
+        Err(BuildError::Configuration { message: describe_fatal(&problems), hint })
+    }
+
+    /// Gives definitions to the publishers that work with them.
+    fn hold(
+        &self,
+        options: &GnocchiOptions,
+        definitions: Arc<ResourceDefinitions>,
+        problems: Vec<Problem>,
+    ) -> watch::Receiver<Arc<ResourceDefinitions>> {
+        let mut held = self.held();
+        if let Some(held) = held.iter_mut().find(|held| held.is_of(options)) {
+            held.problems = problems;
+            held.definitions.send_replace(definitions);
+            return held.definitions.subscribe();
+        }
+        let (definitions, newest) = watch::channel(definitions);
+        let (file, archive_policy) = (options.definitions_file.clone(), options.archive_policy.clone());
+        held.push(Held { file, archive_policy, definitions, problems });
+        newest
+    }
+
+    /// Reads the definitions of a `gnocchi://` URL again. Publishers get them when the result is called.
+    pub(crate) fn read_again(&self, url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
+        let options = GnocchiOptions::from_url(url)?;
+        let (definitions, problems) = self.read(&options)?;
+        Ok(Box::new(move || {
+            warn(&problems);
+            self.hold(&options, definitions, problems);
+        }))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keystone, as `[service_credentials]` finds it, if they know it.
@@ -81,6 +152,12 @@ impl Gnocchi {
     }
 }
 
+fn warn(problems: &[Problem]) {
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+}
+
 /// Whether the configuration names a Gnocchi.
 pub(crate) fn is_named(config: &Config) -> bool {
     let credentials = config.credentials(CredentialsOf::Gnocchi);
@@ -88,6 +165,12 @@ pub(crate) fn is_named(config: &Config) -> bool {
         .into_iter()
         .flatten()
         .any(|value| !value.is_empty())
+}
+
+/// Whether there is a publisher for Gnocchi.
+pub(crate) fn is_written_to(pipelines: &[&PipelineConfig]) -> bool {
+    let publishers = pipelines.iter().flat_map(|config| config.pipelines());
+    publishers.flat_map(|pipeline| pipeline.publishers).any(|publisher| publisher.url.scheme() == SCHEME)
 }
 
 /// A client for requests of commands.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use buffer::medium::{Disk, Medium};
 use oslo_config::CredentialsOf;
-use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKind};
+use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKind, TakeChanges};
 use publishers::Witness;
 use publishers::file::FilePublisher;
 use publishers::http::HttpPublisher;
@@ -130,5 +130,12 @@ impl PublisherFactory for Publishers {
             return self.settings.gnocchi.check(&resolved);
         }
         self.make(url, kind).map(drop)
+    }
+
+    fn read_again(&self, url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
+        if url.scheme() == gnocchi::SCHEME && self.gnocchi_is_there {
+            return self.settings.gnocchi.read_again(url);
+        }
+        Ok(Box::new(|| ()))
     }
 }

@@ -71,9 +71,15 @@ fn checks(invocation: &Invocation, surroundings: &Surroundings) -> Vec<Outcome> 
         problem,
         "the transport can be used; whether a broker is there was not tried".to_owned(),
     );
+    let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
+    let cache = sessions.cache();
+    add(
+        "Cache",
+        cache.as_ref().err().map(|error| check::with_sources(error)),
+        cache.as_ref().map(|cache| format!("kept in {}", cache.backend())).unwrap_or_default(),
+    );
     if let Some(definitions) = definitions {
         let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
-        let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
         let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
         let publishers = Arc::new(Roles::Notification.publishers(&config, to_publishers));
         let publishers: Arc<dyn pipeline::PublisherFactory> = publishers;

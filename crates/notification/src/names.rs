@@ -23,6 +23,10 @@ const REST: Duration = Duration::from_secs(30);
 /// How long an id that Keystone does not know is not asked again: the notifications of a deleted project keep coming.
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
 
+/// Characters of a hash that the Gnocchi publisher, Ceilometer's or ours, keeps under a resource's id. The resource may be
+/// a user or a project, and the cache the same.
+const HASH_CHARACTERS: usize = 128;
+
 /// Looks names up, in the cache and then in Keystone.
 #[derive(Debug)]
 pub struct NameResolver {
@@ -111,7 +115,7 @@ impl NameResolver {
     async fn name(&self, whose: Whose, id: &str, metrics: &AgentMetrics) -> Option<String> {
         match self.cache.get(id).await {
             // Upstream takes an empty name for none.
-            Ok(Some(name)) if !name.is_empty() => {
+            Ok(Some(name)) if !name.is_empty() && !is_hash(&name) => {
                 metrics.name_lookups.increment(NameLookup::Cached);
                 return Some(name);
             }
@@ -180,6 +184,12 @@ impl NameResolver {
         let until = self.clock.monotonic().plus(REST);
         *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
+}
+
+/// Whether a cached text is no name, but what the Gnocchi publisher remembers.
+fn is_hash(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == HASH_CHARACTERS && text.bytes().all(is_digit)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use publisher::{
     Refusals,
 };
 pub use refused::{RecordLetters, record_of};
-pub use router::{PublisherFactory, Router, RouterError, Workers, volume_problem};
+pub use router::{PublisherFactory, Router, RouterError, TakeChanges, Workers, read_again, volume_problem};
 pub use spill::BufferState;
 pub use tap::{
     Destinations, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_SUBSCRIBERS, MAX_WAITING_BYTES, MAX_WAITING_RECORDS,

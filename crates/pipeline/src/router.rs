@@ -32,6 +32,45 @@ pub trait PublisherFactory: Send + Sync {
     /// # Errors
     /// [`BuildError::Configuration`] for a URL that can never work.
     fn check(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<(), BuildError>;
+
+    /// Reads again what the publisher of `url` reads from files beside its URL. Publishers at work go on as before until
+    /// the result is called.
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] for files that cannot be used.
+    fn read_again(&self, _url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
+        Ok(Box::new(|| ()))
+    }
+}
+
+/// Gives publishers what was read again; it cannot fail.
+pub type TakeChanges<'f> = Box<dyn FnOnce() + Send + 'f>;
+
+/// Reads again what the publishers of a configuration read from files; see [`PublisherFactory::read_again`].
+///
+/// # Errors
+/// [`RouterError::Publisher`] for the first one whose files cannot be used.
+pub fn read_again<'f>(
+    config: &PipelineConfig,
+    factory: &'f dyn PublisherFactory,
+) -> Result<Vec<TakeChanges<'f>>, RouterError> {
+    let mut seen: Vec<&PublisherUrl> = Vec::new();
+    let mut changes = Vec::new();
+    for pipeline in config.pipelines() {
+        for ConfiguredPublisher { url, place } in pipeline.publishers {
+            if !seen.contains(&url) {
+                seen.push(url);
+                let change = factory.read_again(url).map_err(|source| RouterError::Publisher {
+                    place: place.clone(),
+                    url: url.redacted(),
+                    sink: pipeline.sink.to_owned(),
+                    source,
+                })?;
+                changes.push(change);
+            }
+        }
+    }
+    Ok(changes)
 }
 
 /// Why the pipelines cannot be set up.

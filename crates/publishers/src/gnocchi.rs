@@ -9,7 +9,8 @@
 //!
 //! What can be mended in Gnocchi or in front of it (no connection, a token that is not taken, 429, 5xx, half an answer, an
 //! archive policy or a resource type that is not there) holds the records back, and nothing is lost. An attempt that fails
-//! half-way goes on where it was.
+//! half-way goes on where it was. A record that Gnocchi alone fails at, while it takes others, is given up after a while
+//! (`suspects`).
 //!
 //! The requests are those of Ceilometer's `publisher/gnocchi.py`; `docs/differences.md` says where it is done otherwise.
 
@@ -20,6 +21,8 @@ mod events;
 mod metrics;
 mod options;
 mod progress;
+mod shared;
+mod suspects;
 pub mod upgrade;
 mod writer;
 
@@ -29,8 +32,9 @@ use std::sync::Arc;
 use definitions::ResourceDefinitions;
 use model::{Event, Sample, Value, json};
 use observability::clock::Clock;
-use openstack::Service;
+use openstack::{Cache, Service};
 use pipeline::{PublishError, Publisher, Publishing, Records, Refusals};
+use tokio::sync::watch;
 
 use batch::{Batch, Unfit};
 pub use client::Client;
@@ -38,6 +42,7 @@ use client::{Failure, Later, path};
 pub use metrics::{GnocchiMetrics, Skipped};
 pub use options::{DEFAULT_DEFINITIONS, FilterProject, GnocchiOptions};
 use progress::Progress;
+use shared::Shared;
 use writer::Writer;
 
 /// Measures in one request at most. One is about 200 bytes, so that a body stays far below what proxies let through.
@@ -49,6 +54,8 @@ const UNKNOWN_NAMES: usize = 1_000;
 #[derive(Debug)]
 pub struct GnocchiPublisher {
     definitions: Arc<ResourceDefinitions>,
+    /// Where changed definitions come from.
+    newest: watch::Receiver<Arc<ResourceDefinitions>>,
     writer: Writer,
     filter: Filter,
     clock: Clock,
@@ -71,11 +78,12 @@ enum Filter {
 
 impl GnocchiPublisher {
     /// A publisher that writes to `gnocchi`. The project that the options want to leave out is looked up with `identity`;
-    /// without one, as when Gnocchi is used without Keystone, nothing is left out.
+    /// without one, as when Gnocchi is used without Keystone, nothing is left out. Definitions that come by `definitions` are
+    /// used from the next attempt on.
     #[must_use]
     pub fn new(
         options: GnocchiOptions,
-        definitions: Arc<ResourceDefinitions>,
+        mut definitions: watch::Receiver<Arc<ResourceDefinitions>>,
         gnocchi: Service,
         identity: Option<Service>,
         metrics: GnocchiMetrics,
@@ -92,9 +100,12 @@ impl GnocchiPublisher {
             }
             (None, _) => Filter::Off,
         };
+        let client = Client::new(gnocchi, options.timeout);
+        let current = Arc::clone(&definitions.borrow_and_update());
         Self {
-            definitions,
-            writer: Writer::new(Client::new(gnocchi, options.timeout), metrics),
+            definitions: current,
+            newest: definitions,
+            writer: Writer::new(client, metrics, options.give_up_after),
             filter,
             clock,
             policies: 0,
@@ -104,19 +115,39 @@ impl GnocchiPublisher {
         }
     }
 
+    /// Looks in `cache`, which other agents write to as well, for what Gnocchi was told of resources, and writes there what
+    /// it is told.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Option<Cache>) -> Self {
+        self.writer.share(cache.map(Shared::new));
+        self
+    }
+
+    /// Takes changed definitions.
+    fn refresh(&mut self) {
+        if self.newest.has_changed().unwrap_or(false) {
+            self.definitions = Arc::clone(&self.newest.borrow_and_update());
+            self.policies = 0;
+            self.unknown.clear();
+        }
+    }
+
     async fn publish_all(&mut self, groups: Arc<[Records]>) -> Result<Refusals, PublishError> {
+        self.refresh();
         let progress = self.progress.take().filter(|progress| progress.is_of(&groups));
         let ended_at = || {
             let now = self.clock.now().as_microsecond();
             model::Timestamp::from_microseconds(now).map(model::Timestamp::to_iso).unwrap_or_default()
         };
         let mut progress = progress.unwrap_or_else(|| Progress::new(Arc::clone(&groups), ended_at()));
+        progress.faults.begin();
         match self.attempt(&groups, &mut progress).await {
             Ok(()) => Ok(progress.into_refusals()),
             Err(later) => {
                 if later.is_timeout() {
                     self.measures = (self.measures / 2).max(1);
                 }
+                progress.faults.attempts += u32::from(later.is_server_error);
                 self.progress = Some(progress);
                 Err(later.into())
             }

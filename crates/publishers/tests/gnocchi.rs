@@ -7,12 +7,18 @@
     reason = "in a test, a failed step is a failed test; a test has no supervisor"
 )]
 
+#[path = "gnocchi/cache.rs"]
+mod cache;
+#[path = "gnocchi/definitions.rs"]
+mod definitions_change;
 #[path = "gnocchi/events.rs"]
 mod events;
 #[path = "gnocchi/fake.rs"]
 mod fake;
 #[path = "gnocchi/faults.rs"]
 mod faults;
+#[path = "gnocchi/poison.rs"]
+mod poison;
 #[path = "gnocchi/real.rs"]
 mod real;
 #[path = "gnocchi/refusals.rs"]

@@ -1,5 +1,7 @@
 //! A private Gnocchi with a PostgreSQL of its own.
 
+mod dump;
+
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -26,6 +28,7 @@ struct Report {
     url: String,
     port: u16,
     log: PathBuf,
+    requests: PathBuf,
 }
 
 impl Gnocchi {
@@ -65,6 +68,12 @@ impl Gnocchi {
     /// Everything that the API has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.report.log).unwrap_or_default()
+    }
+
+    /// The requests that the API has answered so far: method, path with query, and status of each.
+    pub fn requests(&self) -> Vec<String> {
+        let log = fs::read_to_string(&self.report.requests).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
     }
 
     /// What the API answers to the administrator. `path` begins with `/`.

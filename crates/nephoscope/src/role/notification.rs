@@ -201,10 +201,11 @@ fn limits(config: &Config) -> WorkerLimits {
 }
 
 impl Running {
-    /// Goes on with other definitions and pipelines, from the next batch on. Publishers that stay keep what they have.
+    /// Goes on with other definitions and pipelines, from the next batch on. Publishers that stay keep what they have, and
+    /// take what has changed in files of their own.
     ///
     /// # Errors
-    /// [`RouterError`] when a publisher's URL can never work; everything stays as it was.
+    /// [`RouterError`] when a publisher's URL or a file of its own can never work; everything stays as it was.
     pub(crate) fn reload(
         &self,
         house: &House,
@@ -212,7 +213,15 @@ impl Running {
         definitions: Definitions,
     ) -> Result<(), RouterError> {
         let former = Arc::clone(&self.agents.borrow());
+        let mut changes = Vec::new();
+        let of_samples = definitions.samples.iter().map(|(.., pipelines)| pipelines);
+        for pipelines in of_samples.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)) {
+            changes.append(&mut pipeline::read_again(pipelines, &*self.maker.publishers)?);
+        }
         let (agent, workers) = self.maker.agent(config, definitions, Some(&former))?;
+        for change in changes {
+            change();
+        }
         self.maker.start_publishers(house, workers);
         self.agents.send_replace(Arc::new(agent));
         Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nephoscope_http::{ProxyOptions, TlsOptions, tls::TlsVersion};
 use notification::NameResolver;
 use observability::clock::Clock;
-use openstack::{Cache, Service, ServiceFilter, Session, SessionOptions};
+use openstack::{Cache, CacheOptions, Service, ServiceFilter, Session, SessionOptions};
 use oslo_config::options::{agent, keystone, polling};
 use oslo_config::{Config, Credentials, CredentialsOf};
 
@@ -67,6 +67,14 @@ impl Sessions {
     pub(crate) fn cache(&self) -> Result<Cache, OpenStackError> {
         Cache::new(cache_options(&self.config)?)
             .map_err(|source| OpenStackError::Options { section: "cache".to_owned(), source })
+    }
+
+    /// The cache of `[cache]` if it is one that agents share: memcached or Redis.
+    pub(crate) fn shared_cache(&self) -> Result<Option<Cache>, OpenStackError> {
+        match cache_options(&self.config)? {
+            CacheOptions::InProcess { .. } | CacheOptions::Null => Ok(None),
+            CacheOptions::Memcached(_) | CacheOptions::Redis(_) => self.cache().map(Some),
+        }
     }
 
     /// What looks up the names of users and projects, if `[polling] identity_name_discovery` asks for them.

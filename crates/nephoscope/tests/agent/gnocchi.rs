@@ -8,9 +8,12 @@ use testkit::{Gnocchi, Vhost, shared_rabbitmq, until};
 
 use crate::balance::assert_balanced;
 use crate::harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY};
+use crate::reload::{REFUSED, TAKEN, reload};
 
 const GOOD: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
 const NAMELESS: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c02";
+const POISON: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c04";
+const BEHIND: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c05";
 
 fn agent(vhost: &Vhost<'_>, gnocchi: &Gnocchi) -> Agent {
     let agent = Agent::new(&vhost.transport_url())
@@ -18,14 +21,18 @@ fn agent(vhost: &Vhost<'_>, gnocchi: &Gnocchi) -> Agent {
         .with("service_credentials", "auth_type = gnocchi-basic")
         .with("service_credentials", "user = admin")
         .with("service_credentials", format!("endpoint = {}", gnocchi.url()));
-    let text = "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=60']}]\n";
+    let text = "sources: [{name: s, meters: ['*'], sinks: [k]}]\nsinks: [{name: k, publishers: ['gnocchi://?timeout=60&give_up_after=1']}]\n";
     fs::write(agent.path("pipeline.yaml"), text).unwrap();
     agent
 }
 
 /// An image is there. Gnocchi wants the name of one that is new to it.
 fn publish(vhost: &Vhost<'_>, id: &str, name: Option<&str>) {
-    let payload = json!({"id": id, "name": name, "size": 7, "owner": "p", "disk_format": "raw", "container_format": "bare"});
+    publish_of(vhost, id, name, "p");
+}
+
+fn publish_of(vhost: &Vhost<'_>, id: &str, name: Option<&str>, owner: &str) {
+    let payload = json!({"id": id, "name": name, "size": 7, "owner": owner, "disk_format": "raw", "container_format": "bare"});
     let body = json!({
         "message_id": id, "publisher_id": "image.host", "event_type": "image.upload", "priority": "INFO",
         "payload": payload, "timestamp": "2026-11-25 12:00:00.000000",
@@ -109,5 +116,89 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     assert_eq!(stdout(&agent.dead_letter(&["replay", "--cause", "bad_resource"])), "replayed 1 letter\n");
     assert_eq!(agent.letters().len(), 0);
     assert_eq!(measures(&gnocchi, NAMELESS).as_array().unwrap().len(), 1);
+
+    // A project id that does not fit into the index, to which Gnocchi answers 500 for ever: it holds up nobody for long.
+    publish_of(&vhost, POISON, Some("cirros"), &"p".repeat(300));
+    publish(&vhost, BEHIND, Some("cirros"));
+    until("the measure behind it", || {
+        measures(&gnocchi, BEHIND).as_array().filter(|seen| seen.len() == 1).map(drop)
+    })
+    .unwrap();
+    until("a letter of what it fails at", || (agent.letters().len() == 1).then_some(())).unwrap();
+    let letter = agent.letters().remove(0);
+    let words = letter["message"].as_str().unwrap();
+    assert!(
+        letter["cause"] == "server_error" && words.contains(POISON) && words.contains("answered 500"),
+        "{letter}"
+    );
+    until("an empty queue", || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    assert_balanced(&mut agent);
+    assert!(agent.terminate().success());
+}
+
+/// Resource definitions with one resource type, one metric and one archive policy.
+fn resources(policy: &str) -> String {
+    format!(
+        "archive_policy_default: {policy}\n\
+         archive_policies:\n  \
+           - {{name: {policy}, back_window: 0, aggregation_methods: [mean],\n     \
+              definition: [{{granularity: 5 minutes, timespan: 30 days}}]}}\n\
+         resources:\n  \
+           - resource_type: image\n    \
+             metrics: {{image.size: }}\n    \
+             attributes:\n      \
+               name: resource_metadata.name\n      \
+               container_format: resource_metadata.container_format\n      \
+               disk_format: resource_metadata.disk_format\n"
+    )
+}
+
+fn policy_of(gnocchi: &Gnocchi, id: &str) -> Option<String> {
+    let metric = gnocchi.get(&format!("/v1/resource/image/{id}/metric/image.size")).ok()?;
+    metric["archive_policy"]["name"].as_str().map(str::to_owned)
+}
+
+/// SIGHUP takes changed resource definitions into the publisher at work; a broken file keeps the old ones, and with them
+/// everything else that had changed.
+#[test]
+fn changed_resource_definitions_are_taken_without_a_restart() {
+    const IDS: [&str; 3] = [GOOD, NAMELESS, "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c03"];
+    let gnocchi = Gnocchi::start().unwrap();
+    let vhost = shared_rabbitmq().vhost("resources").unwrap();
+    let mut agent = agent(&vhost, &gnocchi);
+    agent.rewritten();
+    stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade"]));
+    let (file, pipeline) = (agent.path("gnocchi_resources.yaml"), agent.path("pipeline.yaml"));
+    fs::write(&file, resources("first")).unwrap();
+    agent.start();
+    agent.wait_ready();
+    let publish_and_see = |id: &str, policy: &str| {
+        publish(&vhost, id, Some("cirros"));
+        until(&format!("a metric of {policy}"), || {
+            policy_of(&gnocchi, id).filter(|seen| seen == policy).map(drop)
+        })
+        .unwrap();
+    };
+    publish_and_see(IDS[0], "first");
+    // Broken, and the pipeline has changed as well.
+    let old = fs::read_to_string(&pipeline).unwrap();
+    let more = agent.path("out/more");
+    let new = old.replace("publishers: [", &format!("publishers: ['file://{}', ", more.display()));
+    fs::write(&pipeline, new).unwrap();
+    fs::write(&file, resources("second").replace("metrics: {", "metrics: [")).unwrap();
+    reload(&mut agent, REFUSED);
+    until("a line with the place", || {
+        let output = agent.process().output();
+        let mut lines = output.lines().filter(|line| line.contains("SIGHUP"));
+        lines.any(|line| line.contains("gnocchi_resources.yaml:7:")).then_some(())
+    })
+    .unwrap();
+    publish_and_see(IDS[1], "first");
+    assert!(!more.exists());
+    // Mended.
+    fs::write(&pipeline, old).unwrap();
+    fs::write(&file, resources("second")).unwrap();
+    reload(&mut agent, TAKEN);
+    publish_and_see(IDS[2], "second");
     assert!(agent.terminate().success());
 }

@@ -10,11 +10,11 @@ use crate::balance::{assert_balanced, assert_balanced_in_motion};
 use crate::harness::{Agent, EXCHANGE, ROUTING_KEY, assert_complete, read_records};
 
 const LONG: Duration = Duration::from_secs(90);
-const TAKEN: &str = "nephoscope_configuration_reloads_total{cause=\"taken\"}";
-const REFUSED: &str = "nephoscope_configuration_reloads_total{cause=\"refused\"}";
+pub(crate) const TAKEN: &str = "nephoscope_configuration_reloads_total{cause=\"taken\"}";
+pub(crate) const REFUSED: &str = "nephoscope_configuration_reloads_total{cause=\"refused\"}";
 
 /// Reloads and waits until the counter of `series` says so.
-fn reload(agent: &mut Agent, series: &str) {
+pub(crate) fn reload(agent: &mut Agent, series: &str) {
     let before = agent.metric(series).unwrap_or(0.0);
     agent.process().hang_up().unwrap();
     until("the end of a reload", || (agent.metric(series)? > before).then_some(())).unwrap();

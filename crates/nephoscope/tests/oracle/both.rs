@@ -73,6 +73,10 @@ pub(crate) struct Setup {
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Settings of ours alone.
     pub(crate) own: Vec<(&'static str, String)>,
+    /// Settings of Ceilometer's alone.
+    pub(crate) theirs: Vec<(&'static str, String)>,
+    /// The publisher of both pipelines of both; without, each writes to files of its own.
+    pub(crate) publisher: Option<&'static str>,
 }
 
 /// Both agents at work.
@@ -88,11 +92,10 @@ pub(crate) struct Written {
     pub(crate) events: Vec<String>,
 }
 
-fn pipeline(kind: &str, output: &Path) -> String {
+fn pipeline(kind: &str, publisher: &str) -> String {
     format!(
         "sources:\n  - name: source\n    {kind}: ['*']\n    sinks: [sink]\nsinks:\n  - name: sink\n    \
-         publishers: ['file://{}?json']\n",
-        output.display()
+         publishers: ['{publisher}']\n"
     )
 }
 
@@ -116,13 +119,18 @@ impl<'broker> Both<'broker> {
         {
             ours = ours.with(group, setting);
         }
-        ours.start();
         fs::create_dir(directory.path().join("out")).unwrap();
         for (name, kind, output) in
             [("pipeline.yaml", "meters", "out/samples"), ("event_pipeline.yaml", "events", "out/events")]
         {
-            fs::write(directory.path().join(name), pipeline(kind, &directory.path().join(output))).unwrap();
+            let file = format!("file://{}?json", directory.path().join(output).display());
+            let text = pipeline(kind, setup.publisher.unwrap_or(&file));
+            if setup.publisher.is_some() {
+                fs::write(ours.path(name), &text).unwrap();
+            }
+            fs::write(directory.path().join(name), text).unwrap();
         }
+        ours.start();
         common.extend([
             ("DEFAULT", format!("transport_url = {}", vhost.transport_url())),
             // One thread, so that upstream keeps the order of each queue.
@@ -132,6 +140,7 @@ impl<'broker> Both<'broker> {
             ("notification", "batch_timeout = 1".to_owned()),
             topics(UPSTREAM),
         ]);
+        common.extend(setup.theirs.iter().cloned());
         let upstream = Upstream::start(directory, "ceilometer-agent-notification", &[], &common);
         ours.wait_ready();
         let consumed = wait_until("queues that both consume", LONG, || {
@@ -148,8 +157,8 @@ impl<'broker> Both<'broker> {
         Self { vhost, upstream, ours }
     }
 
-    /// Waits until both have acknowledged everything, ends them, and returns what Ceilometer's agent wrote, and ours.
-    pub(crate) fn finish(mut self) -> (Written, Written) {
+    /// Waits until both have acknowledged everything.
+    pub(crate) fn drained(&self) {
         let drained =
             wait_until("empty queues", LONG, || (self.vhost.total_depth().ok()? == 0).then_some(()));
         if let Err(late) = drained {
@@ -157,6 +166,11 @@ impl<'broker> Both<'broker> {
                 self.vhost.queues().unwrap().into_iter().filter(|queue| queue.messages > 0).collect();
             panic!("{late}: {depths:?}\n{}", self.upstream.log_tail());
         }
+    }
+
+    /// Waits until both have acknowledged everything, ends them, and returns what Ceilometer's agent wrote, and ours.
+    pub(crate) fn finish(mut self) -> (Written, Written) {
+        self.drained();
         self.upstream.terminate();
         assert!(self.ours.terminate().success());
         let written = |folder: &Path| Written {

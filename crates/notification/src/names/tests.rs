@@ -59,10 +59,14 @@ impl Identity {
 }
 
 fn resolver(url: &Url, cache: CacheOptions, clock: &Clock) -> NameResolver {
+    resolver_with(url, Cache::new(cache).unwrap(), clock)
+}
+
+fn resolver_with(url: &Url, cache: Cache, clock: &Clock) -> NameResolver {
     let session =
         Session::new(SessionOptions::new(AuthOptions::None { endpoint: Some(url.clone()) })).unwrap();
     let identity = Service::new(session, ServiceFilter::new("identity"));
-    NameResolver::new(identity, Cache::new(cache).unwrap(), clock.clone()).unwrap()
+    NameResolver::new(identity, cache, clock.clone()).unwrap()
 }
 
 const TEN_MINUTES: CacheOptions = CacheOptions::InProcess { expiration: Duration::from_mins(10) };
@@ -118,6 +122,18 @@ async fn each_name_is_asked_for_once() {
     assert_eq!(identity.asked(), 3);
     let count = |lookup| metrics.name_lookups.get(lookup);
     assert_eq!((count(NameLookup::Found), count(NameLookup::Unknown), count(NameLookup::Cached)), (2, 2, 2));
+}
+
+/// The same cache holds what Gnocchi was told of a resource, whose id may be a user's.
+#[tokio::test]
+async fn what_the_gnocchi_publisher_remembers_is_no_name() {
+    let identity = Identity::start().await;
+    let cache = Cache::new(TEN_MINUTES).unwrap();
+    cache.set("u1", &"0a".repeat(64)).await.unwrap();
+    let names_of = resolver_with(&identity.url, cache, &Clock::machine());
+    let mut samples = vec![sample("u1", "p1")];
+    names_of.fill(&mut samples, &[0], &metrics()).await;
+    assert_eq!(names(&samples[0]), (Some("alice"), Some("demo")));
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ struct Known {
     /// Hashes of names and values.
     attributes: Vec<(u64, u64)>,
     until: Instant,
+    /// A hash of what a shared cache said when we looked last, or were heard.
+    heard: Option<u64>,
 }
 
 impl Sent {
@@ -41,9 +43,10 @@ impl Sent {
     /// Gnocchi was told these attributes; what it was told of others before stays true.
     pub(super) fn tell(&mut self, resource: &str, attributes: &Map, now: Instant) {
         let until = now + REPEAT_AFTER.mul_f64(1.0 + fastrand::f64());
-        let mut known = self.take(resource).unwrap_or_else(|| Known { attributes: Vec::new(), until });
+        let mut known =
+            self.take(resource).unwrap_or_else(|| Known { attributes: Vec::new(), until, heard: None });
         if known.until <= now {
-            known = Known { attributes: Vec::new(), until };
+            known = Known { attributes: Vec::new(), until, heard: None };
         }
         for (name, value) in hashes(attributes) {
             match known.attributes.iter_mut().find(|(known, _)| *known == name) {
@@ -52,6 +55,19 @@ impl Sent {
             }
         }
         self.put(resource, known);
+    }
+
+    /// The shared cache says so about a resource that is known.
+    pub(super) fn heard(&mut self, resource: &str, said: &str) {
+        if let Some(known) = self.young.get_mut(resource).or_else(|| self.old.get_mut(resource)) {
+            known.heard = Some(hash(said));
+        }
+    }
+
+    /// Whether the shared cache still says what it said last.
+    pub(super) fn has_heard(&self, resource: &str, said: &str) -> bool {
+        let known = self.young.get(resource).or_else(|| self.old.get(resource));
+        known.is_some_and(|known| known.heard == Some(hash(said)))
     }
 
     fn find(&mut self, resource: &str) -> Option<&Known> {
@@ -109,6 +125,18 @@ mod tests {
         sent.tell("r", &map(&[("host", "b")]), now);
         assert!(!sent.is_news("r", &map(&[("name", "n"), ("host", "b")]), now));
         assert!(sent.is_news("r", &both, now));
+    }
+
+    #[test]
+    fn what_was_heard_last_is_known() {
+        let now = Instant::now();
+        let mut sent = Sent::default();
+        sent.heard("r", "a");
+        assert!(!sent.has_heard("r", "a"));
+        sent.tell("r", &map(&[("host", "a")]), now);
+        assert!(!sent.has_heard("r", "a"));
+        sent.heard("r", "a");
+        assert!(sent.has_heard("r", "a") && !sent.has_heard("r", "b") && !sent.has_heard("r", ""));
     }
 
     #[test]

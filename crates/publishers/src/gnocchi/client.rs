@@ -42,11 +42,13 @@ pub(super) enum Failure {
 pub(super) struct Later {
     pub(super) cause: &'static str,
     pub(super) message: String,
+    /// The server answered 5xx: it may be what was sent that it fails at.
+    pub(super) is_server_error: bool,
 }
 
 impl Later {
     pub(super) fn new(cause: &'static str, message: impl Into<String>) -> Self {
-        Self { cause, message: message.into() }
+        Self { cause, message: message.into(), is_server_error: false }
     }
 
     /// The server took too long.
@@ -136,6 +138,10 @@ impl Client {
         self.send(Method::PATCH, path, Some((kind, body))).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Result<Response, Failure> {
+        self.send(Method::DELETE, path, None).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -177,7 +183,8 @@ impl Client {
                     .status()
                     .is_some_and(|status| status.as_u16() == 429 || status.is_server_error()) =>
             {
-                Later { message, ..self.later(&error) }
+                let is_server_error = response.status.is_server_error();
+                Later { message, is_server_error, ..self.later(&error) }
             }
             _ if status == 401 => Later::new("unauthorized", message),
             // Nothing of Gnocchi's: perhaps the endpoint leads elsewhere.

@@ -11,7 +11,8 @@ use super::batch::compact;
 use super::client::{Failure, Later, Rejection, path, read};
 use super::metrics::Skipped;
 use super::progress::Progress;
-use super::writer::{Writer, at_once};
+use super::suspects::Search;
+use super::writer::{Created, Writer, at_once};
 
 /// Pages of associated resources that are looked at. Gnocchi gives 1 000 resources a page unless told otherwise.
 const PAGES: usize = 100;
@@ -50,6 +51,11 @@ impl Writer {
             }
         }
         let ended_at = progress.ended_at.clone();
+        let mut search = self.begin_search(progress);
+        if search.is_on {
+            let all = by_resource.into_values().collect();
+            return self.one_by_one(all, &ended_at, &mut search, progress).await;
+        }
         let stop = AtomicBool::new(false);
         let mut resources = Vec::new();
         for effects in by_resource.into_values() {
@@ -66,6 +72,47 @@ impl Writer {
             failure = failure.or(failed);
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// One resource after the other, past those that Gnocchi fails at.
+    async fn one_by_one(
+        &self,
+        mut all: Vec<Vec<(usize, ResourceEffect<'_>)>>,
+        ended_at: &str,
+        search: &mut Search,
+        progress: &mut Progress,
+    ) -> Result<(), Later> {
+        loop {
+            for effects in &all {
+                for (place, effect) in effects {
+                    if !progress.is_open(*place) {
+                        continue;
+                    }
+                    match self.apply(effect, ended_at).await {
+                        Ok(fate) => {
+                            search.passed();
+                            match fate {
+                                None => progress.accept(*place),
+                                Some((cause, reason)) => progress.refuse(*place, cause, reason),
+                            }
+                        }
+                        Err(later) => {
+                            let said = self.go_on(search, later).await?;
+                            let (operation, kind) = (effect.operation.as_str(), effect.resource_type);
+                            let subject = format!("the {operation} of {} of type {kind}", effect.resource_id);
+                            progress.faults.put_aside(*place, subject, said);
+                            // Those behind it wait for what becomes of it.
+                            break;
+                        }
+                    }
+                }
+            }
+            self.settle(progress).await?;
+            all.retain(|effects| effects.iter().any(|(place, _)| progress.is_open(*place)));
+            if all.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Until one of them has to wait: those behind it wait as well, and so do other resources, by `stop`.
@@ -101,7 +148,11 @@ impl Writer {
                 for (name, value) in attributes.iter() {
                     body.insert(name, value.clone());
                 }
-                self.create(kind, id, compact(body), &attributes).await?
+                match self.create(kind, id, compact(body), &attributes).await? {
+                    Created::Now => None,
+                    Created::Before => not_unknown(self.complete(kind, id, &attributes).await?),
+                    Created::Refused(rejection) => Some(rejection),
+                }
             }
             Operation::Delete => {
                 let end: Map = [("ended_at", ended_at)].into_iter().collect();
@@ -132,6 +183,23 @@ impl Writer {
         let (operation, words) = (effect.operation.as_str(), rejection.words());
         let cause = self.cause_of(&rejection)?;
         Ok(Some((cause, format!("the {operation} of the resource {id} of type {kind}: {words}"))))
+    }
+
+    /// Samples may have created a resource before its event: it gets what it lacks, as if the event had come first.
+    async fn complete(&self, kind: &str, id: &str, attributes: &Map) -> Result<Option<Rejection>, Later> {
+        let found = match self.client.get(&path(&["resource", kind, id])).await {
+            Ok(found) => found,
+            // Of another type.
+            Err(Failure::Refused(_)) => return Ok(None),
+            Err(Failure::Later(later)) => return Err(later),
+        };
+        let lacks = |name: &str| found.get(name).is_some_and(|value| *value == Value::Null);
+        let missing: Map = attributes
+            .iter()
+            .filter(|(name, _)| lacks(name))
+            .map(|(name, value)| (name, value.clone()))
+            .collect();
+        if missing.is_empty() { Ok(None) } else { self.patch(kind, id, &missing).await }
     }
 
     /// Types and ids of the resources that change together with an event's.

@@ -15,6 +15,16 @@ causes! {
     }
 }
 
+causes! {
+    /// What the shared cache did not do.
+    pub enum CacheFailure {
+        /// It said nothing about an entry.
+        Get => "get",
+        /// It kept nothing.
+        Set => "set",
+    }
+}
+
 /// Counters of all Gnocchi publishers of a process; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct GnocchiMetrics {
@@ -24,6 +34,7 @@ pub struct GnocchiMetrics {
     pub(super) updates_refused: Counter,
     pub(super) splits: Counter,
     pub(super) skipped: CauseCounter<Skipped>,
+    pub(super) cache_failures: CauseCounter<CacheFailure>,
 }
 
 impl GnocchiMetrics {
@@ -41,6 +52,10 @@ impl GnocchiMetrics {
             splits: component
                 .counter("batches_split", "Batches that were split to find what Gnocchi refuses"),
             skipped: component.counter_by_cause("records_skipped", "Records of which Gnocchi gets nothing"),
+            cache_failures: component.counter_by_cause(
+                "cache_failures",
+                "Times that the cache of attributes did not do what it was asked; attributes are sent again",
+            ),
         }
     }
 }

@@ -8,8 +8,10 @@ use pipeline::{BuildError, PublisherUrl};
 pub const DEFAULT_DEFINITIONS: &str = "gnocchi_resources.yaml";
 /// `timeout` unless the URL has one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(6_050);
-/// The longest `timeout`; a clock cannot be moved by as much as a URL can say.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
+/// `give_up_after` unless the URL has one.
+const DEFAULT_GIVE_UP_AFTER: Duration = Duration::from_mins(2);
+/// The longest time in a URL; a clock cannot be moved by as much as a URL can say.
+const LONGEST: Duration = Duration::from_hours(1);
 /// What `enable_filter_project` may say for yes; anything else is no, as for oslo's `bool_from_string`.
 const YES: [&str; 6] = ["1", "t", "true", "on", "y", "yes"];
 
@@ -24,6 +26,8 @@ pub struct GnocchiOptions {
     pub archive_policy: Option<String>,
     /// How long a request may take.
     pub timeout: Duration,
+    /// How long a record that Gnocchi alone fails at (5xx) is tried while it takes others; our own option.
+    pub give_up_after: Duration,
 }
 
 /// A project by its name.
@@ -39,7 +43,7 @@ impl GnocchiOptions {
     /// Reads a `gnocchi://` URL as Ceilometer does: of a repeated option the last value, an empty value is none.
     ///
     /// # Errors
-    /// [`BuildError::Configuration`] when `timeout` is no number of seconds.
+    /// [`BuildError::Configuration`] when `timeout` or `give_up_after` is no number of seconds.
     pub fn from_url(url: &PublisherUrl) -> Result<Self, BuildError> {
         let query = url.query();
         let last = |wanted: &str| {
@@ -51,18 +55,21 @@ impl GnocchiOptions {
             project: last("filter_project").unwrap_or_else(|| "service".into()),
             domain: last("filter_domain").unwrap_or_else(|| "Default".into()),
         });
-        let timeout = match last("timeout") {
-            None => DEFAULT_TIMEOUT,
-            Some(value) => seconds(&value).ok_or_else(|| BuildError::Configuration {
-                message: format!("timeout={value:?} is not a number of seconds above zero"),
-                hint: "write seconds, for example timeout=6.05".into(),
-            })?,
+        let time = |name: &str, default: Duration| {
+            let Some(value) = last(name) else { return Ok(default) };
+            seconds(&value).ok_or_else(|| BuildError::Configuration {
+                message: format!("{name}={value:?} is not a number of seconds above zero"),
+                hint: format!("write seconds, for example {name}={}", default.as_secs_f64()),
+            })
         };
+        let timeout = time("timeout", DEFAULT_TIMEOUT)?;
+        let give_up_after = time("give_up_after", DEFAULT_GIVE_UP_AFTER)?;
         Ok(Self {
             filter,
             definitions_file: last("resources_definition_file").unwrap_or_else(|| DEFAULT_DEFINITIONS.into()),
             archive_policy: last("archive_policy"),
             timeout,
+            give_up_after,
         })
     }
 }
@@ -75,7 +82,7 @@ fn is_yes(value: &str) -> bool {
 fn seconds(value: &str) -> Option<Duration> {
     let seconds: f64 = value.trim().parse().ok()?;
     let is_usable = seconds.is_finite() && seconds > 0.0;
-    is_usable.then(|| Duration::from_secs_f64(seconds.min(LONGEST_TIMEOUT.as_secs_f64())))
+    is_usable.then(|| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())))
 }
 
 #[cfg(test)]
@@ -91,8 +98,8 @@ mod tests {
         let plain = read("gnocchi").unwrap();
         assert_eq!(plain.filter, Some(FilterProject { project: "service".into(), domain: "Default".into() }));
         assert_eq!((plain.definitions_file.as_str(), plain.archive_policy), (DEFAULT_DEFINITIONS, None));
-        assert_eq!(plain.timeout, DEFAULT_TIMEOUT);
-        let full = "gnocchi://host?filter_project=a&filter_project=b&filter_domain=d&archive_policy=low&timeout=2.5&\
+        assert_eq!((plain.timeout, plain.give_up_after), (DEFAULT_TIMEOUT, DEFAULT_GIVE_UP_AFTER));
+        let full = "gnocchi://host?filter_project=a&filter_project=b&filter_domain=d&archive_policy=low&timeout=2.5&give_up_after=30&\
                     resources_definition_file=/x.yaml";
         let full = read(full).unwrap();
         assert_eq!(full.filter, Some(FilterProject { project: "b".into(), domain: "d".into() }));
@@ -101,6 +108,7 @@ mod tests {
             ("/x.yaml", Some("low"))
         );
         assert_eq!(full.timeout, Duration::from_millis(2_500));
+        assert_eq!(full.give_up_after, Duration::from_secs(30));
         for (value, filters) in
             [("false", false), ("no", false), ("what", false), ("True", true), (" yes ", true), ("", true)]
         {
@@ -114,7 +122,9 @@ mod tests {
         for value in ["soon", "0", "-1", "nan", "inf"] {
             let error = read(&format!("gnocchi://?timeout={value}")).unwrap_err();
             assert!(error.starts_with(&format!("timeout={value:?} is not a number of seconds")), "{error}");
+            let error = read(&format!("gnocchi://?give_up_after={value}")).unwrap_err();
+            assert!(error.ends_with("write seconds, for example give_up_after=120"), "{error}");
         }
-        assert_eq!(read("gnocchi://?timeout=1e300").unwrap().timeout, LONGEST_TIMEOUT);
+        assert_eq!(read("gnocchi://?timeout=1e300").unwrap().timeout, LONGEST);
     }
 }

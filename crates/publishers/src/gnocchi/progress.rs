@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use pipeline::{Records, Refusal, Refusals};
 
+use super::suspects::Faults;
+
 /// What an attempt that failed half-way has done, so that the next one goes on from there. Places count the records of
 /// all groups.
 #[derive(Debug)]
@@ -18,11 +20,14 @@ pub(super) struct Progress {
     refused: BTreeMap<usize, (&'static str, String)>,
     /// When resources ended whose events are in the offer: the same at each attempt.
     pub(super) ended_at: String,
+    /// What Gnocchi fails at.
+    pub(super) faults: Faults,
 }
 
 impl Progress {
     pub(super) fn new(groups: Arc<[Records]>, ended_at: String) -> Self {
-        Self { groups, next: 0, done: HashSet::new(), refused: BTreeMap::new(), ended_at }
+        let (done, refused, faults) = (HashSet::new(), BTreeMap::new(), Faults::default());
+        Self { groups, next: 0, done, refused, ended_at, faults }
     }
 
     /// Whether it is about just these records.
@@ -30,9 +35,10 @@ impl Progress {
         Arc::ptr_eq(&self.groups, groups)
     }
 
-    /// Whether anything is left to be done with a record.
+    /// Whether anything is left to be done with a record in this attempt.
     pub(super) fn is_open(&self, place: usize) -> bool {
-        place >= self.next && !self.done.contains(&place) && !self.refused.contains_key(&place)
+        let is_done = place < self.next || self.done.contains(&place) || self.refused.contains_key(&place);
+        !is_done && !self.faults.is_aside(place)
     }
 
     /// Whether a record was refused.

@@ -1,9 +1,10 @@
 //! [`Writer`]: brings measures and attributes to Gnocchi, and finds out what it refuses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -16,9 +17,11 @@ use super::cache::Sent;
 use super::client::{Client, Failure, JSON, Later, Rejection, path};
 use super::metrics::GnocchiMetrics;
 use super::progress::Progress;
+use super::shared::{self, Shared};
+use super::suspects::{Guilty, Search, Witness, waiting};
 
 /// Where measures of many resources go. Metrics that are not there are created.
-const MEASURES: &str = "/v1/batch/resources/metrics/measures?create_metrics=True";
+pub(super) const MEASURES: &str = "/v1/batch/resources/metrics/measures?create_metrics=True";
 /// Requests about single resources that are under way at once.
 const AT_ONCE: usize = 8;
 /// How often a batch is sent again because resources were unknown that had just been created.
@@ -50,14 +53,54 @@ enum Diagnosis {
 pub(super) struct Writer {
     pub(super) client: Client,
     pub(super) metrics: GnocchiMetrics,
+    /// How long what it fails at is tried while it takes other records.
+    pub(super) give_up_after: Duration,
     sent: Mutex<Sent>,
+    /// What other agents have told it.
+    shared: Option<Shared>,
+    pub(super) witness: Mutex<Option<Witness>>,
+    pub(super) guilty: Mutex<Guilty>,
     /// Gnocchi has taken something: what it forbids from then on, it forbids for the sake of that resource.
     may_write: AtomicBool,
 }
 
+/// What became of a resource that was to be created.
+#[derive(Debug)]
+pub(super) enum Created {
+    /// It is there from now on.
+    Now,
+    /// It was there.
+    Before,
+    /// Gnocchi says why not.
+    Refused(Rejection),
+}
+
+/// Resources that could not be created.
+#[derive(Debug, Default)]
+struct Uncreated {
+    /// For good: cause and reason.
+    refused: HashMap<Arc<str>, (&'static str, String)>,
+    /// Gnocchi failed: the subject and what it said.
+    aside: HashMap<Arc<str>, (String, String)>,
+}
+
 impl Writer {
-    pub(super) fn new(client: Client, metrics: GnocchiMetrics) -> Self {
-        Self { client, metrics, sent: Mutex::default(), may_write: AtomicBool::new(false) }
+    pub(super) fn new(client: Client, metrics: GnocchiMetrics, give_up_after: Duration) -> Self {
+        Self {
+            client,
+            metrics,
+            give_up_after,
+            sent: Mutex::default(),
+            shared: None,
+            witness: Mutex::default(),
+            guilty: Mutex::default(),
+            may_write: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks in `shared` for what other agents have told Gnocchi.
+    pub(super) fn share(&mut self, shared: Option<Shared>) {
+        self.shared = shared;
     }
 
     /// Sends the measures that are open, and notes what became of each.
@@ -65,6 +108,7 @@ impl Writer {
     /// # Errors
     /// [`Later`]: some may be open still.
     pub(super) async fn post(&self, batch: &Batch<'_>, progress: &mut Progress) -> Result<(), Later> {
+        let mut search = self.begin_search(progress);
         let mut parts = open(batch, 0..batch.entries.len(), progress, 0);
         while let Some(Part { range, rounds }) = parts.pop() {
             let Some(entries) = batch.entries.get(range.clone()).filter(|entries| !entries.is_empty()) else {
@@ -72,28 +116,44 @@ impl Writer {
             };
             let rejection = match self.client.post(MEASURES, body(entries)).await {
                 Ok(_) => {
+                    search.passed();
                     self.may_write.store(true, Ordering::Relaxed);
+                    self.remember_measure(entries);
                     self.metrics.measures.inc_by(entries.len() as u64);
                     for entry in entries {
                         progress.accept(entry.place);
                     }
                     continue;
                 }
-                Err(Failure::Later(later)) => return Err(later),
+                Err(Failure::Later(later)) => {
+                    let said = self.go_on(&mut search, later).await?;
+                    if let [entry] = entries {
+                        let subject = format!("measures of {} of {}", entry.metric, entry.resource);
+                        progress.faults.put_aside(entry.place, subject, said);
+                    } else {
+                        self.metrics.splits.inc();
+                        parts.extend(halves(range, rounds));
+                    }
+                    continue;
+                }
                 Err(Failure::Refused(rejection)) => rejection,
             };
+            search.passed();
             match diagnose(&rejection, batch, &range) {
                 Diagnosis::Later(later) => return Err(later),
                 Diagnosis::UnknownResources(ids) => {
-                    let refused = if rounds < ROUNDS {
-                        self.create_all(batch, &ids).await?
+                    let uncreated = if rounds < ROUNDS {
+                        self.create_all(batch, &ids, &mut search).await?
                     } else {
                         let reason = format!("it was created and is not there: {}", rejection.words());
-                        ids.into_iter().map(|id| (id, ("unknown_resource", reason.clone()))).collect()
+                        let refused = ids.into_iter().map(|id| (id, ("unknown_resource", reason.clone())));
+                        Uncreated { refused: refused.collect(), ..Uncreated::default() }
                     };
                     for entry in entries {
-                        if let Some((cause, reason)) = refused.get(&entry.resource) {
+                        if let Some((cause, reason)) = uncreated.refused.get(&entry.resource) {
                             progress.refuse(entry.place, cause, reason.as_str());
+                        } else if let Some((subject, said)) = uncreated.aside.get(&entry.resource) {
+                            progress.faults.put_aside(entry.place, subject.clone(), said.clone());
                         }
                     }
                     parts.append(&mut open(batch, range, progress, rounds + 1));
@@ -105,9 +165,7 @@ impl Writer {
                 }
                 Diagnosis::Guilty(_) | Diagnosis::Unclear if entries.len() > 1 => {
                     self.metrics.splits.inc();
-                    let middle = range.start + entries.len() / 2;
-                    parts
-                        .extend([middle..range.end, range.start..middle].map(|range| Part { range, rounds }));
+                    parts.extend(halves(range, rounds));
                 }
                 Diagnosis::Guilty(_) | Diagnosis::Unclear => {
                     let cause = self.cause_of(&rejection)?;
@@ -119,23 +177,43 @@ impl Writer {
                 }
             }
         }
-        Ok(())
+        self.settle(progress).await
     }
 
     /// Tells Gnocchi the attributes of the batch's resources, where it does not know them. What it refuses of them is
-    /// logged: the measures are there.
-    pub(super) async fn update_all(&self, batch: &Batch<'_>, progress: &Progress) -> Result<(), Later> {
+    /// logged, and so are those that it fails at for good: the measures are there.
+    pub(super) async fn update_all(&self, batch: &Batch<'_>, progress: &mut Progress) -> Result<(), Later> {
         let mut is_there: HashMap<&str, bool> = HashMap::new();
         for entry in &batch.entries {
             *is_there.entry(&entry.resource).or_default() |= !progress.is_refused(entry.place);
         }
-        let mut updates = Vec::new();
-        for (id, resource) in &batch.resources {
-            if is_there.get(&**id) == Some(&true) {
-                updates.push(self.update(resource.kind, id, &resource.attributes));
+        let there = batch.resources.iter().filter(|(id, _)| is_there.get(&***id) == Some(&true));
+        let mut search = self.begin_search(progress);
+        if !search.is_on {
+            let updates = there.map(|(id, resource)| self.update(resource.kind, id, &resource.attributes));
+            return at_once(updates.collect()).await.map(drop);
+        }
+        let mut failed = HashMap::new();
+        for (id, resource) in there {
+            match self.update(resource.kind, id, &resource.attributes).await {
+                Ok(_) => search.passed(),
+                Err(later) => {
+                    let said = self.go_on(&mut search, later).await?;
+                    failed.insert(format!("attributes of {} {id}", resource.kind), (id, resource, said));
+                }
             }
         }
-        at_once(updates).await.map(drop)
+        let given_up = self.judge(progress, failed.keys().cloned().collect::<HashSet<_>>()).await;
+        for subject in &given_up {
+            if let Some((id, resource, _)) = failed.remove(subject) {
+                self.metrics.updates_refused.inc();
+                // Not sent again before they change.
+                self.tell(resource.kind, id, &resource.attributes);
+            }
+        }
+        let count = failed.len();
+        let first = failed.into_iter().next();
+        first.map_or(Ok(()), |(subject, (.., said))| Err(waiting(count, &subject, &said)))
     }
 
     /// Tells Gnocchi attributes of a resource, unless it knows them. `Some` is what it says against them, now or when they
@@ -147,9 +225,11 @@ impl Writer {
         attributes: &Map,
     ) -> Result<Option<Rejection>, Later> {
         // An empty id would be the path of all resources.
-        if id.is_empty() || attributes.is_empty() || !self.is_news(kind, id, attributes) {
+        if id.is_empty() || attributes.is_empty() || self.is_known(kind, id, attributes).await {
             return Ok(None);
         }
+        // Whatever becomes of the request, nobody shall believe that Gnocchi still has what was said before.
+        self.say(kind, id, "").await;
         let rejection = match self.patch(kind, id, attributes).await? {
             Some(rejection) if rejection.status == 400 && attributes.len() > 1 => {
                 self.patch_each(kind, id, attributes).await?
@@ -159,6 +239,7 @@ impl Writer {
         match &rejection {
             None => {
                 self.metrics.updated.inc();
+                self.remember_resource(id);
             }
             Some(rejection) => {
                 self.metrics.updates_refused.inc();
@@ -173,6 +254,11 @@ impl Writer {
         }
         // What was refused is not sent again before it changes.
         self.tell(kind, id, attributes);
+        match (&rejection, &self.shared) {
+            (None, Some(_)) => self.say(kind, id, &shared::hash(attributes)).await,
+            (Some(_), Some(_)) => self.sent().heard(&key(kind, id), ""),
+            (_, None) => {}
+        }
         Ok(rejection)
     }
 
@@ -199,22 +285,26 @@ impl Writer {
         refused(self.client.patch(&path, JSON, compact(attributes.clone())).await)
     }
 
-    /// Creates a resource. `Some` is why not; that it is there already is no reason.
+    /// Creates a resource.
     pub(super) async fn create(
         &self,
         kind: &str,
         id: &str,
         body: Vec<u8>,
         attributes: &Map,
-    ) -> Result<Option<Rejection>, Later> {
+    ) -> Result<Created, Later> {
         match refused(self.client.post(&path(&["resource", kind]), body).await)? {
             None => {
                 self.metrics.created.inc();
                 self.may_write.store(true, Ordering::Relaxed);
+                self.remember_resource(id);
                 self.tell(kind, id, attributes);
-                Ok(None)
+                if self.shared.is_some() {
+                    self.say(kind, id, &shared::hash(attributes)).await;
+                }
+                Ok(Created::Now)
             }
-            Some(rejection) if rejection.status == 409 => Ok(None),
+            Some(rejection) if rejection.status == 409 => Ok(Created::Before),
             Some(rejection) if rejection.is_missing("Resource type") => Err(Later::new(
                 "no_resource_type",
                 format!(
@@ -222,39 +312,59 @@ impl Writer {
                      records wait until it is there"
                 ),
             )),
-            other => Ok(other),
+            Some(rejection) => Ok(Created::Refused(rejection)),
         }
     }
 
-    /// Creates resources; returns those that Gnocchi refuses, and why.
+    /// Creates resources; returns those that are not there, and why.
     async fn create_all(
         &self,
         batch: &Batch<'_>,
         ids: &[Arc<str>],
-    ) -> Result<HashMap<Arc<str>, (&'static str, String)>, Later> {
-        let mut creating = Vec::new();
-        for id in ids {
-            if let Some(resource) = batch.resources.get(id) {
-                creating.push(async move {
-                    let body = resource.body(id);
-                    let created = self.create(resource.kind, id, body, &resource.attributes).await?;
-                    Ok::<_, Later>((Arc::clone(id), resource.kind, created))
-                });
+        search: &mut Search,
+    ) -> Result<Uncreated, Later> {
+        let known = ids.iter().filter_map(|id| Some((id, batch.resources.get(id)?)));
+        let creating = known.map(|(id, resource)| async move {
+            let created = self.create(resource.kind, id, resource.body(id), &resource.attributes).await;
+            (Arc::clone(id), resource.kind, created)
+        });
+        let mut uncreated = Uncreated::default();
+        let created = if search.is_on {
+            let mut all = Vec::new();
+            for creating in creating {
+                match creating.await {
+                    (id, kind, Ok(created)) => {
+                        search.passed();
+                        all.push((id, kind, created));
+                    }
+                    (id, kind, Err(later)) => {
+                        let said = self.go_on(search, later).await?;
+                        uncreated
+                            .aside
+                            .insert(Arc::clone(&id), (format!("the resource {id} of type {kind}"), said));
+                    }
+                }
             }
-        }
-        let mut refused = HashMap::new();
-        for (id, kind, rejection) in at_once(creating).await? {
-            if let Some(rejection) = rejection {
+            all
+        } else {
+            let creating = creating.map(|creating| async move {
+                let (id, kind, created) = creating.await;
+                Ok::<_, Later>((id, kind, created?))
+            });
+            at_once(creating.collect()).await?
+        };
+        for (id, kind, created) in created {
+            if let Created::Refused(rejection) = created {
                 let cause = match self.cause_of(&rejection)? {
                     "bad_request" => "bad_resource",
                     cause => cause,
                 };
                 let reason =
                     format!("the resource {id} of type {kind} cannot be created: {}", rejection.words());
-                refused.insert(id, (cause, reason));
+                uncreated.refused.insert(id, (cause, reason));
             }
         }
-        Ok(refused)
+        Ok(uncreated)
     }
 
     /// The name under which a refusal for good is counted.
@@ -278,8 +388,28 @@ impl Writer {
         }
     }
 
-    fn is_news(&self, kind: &str, id: &str, attributes: &Map) -> bool {
-        self.sent().is_news(&key(kind, id), attributes, Instant::now())
+    /// Whether Gnocchi knows these attributes of a resource, as far as we and the agents that share our cache know.
+    async fn is_known(&self, kind: &str, id: &str, attributes: &Map) -> bool {
+        let key = key(kind, id);
+        let is_news = self.sent().is_news(&key, attributes, Instant::now());
+        let Some(shared) = &self.shared else { return !is_news };
+        // What cannot be seen may have changed.
+        let Some(said) = shared.said(id, &self.metrics).await else { return false };
+        if said == shared::hash(attributes) {
+            self.tell(kind, id, attributes);
+            self.sent().heard(&key, &said);
+            return true;
+        }
+        // Another set of attributes, but of our own saying.
+        !is_news && self.sent().has_heard(&key, &said)
+    }
+
+    /// Tells other agents what Gnocchi has been told, as a hash; an empty one is none.
+    async fn say(&self, kind: &str, id: &str, hash: &str) {
+        if let Some(shared) = &self.shared {
+            shared.say(id, hash, &self.metrics).await;
+            self.sent().heard(&key(kind, id), hash);
+        }
     }
 
     fn tell(&self, kind: &str, id: &str, attributes: &Map) {
@@ -303,6 +433,12 @@ fn refused(answer: Result<Response, Failure>) -> Result<Option<Rejection>, Later
         Err(Failure::Refused(rejection)) => Ok(Some(rejection)),
         Err(Failure::Later(later)) => Err(later),
     }
+}
+
+/// The two halves of a part, the first one last.
+fn halves(range: Range<usize>, rounds: u8) -> [Part; 2] {
+    let middle = range.start + range.len() / 2;
+    [middle..range.end, range.start..middle].map(|range| Part { range, rounds })
 }
 
 /// The parts of a range that are open, the first one last.

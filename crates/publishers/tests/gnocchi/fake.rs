@@ -161,6 +161,16 @@ fn head(status: u16, kind: &str, more: &str, body: &str) -> String {
 }
 
 impl State {
+    /// Every resource is a generic one as well.
+    fn is_there(&self, kind: &str, id: &str) -> bool {
+        let of_id = |known: &String| known.split_once('/').is_some_and(|(_, known)| known == id);
+        if kind == "generic" {
+            self.resources.iter().any(of_id)
+        } else {
+            self.resources.contains(&format!("{kind}/{id}"))
+        }
+    }
+
     fn answer(&mut self, request: &Request) -> Answer {
         let body = request.json();
         let parts: Vec<&str> = request.line.split(['/', '?']).collect();
@@ -173,8 +183,7 @@ impl State {
             };
         }
         if request.is("POST /v1/batch/") {
-            let is_there = |id: &str| self.resources.iter().any(|known| known.ends_with(&format!("/{id}")));
-            let unknown = body.as_object().unwrap().keys().filter(|id| !is_there(id));
+            let unknown = body.as_object().unwrap().keys().filter(|id| !self.is_there("generic", id));
             let unknown: Vec<Value> =
                 unknown.map(|id| json!({ "resource_id": "u-u-i-d", "original_resource_id": id })).collect();
             return if unknown.is_empty() {
@@ -190,10 +199,19 @@ impl State {
         }
         if request.is("POST /v1/resource/") {
             let id = body["id"].as_str().unwrap();
-            return if self.resources.insert(format!("{}/{id}", parts[3])) {
-                Answer::Json(201, body)
-            } else {
+            // An id is there once, whatever the type.
+            return if self.is_there("generic", id) {
                 refusal(409, &json!("Resource already exists"))
+            } else {
+                self.resources.insert(format!("{}/{id}", parts[3]));
+                Answer::Json(201, body)
+            };
+        }
+        if request.is("GET /v1/resource/") {
+            return if self.is_there(parts[3], parts[4]) {
+                Answer::Json(200, json!({ "id": parts[4] }))
+            } else {
+                refusal(404, &json!("Resource x does not exist"))
             };
         }
         if request.is("PATCH /v1/resource/") {

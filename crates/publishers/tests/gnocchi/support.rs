@@ -7,7 +7,7 @@ use model::{Event, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json}
 use nephoscope_publishers::gnocchi::{GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
-use openstack::{AuthOptions, Service, ServiceFilter, Session, SessionOptions, Url};
+use openstack::{AuthOptions, Cache, Service, ServiceFilter, Session, SessionOptions, Url};
 use pipeline::{PublishError, Publisher as _, PublisherUrl, Records, Refusals};
 
 /// The time at which events end resources.
@@ -33,6 +33,8 @@ pub(crate) fn identity(url: &str) -> Service {
 pub(crate) struct House {
     pub(crate) publisher: GnocchiPublisher,
     metrics: Metrics,
+    /// To change them.
+    pub(crate) definitions: tokio::sync::watch::Sender<Arc<ResourceDefinitions>>,
 }
 
 impl House {
@@ -54,11 +56,19 @@ impl House {
         let options = GnocchiOptions::from_url(&PublisherUrl::new(&format!("gnocchi://?{query}"))).unwrap();
         let settings = ResourceSettings { archive_policy: options.archive_policy.clone() };
         let definitions = Arc::new(ResourceDefinitions::builtin(&settings));
+        let (sender, definitions) = tokio::sync::watch::channel(definitions);
         let metrics = Metrics::new();
         let registered = GnocchiMetrics::register(&metrics.component("gnocchi"));
         let publisher =
             GnocchiPublisher::new(options, definitions, service(url), identity, registered, clock);
-        Self { publisher, metrics }
+        Self { publisher, metrics, definitions: sender }
+    }
+
+    /// The same with a cache that it shares with others.
+    pub(crate) fn sharing(url: &str, cache: Cache) -> Self {
+        let mut house = Self::of_today(url, "enable_filter_project=false&timeout=60");
+        house.publisher = house.publisher.with_cache(Some(cache));
+        house
     }
 
     pub(crate) async fn offer(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
