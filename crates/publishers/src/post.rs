@@ -73,7 +73,7 @@ pub(crate) struct Poster {
 /// What the bodies of a publisher's requests are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Content {
-    pub(crate) content_type: &'static str,
+    pub(crate) media_type: &'static str,
     /// Further headers, with names in small letters.
     pub(crate) headers: &'static [(&'static str, &'static str)],
     /// Whether a person can read them.
@@ -82,8 +82,8 @@ pub(crate) struct Content {
 
 impl From<&'static str> for Content {
     /// A text of that type.
-    fn from(content_type: &'static str) -> Self {
-        Self { content_type, headers: &[], is_text: true }
+    fn from(media_type: &'static str) -> Self {
+        Self { media_type, headers: &[], is_text: true }
     }
 }
 
@@ -191,7 +191,7 @@ impl Poster {
         let body = Bytes::from(body);
         let request = || {
             let mut request = self.client.post(url.clone()).headers(self.headers.clone()).body(body.clone());
-            request = request.header(CONTENT_TYPE, self.content.content_type);
+            request = request.header(CONTENT_TYPE, self.content.media_type);
             for (name, value) in self.content.headers {
                 request = request.header(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
@@ -221,7 +221,7 @@ impl Poster {
 
     fn tell_request(&self, shown: &str, body: &[u8]) {
         self.witness.tell(|| format!("> POST {shown}"));
-        self.witness.tell(|| format!("> Content-type: {}", self.content.content_type));
+        self.witness.tell(|| format!("> Content-type: {}", self.content.media_type));
         for (name, value) in self.content.headers {
             self.witness.tell(|| format!("> {name}: {value}"));
         }

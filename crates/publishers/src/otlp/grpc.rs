@@ -279,15 +279,12 @@ fn percent_decoded(text: &[u8]) -> String {
             let [high, low] = digits else { return None };
             u8::try_from(digit(high)? << 4 | digit(low)?).ok()
         });
-        match code {
-            Some(code) => {
-                out.push(code);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = behind;
-            }
+        if let Some(code) = code {
+            out.push(code);
+            rest = behind.get(2..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = behind;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

@@ -19,7 +19,7 @@ use crate::witness::Witness;
 /// The type of requests and answers.
 const PROTOBUF: &str = "application/x-protobuf";
 /// Requests as they are.
-const PLAIN: Content = Content { content_type: PROTOBUF, headers: &[], is_text: false };
+const PLAIN: Content = Content { media_type: PROTOBUF, headers: &[], is_text: false };
 /// Requests packed with gzip.
 const PACKED: Content = Content { headers: &[("content-encoding", "gzip")], ..PLAIN };
 
