@@ -36,6 +36,7 @@ impl Usage {
     }
 
     /// One line, `key=value`, with what was used since.
+    #[allow(dead_code, reason = "not every example measures in one go")]
     pub(crate) fn print(
         &self,
         name: &str,

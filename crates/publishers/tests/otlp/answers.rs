@@ -22,13 +22,15 @@ async fn outcome(receiver: &mut Receiver, carrier: Carrier, answer: Value) -> (S
     match publish(&mut receiver.publisher(carrier, ""), [sample("r")]).await {
         Err(error) => (format!("again {}", error.cause), error.message),
         Ok(refusals) if refusals.is_empty() => ("accepted".to_owned(), String::new()),
-        Ok(refusals) => match refusals.iter().next() {
-            Some(refusal) => (format!("refused {}", refusal.cause), refusal.reason.clone()),
-            None => {
-                let unnamed = &refusals.unnamed()[0];
-                (format!("lost {} {}", unnamed.records, unnamed.cause), unnamed.reason.clone())
-            }
-        },
+        Ok(refusals) => {
+            let named =
+                refusals.iter().map(|refusal| (format!("refused {}", refusal.cause), refusal.reason.clone()));
+            let unnamed = refusals
+                .unnamed()
+                .iter()
+                .map(|lost| (format!("lost {} {}", lost.records, lost.cause), lost.reason.clone()));
+            named.chain(unnamed).next().unwrap()
+        }
     }
 }
 

@@ -149,15 +149,15 @@ async fn a_silent_server_is_given_up_and_not_asked_on_the_same_connection() {
         });
         let scheme = if carrier == Carrier::Grpc { "otlp+grpc" } else { "otlp+http" };
         let mut publisher = publisher(&format!("{scheme}://127.0.0.1:{port}/?timeout=1"));
-        for _ in 0..2 {
+        // A connection of HTTP/2 outlives a request that was given up; it is left as soon as it is known to be dead.
+        let until = Instant::now() + Duration::from_mins(1);
+        while connections.load(Ordering::SeqCst) < 2 {
             let began = Instant::now();
             let error = publish(&mut publisher, [sample()]).await.unwrap_err();
-            assert_eq!(error.cause, "timeout", "{error}");
+            assert!(["timeout", "transport"].contains(&error.cause), "{}: {error}", error.cause);
             assert!(began.elapsed() < Duration::from_secs(20));
+            assert!(Instant::now() < until, "{carrier:?}: always the same connection");
         }
-        // The second request over HTTP/2 may still have been made on the first connection, before that was known to be dead.
-        let least = if carrier == Carrier::Http { 2 } else { 1 };
-        assert!(connections.load(Ordering::SeqCst) >= least, "{carrier:?}");
     }
 }
 
