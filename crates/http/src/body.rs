@@ -1,6 +1,10 @@
 //! Bodies of bounded size.
 
+use std::pin::Pin;
+
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use reqwest::header::HeaderMap;
 
 use crate::explain::explain;
 
@@ -35,4 +39,25 @@ pub async fn read_body(mut response: reqwest::Response, limit_bytes: usize) -> R
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+/// Reads the whole body as [`read_body`] does, and what follows it: the trailers of HTTP/2, empty when there are none.
+pub async fn read_body_and_trailers(
+    response: reqwest::Response,
+    limit_bytes: usize,
+) -> Result<(Bytes, HeaderMap), BodyError> {
+    let mut parts = reqwest::Body::from(response);
+    let (mut body, mut trailers) = (BytesMut::new(), HeaderMap::new());
+    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut parts).poll_frame(context)).await {
+        let frame = frame.map_err(|error| BodyError::Transport(explain(&error)))?;
+        match frame.into_data() {
+            Ok(chunk) if chunk.len() > limit_bytes - body.len() => {
+                return Err(BodyError::TooLong { limit_bytes });
+            }
+            Ok(chunk) => body.extend_from_slice(&chunk),
+            // A frame is one or the other.
+            Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+        }
+    }
+    Ok((body.freeze(), trailers))
 }

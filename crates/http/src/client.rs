@@ -30,6 +30,18 @@ pub struct ClientOptions {
     pub idle_timeout: Duration,
     /// Redirects followed. With 0 a redirect is an answer like others.
     pub max_redirects: usize,
+    /// HTTP/2, on plain connections as well, and nothing else; without it, HTTP/1.1.
+    pub http2: Option<Http2Options>,
+}
+
+/// How long a connection of HTTP/2 may be silent while a request waits for its answer. A dead one is not noticed
+/// otherwise, and the next requests would go the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http2Options {
+    /// After this silence the server is asked for a sign of life (a PING).
+    pub ping_after: Duration,
+    /// Without it the connection is given up after this time.
+    pub ping_timeout: Duration,
 }
 
 impl Default for ClientOptions {
@@ -44,6 +56,7 @@ impl Default for ClientOptions {
             max_idle_per_host: 8,
             idle_timeout: Duration::from_secs(50),
             max_redirects: 10,
+            http2: None,
         }
     }
 }
@@ -72,7 +85,11 @@ pub enum ClientError {
 
 /// Builds a client. Clients share nothing; keep one for each service, since its connections are pooled.
 pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
-    let tls = client_tls(&options.tls)?;
+    let mut tls = client_tls(&options.tls)?;
+    if options.http2.is_some() {
+        // The name that servers of both versions choose by (ALPN, RFC 7301).
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+    }
     #[expect(clippy::disallowed_methods, reason = "the one client factory")]
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -90,6 +107,12 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
         })
         // A redirect must not tell the next server where we came from: URLs of OpenStack may hold signatures.
         .referer(false);
+    if let Some(http2) = &options.http2 {
+        builder = builder
+            .http2_prior_knowledge()
+            .http2_keep_alive_interval(http2.ping_after)
+            .http2_keep_alive_timeout(http2.ping_timeout);
+    }
     let proxies = options.proxy.proxies();
     for proxy in proxies.map_err(|(option, error)| ClientError::Proxy { option, reason: explain(&error) })? {
         builder = builder.proxy(proxy);

@@ -4,7 +4,7 @@
 //!   servers, with errors that name the file.
 //! - [`client`]: builds a client from [`ClientOptions`]; no other crate calls reqwest's constructors.
 //! - [`explain`]: what went wrong with a request, in one line that a person understands and that holds no secret.
-//! - [`read_body`]: a response's body, up to a bound.
+//! - [`read_body`], [`read_body_and_trailers`]: a response's body, up to a bound.
 //!
 //! Nothing here reads the environment: proxies come as options ([`ProxyOptions::from_values`]).
 
@@ -15,8 +15,8 @@ mod client;
 mod explain;
 mod proxy;
 
-pub use body::{BodyError, read_body};
-pub use client::{ClientError, ClientOptions, client};
+pub use body::{BodyError, read_body, read_body_and_trailers};
+pub use client::{ClientError, ClientOptions, Http2Options, client};
 pub use explain::explain;
 pub use proxy::ProxyOptions;
 pub use tls::{ServerTlsOptions, TlsError, TlsOptions, TlsVersion, install_provider};

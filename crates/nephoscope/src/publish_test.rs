@@ -78,10 +78,14 @@ pub(crate) fn publish_once(mut publisher: Box<dyn Publisher>, records: Records) 
         let published = match attempt {
             Err(_elapsed) => Published::Not(format!("no end within {} s", ATTEMPT.as_secs())),
             Ok(Err(error)) => Published::Not(format!("not accepted ({}): {error}", error.cause)),
-            Ok(Ok(refusals)) => match refusals.iter().next() {
-                Some(refusal) => Published::Not(format!("refused ({}): {}", refusal.cause, refusal.reason)),
-                None => Published::Accepted,
-            },
+            Ok(Ok(refusals)) => {
+                let named = refusals.iter().map(|refusal| (refusal.cause, &refusal.reason)).next();
+                let unnamed = refusals.unnamed().first().map(|refused| (refused.cause, &refused.reason));
+                match named.or(unnamed) {
+                    Some((cause, reason)) => Published::Not(format!("refused ({cause}): {reason}")),
+                    None => Published::Accepted,
+                }
+            }
         };
         // Its connections belong to this runtime.
         drop(publisher);
@@ -101,6 +105,8 @@ fn meaning(scheme: &str) -> &'static str {
         "http" | "https" | "prometheus" | "opentelemetryhttp" | "gnocchi" | "zaqar" => {
             "the server answered 2xx"
         }
+        "otlp+http" | "otlp+https" => "the receiver answered 2xx",
+        "otlp+grpc" | "otlp+grpcs" => "the receiver answered OK",
         "udp" => "sent; nobody knows whether it arrives",
         "tcp" => "written to the connection; the peer does not confirm",
         "test" => "kept in memory",

@@ -12,6 +12,7 @@ use publishers::http::HttpPublisher;
 use publishers::in_memory::TestPublisher;
 use publishers::notifier::NotifierPublisher;
 use publishers::opentelemetry::OpenTelemetryPublisher;
+use publishers::otlp::OtlpPublisher;
 use publishers::prometheus::PrometheusPublisher;
 use publishers::tcp::TcpPublisher;
 use publishers::udp::UdpPublisher;
@@ -30,6 +31,10 @@ const THERE: &[&str] = &[
     "https",
     "prometheus",
     "opentelemetryhttp",
+    "otlp+grpc",
+    "otlp+grpcs",
+    "otlp+http",
+    "otlp+https",
     "udp",
     "tcp",
     "zaqar",
@@ -92,6 +97,9 @@ impl Publishers {
             "http" | "https" => Box::new(HttpPublisher::new(url, http, witness)?),
             "prometheus" => Box::new(PrometheusPublisher::new(url, kind, http, witness)?),
             "opentelemetryhttp" => Box::new(OpenTelemetryPublisher::new(url, kind, http, witness)?),
+            "otlp+grpc" | "otlp+grpcs" | "otlp+http" | "otlp+https" => {
+                Box::new(OtlpPublisher::new(url, kind, http, witness)?)
+            }
             "udp" => Box::new(UdpPublisher::new(url, kind, &notifier.secret, witness)?),
             "tcp" => Box::new(TcpPublisher::new(url, kind, &notifier.secret, &notifier.host, witness)?),
             "zaqar" => {

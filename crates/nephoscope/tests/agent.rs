@@ -27,6 +27,8 @@ mod memory;
 mod metrics;
 #[path = "agent/names.rs"]
 mod names;
+#[path = "agent/otlp.rs"]
+mod otlp;
 #[path = "agent/publishers.rs"]
 mod publishers;
 #[path = "agent/reload.rs"]

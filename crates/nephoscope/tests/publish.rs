@@ -116,6 +116,7 @@ fn every_publisher_can_be_tested() {
         (format!("file://{}?json", path.display()), "written and synced"),
         (format!("prometheus://{}/metrics/job/x", server.address), "> # TYPE nephoscope_publish_test gauge"),
         (format!("opentelemetryhttp://{}/v1/metrics", server.address), "> {\"resourceMetrics\""),
+        (format!("otlp+http://{}", server.address), "> Content-type: application/x-protobuf"),
         (format!("udp://{}", udp.local_addr().unwrap()), "by UDP, MessagePack of"),
         (format!("tcp://{}", tcp.local_addr().unwrap()), "\"publisher_id\": \"host-1\""),
         ("test://".to_owned(), "kept in memory"),

@@ -23,7 +23,7 @@ pub use filter::{Decision, Filter, FilterError};
 pub use metrics::{Drop, PipelineMetrics};
 pub use publisher::{
     Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind, Refusal,
-    Refusals,
+    Refusals, Unnamed,
 };
 pub use refused::{RecordLetters, record_of};
 pub use router::{PublisherFactory, Router, RouterError, TakeChanges, Workers, read_again, volume_problem};

@@ -30,6 +30,8 @@ causes! {
         DeadLettersFull => "dead_letters_full",
         /// It refuses the record, and no dead letters are kept: the record is lost.
         DeadLettersOff => "dead_letters_off",
+        /// It refuses some of the records of a request and does not say which: they are lost.
+        RefusedUnnamed => "refused_unnamed",
     }
 }
 
@@ -261,6 +263,7 @@ impl PublisherMetrics {
             (Drop::Refused, refused.kept),
             (Drop::DeadLettersFull, refused.lost),
             (Drop::DeadLettersOff, refused.off),
+            (Drop::RefusedUnnamed, refused.unnamed),
         ];
         for (fate, count) in fates {
             self.dropped.add(fate, count);

@@ -117,34 +117,68 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// Records that the peer has refused without saying which: some of those that went together. No letter can be made of
+/// them; they are counted as dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unnamed {
+    /// How many.
+    pub records: u64,
+    /// A short name for the metric label, for example `partial_success`.
+    pub cause: &'static str,
+    /// What the peer said, with the values that matter.
+    pub reason: String,
+}
+
 /// The records of a call that are refused for good, while all others are accepted; by default none.
 ///
-/// They become dead letters before anything is acknowledged. A record that might be taken another time does not belong
-/// here: that is a [`PublishError`].
+/// They become dead letters before anything is acknowledged, but for those that the peer did not name. A record that might
+/// be taken another time does not belong here: that is a [`PublishError`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusals(Vec<Refusal>);
+pub struct Refusals {
+    named: Vec<Refusal>,
+    unnamed: Vec<Unnamed>,
+}
 
 impl Refusals {
     /// Adds one. A second one for the same record is ignored later on.
     pub fn push(&mut self, refusal: Refusal) {
-        self.0.push(refusal);
+        self.named.push(refusal);
     }
 
-    /// How many there are.
+    /// Adds records that the peer did not name.
+    pub fn push_unnamed(&mut self, unnamed: Unnamed) {
+        if unnamed.records > 0 {
+            self.unnamed.push(unnamed);
+        }
+    }
+
+    /// Adds those of another part of the call.
+    pub fn append(&mut self, mut others: Self) {
+        self.named.append(&mut others.named);
+        self.unnamed.append(&mut others.unnamed);
+    }
+
+    /// How many are named.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.named.len()
     }
 
     /// Whether every record was accepted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.named.is_empty() && self.unnamed.is_empty()
     }
 
-    /// Each in turn.
+    /// Each that is named, in turn.
     pub fn iter(&self) -> std::slice::Iter<'_, Refusal> {
-        self.0.iter()
+        self.named.iter()
+    }
+
+    /// What the peer did not name, answer by answer.
+    #[must_use]
+    pub fn unnamed(&self) -> &[Unnamed] {
+        &self.unnamed
     }
 }
 
@@ -159,7 +193,7 @@ impl<'r> IntoIterator for &'r Refusals {
 
 impl FromIterator<Refusal> for Refusals {
     fn from_iter<I: IntoIterator<Item = Refusal>>(refusals: I) -> Self {
-        Self(refusals.into_iter().collect())
+        Self { named: refusals.into_iter().collect(), unnamed: Vec::new() }
     }
 }
 

@@ -35,13 +35,15 @@ pub(crate) struct RefusedCount {
     pub(crate) lost: u64,
     /// Lost, because no dead letters are kept.
     pub(crate) off: u64,
+    /// Lost, because the peer did not say which they are.
+    pub(crate) unnamed: u64,
     /// The same records by the publisher's cause.
     pub(crate) by_cause: Vec<(&'static str, u64)>,
 }
 
 impl RefusedCount {
     pub(crate) fn total(&self) -> u64 {
-        self.kept + self.lost + self.off
+        self.kept + self.lost + self.off + self.unnamed
     }
 }
 
@@ -109,6 +111,18 @@ impl RecordLetters {
         }
         let letters: Vec<Letter> = letters.into_values().map(|(_, letter)| letter).collect();
         let total = letters.len() as u64;
+        // The peer's number is no more to be trusted than its words.
+        let offered = groups.iter().map(Records::len).sum::<usize>() as u64;
+        let mut unnamed = 0;
+        for refused in refusals.unnamed() {
+            let records = refused.records.min(offered.saturating_sub(total + unnamed));
+            unnamed += records;
+            *by_cause.entry(refused.cause).or_default() += records;
+            tracing::warn!(
+                publisher = %origin.publisher, kind = %origin.kind, records, cause = refused.cause,
+                "records are refused and lost, because the answer does not say which: {}", refused.reason
+            );
+        }
         let by_cause: Vec<_> = by_cause.into_iter().collect();
         if let Some(letter) = letters.first() {
             tracing::warn!(
@@ -117,8 +131,11 @@ impl RecordLetters {
             );
         }
         let Some(Kept { store, .. }) = &self.0 else {
-            return Ok(RefusedCount { off: total, by_cause, ..RefusedCount::default() });
+            return Ok(RefusedCount { off: total, unnamed, by_cause, ..RefusedCount::default() });
         };
+        if letters.is_empty() {
+            return Ok(RefusedCount { unnamed, by_cause, ..RefusedCount::default() });
+        }
         let (writing, directory) = (Arc::clone(store), store.directory().display());
         let written = tokio::task::spawn_blocking(move || writing.write(&letters)).await;
         let failed = |error: &dyn std::fmt::Display| {
@@ -134,7 +151,7 @@ impl RecordLetters {
                  dead-letter list`, and drop or replay them"
             );
         }
-        Ok(RefusedCount { kept: total.saturating_sub(lost), lost, off: 0, by_cause })
+        Ok(RefusedCount { kept: total.saturating_sub(lost), lost, off: 0, unnamed, by_cause })
     }
 }
 

@@ -18,7 +18,7 @@ use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BufferNames, BufferOptions, BuildError, DeliveryToken, Outcome, PipelineMetrics, Publisher,
     PublisherFactory, PublisherUrl, Publishing, RecordLetters, Records, RecordsKind, Refusal, Refusals,
-    RetryPolicy, Router, WorkerLimits, record_of,
+    RetryPolicy, Router, Unnamed, WorkerLimits, record_of,
 };
 use observability::clock::Clock;
 use observability::metrics::Metrics;
@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const URL: &str = "test://u:secret@h/x?token=hush";
+
+/// From this volume on a record says how many of those around it are refused without a name.
+const UNNAMED: i64 = 1_000;
 
 /// Refuses odd volumes. While it hangs it answers nothing.
 #[derive(Debug, Clone)]
@@ -47,7 +50,11 @@ impl Publisher for Odd {
                 let Records::Samples(samples) = records else { unreachable!() };
                 for (record, sample) in samples.iter().enumerate() {
                     let Value::Int(volume) = sample.volume else { unreachable!() };
-                    if volume % 2 == 1 {
+                    if volume >= UNNAMED {
+                        let reason = "some are odd".to_owned();
+                        let records = volume.unsigned_abs() - UNNAMED.unsigned_abs();
+                        refusals.push_unnamed(Unnamed { records, cause: "unnamed", reason });
+                    } else if volume % 2 == 1 {
                         let reason = format!("{volume} is odd");
                         refusals.push(Refusal { group, record, cause: "odd", reason: reason.clone() });
                         // A second time, and one that was never offered: neither may be counted.
@@ -277,5 +284,30 @@ async fn what_finds_no_room_among_the_letters_is_counted_as_lost() {
         house.until(cause, |house| house.metric("records_dropped_total", cause) == 1).await;
         assert_eq!(house.metric("records_dropped_total", "\"refused\""), first);
         assert_eq!(house.metric("records_refused_total", ""), first + 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_without_a_name_is_counted_as_lost_and_never_for_more_than_was_offered() {
+    for (volumes, odd, unnamed) in [
+        (vec![2, UNNAMED + 1, 4], 0, 1),
+        (vec![2, 3, UNNAMED + 1, UNNAMED], 1, 1),
+        (vec![3, UNNAMED + 90, UNNAMED + 7], 1, 2),
+        (vec![UNNAMED], 0, 0),
+    ] {
+        let house = house(&FaultyMedium::new(), 1 << 20, None);
+        let routed = i64::try_from(volumes.len()).unwrap();
+        house.deliver(volumes.clone()).await;
+        house
+            .until("books that balance", |house| {
+                house.metric("records_routed_total", "") == routed
+                    && house.metric("records_accepted_total", "") == routed - odd - unnamed
+                    && house.metric("records_refused_total", "cause=\"unnamed\"") == unnamed
+                    && house.metric("records_dropped_total", "cause=\"refused_unnamed\"") == unnamed
+                    && house.metric("records_dropped_total", "") == odd + unnamed
+                    && house.metric("records_waiting", "") == 0
+            })
+            .await;
+        assert_eq!(house.letters().len(), usize::try_from(odd).unwrap(), "{volumes:?}");
     }
 }

@@ -10,6 +10,7 @@ pub mod in_memory;
 mod msgpack;
 pub mod notifier;
 pub mod opentelemetry;
+pub mod otlp;
 mod post;
 pub mod prometheus;
 pub mod tcp;

@@ -8,8 +8,11 @@
 //! | none (no connection, time is up), 5xx, and every 4xx that is not named below | offered again; `Retry-After` is honoured, up to 5 minutes |
 //! | 3xx | offered again; a redirect is not followed, because a POST would become a GET and its records would be lost |
 //! | 400, 409, 413, 422 | the request is divided until it is known which of its records are refused; the others are delivered |
+//!
+//! The publishers that speak OTLP read more in an answer than its status; what they share is here as well.
 
 mod answer;
+mod exchange;
 mod options;
 mod retry_after;
 mod target;
@@ -18,15 +21,16 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use nephoscope_http::{ClientOptions, ProxyOptions, explain, read_body};
-use pipeline::{BuildError, PublishError, Refusal, Refusals};
+use bytes::Bytes;
+use nephoscope_http::{BodyError, ProxyOptions, read_body};
+use pipeline::{BuildError, PublishError, Refusal, Refusals, Unnamed};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use tokio::time::Instant;
 
-use self::answer::{Meaning, meaning};
-pub(crate) use self::options::PostOptions;
-use crate::url_options::configuration;
+pub(crate) use self::answer::{Meaning, meaning};
+pub(crate) use self::exchange::send;
+pub(crate) use self::options::{Defaults, PostOptions};
 use crate::witness::{Witness, body_text};
 
 /// Most records in one request.
@@ -34,7 +38,7 @@ pub(crate) const REQUEST_RECORDS: usize = 1000;
 /// Most bytes of a request's body; one larger record still goes, alone.
 pub(crate) const REQUEST_BYTES: usize = 1024 * 1024;
 /// Most bytes of an answer that are read.
-const ANSWER_BYTES: usize = 64 * 1024;
+pub(crate) const ANSWER_BYTES: usize = 64 * 1024;
 /// Most characters of an answer that are repeated in errors and dead letters.
 const SHOWN_CHARACTERS: usize = 300;
 
@@ -59,9 +63,43 @@ impl Default for HttpSettings {
 pub(crate) struct Poster {
     client: reqwest::Client,
     options: PostOptions,
-    content_type: &'static str,
+    content: Content,
+    /// Further headers of every request, which may be secret.
+    headers: HeaderMap,
     patience: Patience,
     witness: Witness,
+}
+
+/// What the bodies of a publisher's requests are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content {
+    pub(crate) media_type: &'static str,
+    /// Further headers, with names in small letters.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// Whether a person can read them.
+    pub(crate) is_text: bool,
+}
+
+impl From<&'static str> for Content {
+    /// A text of that type.
+    fn from(media_type: &'static str) -> Self {
+        Self { media_type, headers: &[], is_text: true }
+    }
+}
+
+impl Content {
+    /// A body for a person.
+    fn shown(self, body: &[u8]) -> String {
+        if self.is_text { body_text(body) } else { format!("{} bytes", body.len()) }
+    }
+}
+
+/// An answer as it came.
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Why it is not there in full, if it is not.
+    pub(crate) body: Result<Bytes, BodyError>,
 }
 
 /// The place of a record in what was offered.
@@ -84,7 +122,14 @@ pub(crate) struct Shipment<'s> {
 /// What became of a request.
 pub(crate) enum Answer {
     Accepted,
-    Refused { cause: &'static str, reason: String },
+    /// All but some of which it is not said which they are.
+    Partly(Unnamed),
+    Refused {
+        cause: &'static str,
+        reason: String,
+    },
+    /// Too much at once, perhaps: fewer records may be taken. If it is one alone, it is offered again.
+    Less(PublishError),
 }
 
 /// What makes requests.
@@ -107,27 +152,18 @@ impl Poster {
     /// [`BuildError::Configuration`] when a certificate or key that the URL names cannot be used.
     pub(crate) fn new(
         options: PostOptions,
-        content_type: &'static str,
+        content: impl Into<Content>,
         settings: &HttpSettings,
         witness: Witness,
     ) -> Result<Self, BuildError> {
-        let client = nephoscope_http::client(&ClientOptions {
-            tls: options.tls.clone(),
-            proxy: settings.proxy.clone(),
-            connect_timeout: options.timeout,
-            timeout: options.timeout * 2,
-            read_timeout: options.timeout * 2,
-            max_idle_per_host: settings.max_parallel_requests,
-            max_redirects: 0,
-            ..ClientOptions::default()
-        });
-        let client = client.map_err(|error| {
-            configuration(
-                with_sources(&error),
-                "verify_ssl, clientcert and clientkey name PEM files that this user may read",
-            )
-        })?;
-        Ok(Self { client, options, content_type, patience: Patience::default(), witness })
+        let client = options.client(settings, None)?;
+        let (content, headers) = (content.into(), HeaderMap::new());
+        Ok(Self { client, options, content, headers, patience: Patience::default(), witness })
+    }
+
+    /// With further headers in every request.
+    pub(crate) fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
     }
 
     pub(crate) const fn options(&self) -> &PostOptions {
@@ -143,60 +179,68 @@ impl Poster {
         deliver(self, shipment, refusals).await
     }
 
-    /// One request, with as many attempts to connect as `max_retries` allows.
-    async fn request(&self, sub_path: Option<&str>, body: Vec<u8>) -> Result<Answer, PublishError> {
+    /// One request, with as many attempts to connect as `max_retries` allows, and what it is answered.
+    pub(crate) async fn exchange(
+        &self,
+        sub_path: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Response, PublishError> {
         self.patience.keep_away().await;
         let url = self.options.target.url(sub_path);
-        let shown = || self.options.target.shown(sub_path);
-        self.tell_request(&shown(), &body);
-        let mut failures = 0;
-        let response = loop {
-            let mut request =
-                self.client.post(url.clone()).header(CONTENT_TYPE, self.content_type).body(body.clone());
-            if let Some(authorization) = &self.options.authorization
-                && let Ok(mut value) = HeaderValue::from_str(authorization)
-            {
-                value.set_sensitive(true);
-                request = request.header(AUTHORIZATION, value);
+        self.tell_request(&self.shown(sub_path), &body);
+        let body = Bytes::from(body);
+        let request = || {
+            let mut request = self.client.post(url.clone()).headers(self.headers.clone()).body(body.clone());
+            request = request.header(CONTENT_TYPE, self.content.media_type);
+            for (name, value) in self.content.headers {
+                request = request.header(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            match request.send().await {
-                Ok(response) => break response,
-                Err(error) => {
-                    let failed = failure(&error);
-                    self.witness.tell(|| format!("! {}", failed.message));
-                    if !error.is_connect() || failures >= self.options.max_retries {
-                        return Err(failed);
-                    }
-                    failures += 1;
-                }
-            }
+            self.options.authorized(request)
         };
+        let response = send(request, self.options.max_retries, &self.witness).await?;
         let status = response.status();
         let headers = response.headers().clone();
-        let answer = read_body(response, ANSWER_BYTES).await;
+        let body = read_body(response, ANSWER_BYTES).await;
         self.witness.tell(|| format!("< {status}"));
-        if let Ok(body) = answer.as_ref()
+        if let Ok(body) = body.as_ref()
             && !body.is_empty()
         {
-            self.witness.tell(|| format!("< {}", body_text(body)));
+            self.witness.tell(|| format!("< {}", self.content.shown(body)));
         }
-        // The status counts: a body that breaks off does not undo it.
-        decided(&shown(), status, &headers, answer.as_deref().unwrap_or_default(), &self.patience)
+        Ok(Response { status, headers, body })
+    }
+
+    /// The address for a person.
+    pub(crate) fn shown(&self, sub_path: Option<&str>) -> String {
+        self.options.target.shown(sub_path)
+    }
+
+    pub(crate) const fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     fn tell_request(&self, shown: &str, body: &[u8]) {
         self.witness.tell(|| format!("> POST {shown}"));
-        self.witness.tell(|| format!("> Content-type: {}", self.content_type));
+        self.witness.tell(|| format!("> Content-type: {}", self.content.media_type));
+        for (name, value) in self.content.headers {
+            self.witness.tell(|| format!("> {name}: {value}"));
+        }
         if self.options.authorization.is_some() {
             self.witness.tell(|| "> Authorization: Basic ***".to_owned());
         }
-        self.witness.tell(|| format!("> {}", body_text(body)));
+        for name in self.headers.keys() {
+            self.witness.tell(|| format!("> {name}: ***"));
+        }
+        self.witness.tell(|| format!("> {}", self.content.shown(body)));
     }
 }
 
 impl Post for Poster {
     async fn post(&self, sub_path: Option<&str>, body: Vec<u8>) -> Result<Answer, PublishError> {
-        self.request(sub_path, body).await
+        let Response { status, headers, body } = self.exchange(sub_path, body).await?;
+        // The status counts: a body that breaks off does not undo it.
+        let body = body.as_deref().unwrap_or_default();
+        decided(&self.shown(sub_path), status, &headers, body, &self.patience)
     }
 }
 
@@ -206,20 +250,42 @@ pub(crate) async fn deliver(
     shipment: &Shipment<'_>,
     refusals: &mut Refusals,
 ) -> Result<(), PublishError> {
-    let mut parts: Vec<Range<usize>> = std::iter::once(0..shipment.places.len()).collect();
-    while let Some(part) = parts.pop() {
-        if part.is_empty() {
-            continue;
-        }
-        let body = (shipment.body)(part.clone());
-        match post.post(shipment.sub_path.as_deref(), body).await? {
+    let mut parts = std::iter::once(0..shipment.places.len()).collect();
+    deliver_parts(post, shipment, &mut parts, refusals).await
+}
+
+/// Delivers parts of a shipment, the last one first. What is answered leaves `parts`, so that after an error the rest can
+/// be delivered another time.
+pub(crate) async fn deliver_parts(
+    post: &impl Post,
+    shipment: &Shipment<'_>,
+    parts: &mut Vec<Range<usize>>,
+    refusals: &mut Refusals,
+) -> Result<(), PublishError> {
+    while let Some(part) = parts.last().cloned() {
+        let answer = if part.is_empty() {
+            Answer::Accepted
+        } else {
+            post.post(shipment.sub_path.as_deref(), (shipment.body)(part.clone())).await?
+        };
+        parts.pop();
+        match answer {
             Answer::Accepted => {}
-            Answer::Refused { .. } if part.len() > 1 => {
+            Answer::Partly(Unnamed { records, cause, reason }) => {
+                // A server that counts wrongly is not believed.
+                let records = records.min(part.len() as u64);
+                refusals.push_unnamed(Unnamed { records, cause, reason });
+            }
+            Answer::Refused { .. } | Answer::Less(_) if part.len() > 1 => {
                 let middle = part.start + part.len() / 2;
                 parts.push(middle..part.end);
                 parts.push(part.start..middle);
             }
-            Answer::Refused { cause, reason, .. } => {
+            Answer::Less(error) => {
+                parts.push(part);
+                return Err(error);
+            }
+            Answer::Refused { cause, reason } => {
                 for place in shipment.places.get(part).unwrap_or_default() {
                     let (group, record) = (place.group, place.record);
                     refusals.push(Refusal { group, record, cause, reason: reason.clone() });
@@ -270,20 +336,21 @@ impl Patience {
         }
     }
 
-    fn leave_alone(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+    /// Leaves the server alone for as long as it wants, within reason.
+    pub(crate) fn leave_alone(&self, wait: Duration) {
+        let until = Instant::now() + wait.min(retry_after::LONGEST);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 }
 
 /// The wait that an answer asks for.
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     retry_after::wait(text(RETRY_AFTER)?, text(DATE))
 }
 
 /// What the server said in its body, behind a colon; empty when it said nothing.
-fn said(body: &[u8]) -> String {
+pub(crate) fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let words: Vec<&str> = text.split_whitespace().collect();
     let text: String = words.join(" ").chars().take(SHOWN_CHARACTERS).collect();
@@ -293,38 +360,6 @@ fn said(body: &[u8]) -> String {
 /// An address without what may be secret in it.
 fn without_query(location: &str) -> &str {
     location.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// A request that was not answered.
-fn failure(error: &reqwest::Error) -> PublishError {
-    // The hints name the options of other users of TLS; here they have Ceilometer's names.
-    let mut message = explain(error)
-        .replace("(certfile, keyfile)", "(clientcert, clientkey)")
-        .replace("set cafile to", "set verify_ssl to");
-    if error.is_redirect() {
-        message.push_str(" (redirects are not followed: write the address that this one leads to)");
-    }
-    let cause = if error.is_redirect() {
-        "redirect"
-    } else if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
-        "connect"
-    } else {
-        "transport"
-    };
-    PublishError { cause, message }
-}
-
-/// An error with its sources, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// Divides records into requests: ranges of at most `records` of them and about `bytes` of body.

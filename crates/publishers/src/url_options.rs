@@ -39,6 +39,20 @@ impl UrlOptions {
         self.take_all(name).pop()
     }
 
+    /// The options whose names begin with `prefix`, each by what stands behind it; of a repeated one the last value.
+    pub(crate) fn take_prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let mut taken: Vec<(String, String)> = Vec::new();
+        self.pairs.retain(|(name, value)| {
+            let Some(name) = name.strip_prefix(prefix) else { return true };
+            match taken.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => known.clone_from(value),
+                None => taken.push((name.to_owned(), value.clone())),
+            }
+            false
+        });
+        taken
+    }
+
     /// A truth value, in the words of oslo's `bool_from_string`.
     pub(crate) fn switch(&mut self, name: &str, default: bool) -> Result<bool, BuildError> {
         let Some(value) = self.take(name) else { return Ok(default) };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nephoscope_publishers::in_memory::{KEPT, TestPublisher};
 use nephoscope_publishers::opentelemetry::OpenTelemetryPublisher;
+use nephoscope_publishers::otlp::OtlpPublisher;
 use nephoscope_publishers::prometheus::PrometheusPublisher;
 use nephoscope_publishers::tcp::TcpPublisher;
 use nephoscope_publishers::udp::UdpPublisher;
@@ -22,6 +23,7 @@ fn refusal(url: &str, kind: RecordsKind) -> String {
     let error = match url.scheme().as_str() {
         "prometheus" => PrometheusPublisher::new(&url, kind, &http, witness).map(drop),
         "opentelemetryhttp" => OpenTelemetryPublisher::new(&url, kind, &http, witness).map(drop),
+        otlp if otlp.starts_with("otlp+") => OtlpPublisher::new(&url, kind, &http, witness).map(drop),
         "udp" => UdpPublisher::new(&url, kind, "", witness).map(drop),
         "tcp" => TcpPublisher::new(&url, kind, "", "host", witness).map(drop),
         other => panic!("{other}"),
@@ -35,7 +37,16 @@ fn refusal(url: &str, kind: RecordsKind) -> String {
 
 #[test]
 fn publishers_of_samples_refuse_a_pipeline_of_events() {
-    for scheme in ["prometheus", "opentelemetryhttp", "udp", "tcp"] {
+    for scheme in [
+        "prometheus",
+        "opentelemetryhttp",
+        "otlp+grpc",
+        "otlp+grpcs",
+        "otlp+http",
+        "otlp+https",
+        "udp",
+        "tcp",
+    ] {
         let url = format!("{scheme}://127.0.0.1");
         assert_eq!(refusal(&url, RecordsKind::Samples), "made");
         assert_eq!(
@@ -57,6 +68,8 @@ fn parameters_of_each() {
         ("prometheus://u@h/metrics/job/x", "user:password"),
         ("opentelemetryhttp://h/?ceilometer_format=perhaps", "ceilometer_format=\"perhaps\""),
         ("opentelemetryhttp://h/?batch=perhaps", "batch"),
+        ("otlp+grpc://h?clientcert=/no/such/cert.pem", "/no/such/cert.pem"),
+        ("otlp+http://h?batch_size=many", "batch_size"),
         ("udp://", "needs a host"),
         ("udp://h:0", "port"),
         ("tcp://h:x", "port"),

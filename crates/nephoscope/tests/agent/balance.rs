@@ -17,8 +17,12 @@ const UNDER_WAY: f64 = 2_000.0;
 const DROPPED_EARLY: [&str; 2] = ["cause=\"null_volume\"", "cause=\"volume_not_a_number\""];
 const DROPPED_LATE: [&str; 2] = ["cause=\"expired\"", "cause=\"damaged\""];
 /// Causes of drops of what a publisher's peer refused, which is counted by publisher as well.
-const DROPPED_REFUSED: [&str; 3] =
-    ["cause=\"refused\"", "cause=\"dead_letters_full\"", "cause=\"dead_letters_off\""];
+const DROPPED_REFUSED: [&str; 4] = [
+    "cause=\"refused\"",
+    "cause=\"dead_letters_full\"",
+    "cause=\"dead_letters_off\"",
+    "cause=\"refused_unnamed\"",
+];
 const KINDS: [&str; 2] = ["samples", "events"];
 
 /// A page of metrics.

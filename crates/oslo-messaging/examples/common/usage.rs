@@ -36,6 +36,7 @@ impl Usage {
     }
 
     /// One line, `key=value`, with what was used since.
+    #[allow(dead_code, reason = "not every example measures in one go")]
     pub(crate) fn print(
         &self,
         name: &str,
@@ -43,17 +44,32 @@ impl Usage {
         bytes: u64,
         elapsed: Duration,
     ) -> std::io::Result<()> {
-        let cpu = cpu()?.saturating_sub(self.cpu).as_secs_f64();
-        let seconds = elapsed.as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "figures to be printed")]
-        let (rate, micros) = (messages as f64 / seconds, cpu * 1e6 / messages.max(1) as f64);
-        println!(
-            "{name} messages={messages} bytes={bytes} seconds={seconds:.3} rate={rate:.0} cpu_seconds={cpu:.3} \
-             cpu_micros_per_message={micros:.2} peak_kib={}",
-            peak_kib()?
-        );
-        Ok(())
+        print(name, messages, bytes, elapsed, self.since()?)
     }
+
+    /// What was used since.
+    pub(crate) fn since(&self) -> std::io::Result<Duration> {
+        Ok(cpu()?.saturating_sub(self.cpu))
+    }
+}
+
+/// One line, `key=value`, about a run that used that much CPU time.
+pub(crate) fn print(
+    name: &str,
+    messages: u64,
+    bytes: u64,
+    elapsed: Duration,
+    cpu: Duration,
+) -> std::io::Result<()> {
+    let (cpu, seconds) = (cpu.as_secs_f64(), elapsed.as_secs_f64());
+    #[allow(clippy::cast_precision_loss, reason = "figures to be printed")]
+    let (rate, micros) = (messages as f64 / seconds, cpu * 1e6 / messages.max(1) as f64);
+    println!(
+        "{name} messages={messages} bytes={bytes} seconds={seconds:.3} rate={rate:.0} cpu_seconds={cpu:.3} \
+         cpu_micros_per_message={micros:.2} peak_kib={}",
+        peak_kib()?
+    );
+    Ok(())
 }
 
 fn cpu() -> std::io::Result<Duration> {

@@ -2,7 +2,7 @@
 
 /// What became of a request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// 2xx: taken.
     Accepted,
     /// Not now: the records are offered again. The text is the metric label.
@@ -16,7 +16,7 @@ pub(super) enum Meaning {
 /// Only 400, 409, 413 and 422 speak of the records. 408, 425, 429 and 5xx speak of the server's state, 401 and 407 of our
 /// credentials, 3xx, 404 and whatever else there is of the address and what stands in front of it: somebody can mend that,
 /// and the records wait until then.
-pub(super) fn meaning(status: u16) -> Meaning {
+pub(crate) fn meaning(status: u16) -> Meaning {
     match status {
         200..=299 => Meaning::Accepted,
         400 => Meaning::Refused("bad_request"),

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nephoscope_http::TlsOptions;
+use nephoscope_http::{ClientOptions, Http2Options, TlsOptions};
 use pipeline::{BuildError, PublisherUrl};
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 
+use super::HttpSettings;
 use super::target::Target;
 use crate::url_options::{UrlOptions, configuration, truth};
 
@@ -33,21 +36,38 @@ pub(crate) struct PostOptions {
     pub(crate) authorization: Option<String>,
 }
 
+/// What holds where the URL says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Defaults {
+    /// Instead of the scheme's own.
+    pub(crate) port: Option<u16>,
+    pub(crate) path: &'static str,
+}
+
 impl PostOptions {
     /// Reads the URL; `options` is its query without what the publisher has taken for itself.
     ///
     /// # Errors
     /// [`BuildError::Configuration`] when there is no host, or a parameter has no meaning. Ceilometer does not load the
     /// publisher or takes the parameter's default, and says so in its log alone.
-    pub(crate) fn from_url(url: &PublisherUrl, mut options: UrlOptions) -> Result<Self, BuildError> {
+    pub(crate) fn from_url(url: &PublisherUrl, options: UrlOptions) -> Result<Self, BuildError> {
+        Self::with_defaults(url, options, Defaults::default())
+    }
+
+    /// As [`from_url`](Self::from_url), for a publisher that has a port or a path of its own.
+    pub(crate) fn with_defaults(
+        url: &PublisherUrl,
+        mut options: UrlOptions,
+        defaults: Defaults,
+    ) -> Result<Self, BuildError> {
         let seconds = options.number("timeout", 5, 1..=TIMEOUT_MAX_SECONDS)?;
         let max_retries = options.number("max_retries", 2, 0..=RETRIES_MAX)?;
         let batch = options.switch("batch", true)?;
         let raw_only = options.switch("raw_only", false)?;
         let tls = tls(&mut options)?;
         let scheme = match url.scheme().as_str() {
-            "http" => "http",
-            "https" => "https",
+            "http" | "otlp+http" | "otlp+grpc" => "http",
+            "https" | "otlp+https" | "otlp+grpcs" => "https",
             // Only here it is a parameter of ours; elsewhere it is the server's.
             _ if options.switch("ssl", false)? => "https",
             _ => "http",
@@ -57,7 +77,11 @@ impl PostOptions {
             None => (None, url.authority()),
         };
         let authorization = login.map(authorization).transpose()?;
-        let target = Target::new(scheme, host, url.path(), options.encoded().as_deref())?;
+        let path = if url.path().is_empty() { defaults.path } else { url.path() };
+        let target = match defaults.port.filter(|_| !host.is_empty() && !has_port(host)) {
+            Some(port) => Target::new(scheme, &format!("{host}:{port}"), path, options.encoded().as_deref())?,
+            None => Target::new(scheme, host, path, options.encoded().as_deref())?,
+        };
         Ok(Self {
             target,
             timeout: Duration::from_secs(seconds),
@@ -68,6 +92,59 @@ impl PostOptions {
             authorization,
         })
     }
+
+    /// Makes the client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] when a certificate or key that the URL names cannot be used.
+    pub(crate) fn client(
+        &self,
+        settings: &HttpSettings,
+        http2: Option<Http2Options>,
+    ) -> Result<reqwest::Client, BuildError> {
+        let client = nephoscope_http::client(&ClientOptions {
+            tls: self.tls.clone(),
+            proxy: settings.proxy.clone(),
+            connect_timeout: self.timeout,
+            timeout: self.timeout * 2,
+            read_timeout: self.timeout * 2,
+            max_idle_per_host: settings.max_parallel_requests,
+            max_redirects: 0,
+            http2,
+            ..ClientOptions::default()
+        });
+        client.map_err(|error| {
+            configuration(
+                with_sources(&error),
+                "verify_ssl, clientcert and clientkey name PEM files that this user may read",
+            )
+        })
+    }
+
+    /// The request with what authenticates it.
+    pub(crate) fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        let value = self.authorization.as_deref().map(HeaderValue::from_str);
+        let Some(Ok(mut value)) = value else { return request };
+        value.set_sensitive(true);
+        request.header(AUTHORIZATION, value)
+    }
+}
+
+/// Whether what names a host names a port as well.
+fn has_port(host: &str) -> bool {
+    // The colons of an IPv6 address stand within brackets.
+    host.rsplit_once(':').is_some_and(|(_, behind)| !behind.contains(']'))
+}
+
+/// An error with its sources, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
 }
 
 fn tls(options: &mut UrlOptions) -> Result<TlsOptions, BuildError> {

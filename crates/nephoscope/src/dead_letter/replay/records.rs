@@ -79,12 +79,18 @@ impl<'c> RecordReplay<'c> {
         let refusals = attempt
             .map_err(|_| anyhow!("{name} did not answer within {} s", OFFER_LIMIT.as_secs()))?
             .with_context(|| format!("{name} did not accept the records"))?;
+        // Any of the others may be among those: their letters stay as well.
+        let unnamed = refusals.unnamed().first().map(|unnamed| unnamed.reason.clone());
         let mut refusals: BTreeMap<usize, String> =
             refusals.iter().map(|refusal| (refusal.group, refusal.reason.clone())).collect();
         for (place, id) in ids.into_iter().enumerate() {
-            match refusals.remove(&place) {
-                Some(reason) => offered.refused.push((id, format!("refused again: {reason}"))),
-                None => {
+            match (refusals.remove(&place), &unnamed) {
+                (Some(reason), _) => offered.refused.push((id, format!("refused again: {reason}"))),
+                (None, Some(reason)) => {
+                    let reason = format!("perhaps refused again, the answer does not say which: {reason}");
+                    offered.refused.push((id, reason));
+                }
+                (None, None) => {
                     offered.accepted.insert(id);
                 }
             }
