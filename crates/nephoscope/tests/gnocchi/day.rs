@@ -67,6 +67,14 @@ fn keys<'v>(one: &'v Value, other: &'v Value) -> BTreeSet<&'v String> {
     [one, other].into_iter().filter_map(Value::as_object).flat_map(serde_json::Map::keys).collect()
 }
 
+/// A history without revisions that say the same as the one before: the event and the samples of one notification may tell
+/// Gnocchi of a change in the same moment, and then it makes two of it.
+fn distinct(history: &Value) -> Value {
+    let mut revisions = history.as_array().cloned().unwrap_or_default();
+    revisions.dedup();
+    revisions.into()
+}
+
 /// By attribute, all values that it ever had; how many revisions there are.
 fn values_ever(history: &Value) -> (usize, BTreeMap<String, BTreeSet<String>>) {
     let mut ever: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -95,7 +103,7 @@ impl Comparison {
                 });
             }
         }
-        let (past, own_past) = (&theirs["history"], &ours["history"]);
+        let (past, own_past) = (&distinct(&theirs["history"]), &distinct(&ours["history"]));
         judge.compared += 1;
         if past == own_past {
         } else if kind == CREATED_TWICE && values_ever(past) == values_ever(own_past) {
