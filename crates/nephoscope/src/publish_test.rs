@@ -98,9 +98,14 @@ fn meaning(scheme: &str) -> &'static str {
         "notifier" => {
             "confirmed by the broker (with policy=queue or policy=drop: taken, which promises nothing)"
         }
-        "http" | "https" | "prometheus" | "opentelemetryhttp" | "gnocchi" | "zaqar" => {
-            "the server answered 2xx"
-        }
+        "http"
+        | "https"
+        | "prometheus"
+        | "prometheus+remotewrite"
+        | "opentelemetryhttp"
+        | "gnocchi"
+        | "zaqar" => "the server answered 2xx",
+        "prometheus+exporter" => "kept in memory, for the next scrape",
         "udp" => "sent; nobody knows whether it arrives",
         "tcp" => "written to the connection; the peer does not confirm",
         "test" => "kept in memory",

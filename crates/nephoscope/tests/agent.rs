@@ -27,6 +27,8 @@ mod memory;
 mod metrics;
 #[path = "agent/names.rs"]
 mod names;
+#[path = "agent/prometheus.rs"]
+mod prometheus;
 #[path = "agent/publishers.rs"]
 mod publishers;
 #[path = "agent/reload.rs"]

@@ -21,7 +21,9 @@ use std::time::Duration;
 use nephoscope_http::{ClientOptions, ProxyOptions, explain, read_body};
 use pipeline::{BuildError, PublishError, Refusal, Refusals};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use tokio::time::Instant;
 
 use self::answer::{Meaning, meaning};
@@ -59,16 +61,40 @@ impl Default for HttpSettings {
 pub(crate) struct Poster {
     client: reqwest::Client,
     options: PostOptions,
-    content_type: &'static str,
+    content: Content,
     patience: Patience,
     witness: Witness,
 }
 
+/// What the bodies of a publisher's requests are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content {
+    pub(crate) media_type: &'static str,
+    /// Further headers, with names in small letters.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// Whether a person can read them.
+    pub(crate) is_text: bool,
+}
+
+impl From<&'static str> for Content {
+    /// A text of that type.
+    fn from(media_type: &'static str) -> Self {
+        Self { media_type, headers: &[], is_text: true }
+    }
+}
+
 /// The place of a record in what was offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) group: usize,
     pub(crate) record: usize,
+}
+
+impl Place {
+    /// The place of a refused record.
+    pub(crate) const fn of(refusal: &Refusal) -> Self {
+        Self { group: refusal.group, record: refusal.record }
+    }
 }
 
 /// Records that go together unless the server refuses some of them.
@@ -107,7 +133,7 @@ impl Poster {
     /// [`BuildError::Configuration`] when a certificate or key that the URL names cannot be used.
     pub(crate) fn new(
         options: PostOptions,
-        content_type: &'static str,
+        content: impl Into<Content>,
         settings: &HttpSettings,
         witness: Witness,
     ) -> Result<Self, BuildError> {
@@ -127,7 +153,7 @@ impl Poster {
                 "verify_ssl, clientcert and clientkey name PEM files that this user may read",
             )
         })?;
-        Ok(Self { client, options, content_type, patience: Patience::default(), witness })
+        Ok(Self { client, options, content: content.into(), patience: Patience::default(), witness })
     }
 
     pub(crate) const fn options(&self) -> &PostOptions {
@@ -151,8 +177,14 @@ impl Poster {
         self.tell_request(&shown(), &body);
         let mut failures = 0;
         let response = loop {
-            let mut request =
-                self.client.post(url.clone()).header(CONTENT_TYPE, self.content_type).body(body.clone());
+            let mut request = self
+                .client
+                .post(url.clone())
+                .header(CONTENT_TYPE, self.content.media_type)
+                .body(body.clone());
+            for (name, value) in self.content.headers {
+                request = request.header(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
             if let Some(authorization) = &self.options.authorization
                 && let Ok(mut value) = HeaderValue::from_str(authorization)
             {
@@ -186,11 +218,20 @@ impl Poster {
 
     fn tell_request(&self, shown: &str, body: &[u8]) {
         self.witness.tell(|| format!("> POST {shown}"));
-        self.witness.tell(|| format!("> Content-type: {}", self.content_type));
+        self.witness.tell(|| format!("> Content-type: {}", self.content.media_type));
+        for (name, value) in self.content.headers {
+            self.witness.tell(|| format!("> {name}: {value}"));
+        }
         if self.options.authorization.is_some() {
             self.witness.tell(|| "> Authorization: Basic ***".to_owned());
         }
-        self.witness.tell(|| format!("> {}", body_text(body)));
+        self.witness.tell(|| {
+            if self.content.is_text {
+                format!("> {}", body_text(body))
+            } else {
+                format!("> {} bytes", body.len())
+            }
+        });
     }
 }
 
@@ -317,7 +358,7 @@ fn failure(error: &reqwest::Error) -> PublishError {
 }
 
 /// An error with its sources, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
