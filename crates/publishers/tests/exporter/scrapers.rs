@@ -69,9 +69,9 @@ async fn a_scraper_chooses_path_names_compression_and_method() {
     let raw = |head: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", house.port.number())).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-        write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = Vec::new();
-        // Whoever is refused may be cut off before all is read.
+        // Whoever is refused may be cut off before all is written or read.
+        let _ = write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n");
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     };
