@@ -12,6 +12,7 @@ use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
+use publishers::exporter::ExporterMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
 
@@ -44,6 +45,7 @@ fn metrics() -> String {
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
+    let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));
     observability::metrics::reference(&metrics.inventory())
 }
 

@@ -102,9 +102,14 @@ fn meaning(scheme: &str) -> &'static str {
         "notifier" => {
             "confirmed by the broker (with policy=queue or policy=drop: taken, which promises nothing)"
         }
-        "http" | "https" | "prometheus" | "opentelemetryhttp" | "gnocchi" | "zaqar" => {
-            "the server answered 2xx"
-        }
+        "http"
+        | "https"
+        | "prometheus"
+        | "prometheus+remotewrite"
+        | "opentelemetryhttp"
+        | "gnocchi"
+        | "zaqar" => "the server answered 2xx",
+        "prometheus+exporter" => "kept in memory, for the next scrape",
         "otlp+http" | "otlp+https" => "the receiver answered 2xx",
         "otlp+grpc" | "otlp+grpcs" => "the receiver answered OK",
         "udp" => "sent; nobody knows whether it arrives",

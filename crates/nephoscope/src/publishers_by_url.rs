@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buffer::medium::{Disk, Medium};
+use observability::clock::Clock;
 use oslo_config::CredentialsOf;
 use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKind, TakeChanges};
 use publishers::Witness;
+use publishers::exporter::ExporterPublisher;
 use publishers::file::FilePublisher;
 use publishers::http::HttpPublisher;
 use publishers::in_memory::TestPublisher;
@@ -14,6 +16,7 @@ use publishers::notifier::NotifierPublisher;
 use publishers::opentelemetry::OpenTelemetryPublisher;
 use publishers::otlp::OtlpPublisher;
 use publishers::prometheus::PrometheusPublisher;
+use publishers::remote_write::RemoteWritePublisher;
 use publishers::tcp::TcpPublisher;
 use publishers::udp::UdpPublisher;
 use publishers::zaqar::{ZaqarOptions, ZaqarPublisher};
@@ -30,6 +33,8 @@ const THERE: &[&str] = &[
     "http",
     "https",
     "prometheus",
+    "prometheus+remotewrite",
+    "prometheus+exporter",
     "opentelemetryhttp",
     "otlp+grpc",
     "otlp+grpcs",
@@ -84,7 +89,7 @@ impl Publishers {
         }
     }
 
-    /// Makes a publisher; none of them touches anything outside before its first record.
+    /// Makes a publisher; none of them touches anything outside before it is prepared or has its first record.
     fn make(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<Box<dyn Publisher>, BuildError> {
         let url = &self.resolve(url, kind);
         let (http, notifier) = (&self.settings.http, &self.settings.notifier);
@@ -96,6 +101,11 @@ impl Publishers {
             "notifier" => Box::new(NotifierPublisher::new(url, kind, notifier, witness)?),
             "http" | "https" => Box::new(HttpPublisher::new(url, http, witness)?),
             "prometheus" => Box::new(PrometheusPublisher::new(url, kind, http, witness)?),
+            "prometheus+remotewrite" => Box::new(RemoteWritePublisher::new(url, kind, http, witness)?),
+            "prometheus+exporter" => {
+                let metrics = self.settings.exporter.clone();
+                Box::new(ExporterPublisher::new(url, kind, metrics, Clock::machine(), witness)?)
+            }
             "opentelemetryhttp" => Box::new(OpenTelemetryPublisher::new(url, kind, http, witness)?),
             "otlp+grpc" | "otlp+grpcs" | "otlp+http" | "otlp+https" => {
                 Box::new(OtlpPublisher::new(url, kind, http, witness)?)

@@ -29,6 +29,8 @@ mod metrics;
 mod names;
 #[path = "agent/otlp.rs"]
 mod otlp;
+#[path = "agent/prometheus.rs"]
+mod prometheus;
 #[path = "agent/publishers.rs"]
 mod publishers;
 #[path = "agent/reload.rs"]

@@ -115,6 +115,11 @@ fn every_publisher_can_be_tested() {
     for (url, words) in [
         (format!("file://{}?json", path.display()), "written and synced"),
         (format!("prometheus://{}/metrics/job/x", server.address), "> # TYPE nephoscope_publish_test gauge"),
+        (
+            format!("prometheus+remotewrite://{}", server.address),
+            "  ceilometer_nephoscope_publish_test{counter=",
+        ),
+        ("prometheus+exporter://127.0.0.1:0".to_owned(), "kept in memory, for the next scrape"),
         (format!("opentelemetryhttp://{}/v1/metrics", server.address), "> {\"resourceMetrics\""),
         (format!("otlp+http://{}", server.address), "> Content-type: application/x-protobuf"),
         (format!("udp://{}", udp.local_addr().unwrap()), "by UDP, MessagePack of"),

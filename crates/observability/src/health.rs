@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::clock::{Clock, MonotonicTime};
 
-pub use server::{HealthServer, HealthServerError, ServerLimits};
+pub use crate::http_server::ServerLimits;
+pub use server::{HealthServer, HealthServerError};
 
 /// A reason is cut at this many bytes (at a character's boundary), because it may quote what a peer sent.
 const MAX_REASON_BYTES: usize = 1_024;

@@ -5,6 +5,7 @@
 //! - [`logs`]: `tracing` events as oslo.log's lines, JSON objects, journal entries or syslog datagrams.
 //! - [`metrics`]: what the program counts about itself, declared by each component as a typed struct.
 //! - [`health`]: named checks, and the loopback HTTP server with `/metrics`, `/healthz` and `/readyz`.
+//! - [`http_server`]: what serves them, and other pages of plain HTTP or TLS, within limits.
 //! - [`control`]: a Unix socket for live commands, of one user and bounded.
 //! - [`service_manager`]: systemd's notification protocol, and a watchdog tied to real progress.
 //! - [`supervisor`]: the one place that spawns tasks; it restarts, counts, and drains them.
@@ -18,6 +19,7 @@
 pub mod clock;
 pub mod control;
 pub mod health;
+pub mod http_server;
 pub mod logs;
 pub mod metrics;
 pub mod reload;

@@ -22,8 +22,8 @@ pub use disk::{BufferDirectory, BufferDirectoryError, BufferNames, BufferOptions
 pub use filter::{Decision, Filter, FilterError};
 pub use metrics::{Drop, PipelineMetrics};
 pub use publisher::{
-    Batch, BuildError, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind, Refusal,
-    Refusals, Unnamed,
+    Batch, BuildError, Preparing, PublishError, Publisher, PublisherUrl, Publishing, Records, RecordsKind,
+    Refusal, Refusals, Unnamed,
 };
 pub use refused::{RecordLetters, record_of};
 pub use router::{PublisherFactory, Router, RouterError, TakeChanges, Workers, read_again, volume_problem};

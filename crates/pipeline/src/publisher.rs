@@ -219,6 +219,9 @@ pub enum BuildError {
 /// The future that [`Publisher::publish`] returns.
 pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<Refusals, PublishError>> + Send + 'a>>;
 
+/// The future that [`Publisher::prepare`] returns.
+pub type Preparing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Accepts records.
 ///
 /// `Ok` means *accepted* in the sense that each publisher documents (file: written and synced), but for the records
@@ -227,6 +230,12 @@ pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<Refusals, PublishEr
 pub trait Publisher: fmt::Debug + Send {
     /// Delivers `groups`, in order.
     fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_>;
+
+    /// Gets ready before there are records, for those who have something to do then, such as to listen. What fails is
+    /// tried again with the first records.
+    fn prepare(&mut self) -> Preparing<'_> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A publisher's URL, as written under `publishers:` of a sink.

@@ -228,6 +228,7 @@ impl Worker {
     /// Publishes until the queue ends or `cancelled`; what is not accepted by then is "not delivered".
     pub(crate) async fn run(mut self, cancelled: CancellationToken) {
         let mut publisher = None;
+        self.delivery.prepare(&mut publisher).await;
         let mut gathered = Vec::with_capacity(self.limits.group_batches);
         let mut spill = self.spill.take();
         if let Some(spill) = &mut spill {
@@ -327,6 +328,16 @@ impl Worker {
 impl Delivery {
     pub(crate) fn state(&self) -> watch::Receiver<SinkState> {
         self.state.subscribe()
+    }
+
+    /// Makes the publisher before there are records. What fails is tried again, and said, with the first of them.
+    async fn prepare(&self, publisher: &mut Option<Box<dyn Publisher>>) {
+        if let Ok(mut ready) = (self.build)() {
+            // What a panic leaves behind is not to be trusted.
+            if AssertUnwindSafe(ready.prepare()).catch_unwind().await.is_ok() {
+                *publisher = Some(ready);
+            }
+        }
     }
 
     /// Offers `groups` until they are accepted; what is refused for good is durable among the dead letters by then.

@@ -1,18 +1,23 @@
 //! One file a publisher; each says what *accepted* means for it.
 //!
-//! Publishers that speak HTTP share [`HttpSettings`] and the way in which requests are made and answers are read.
+//! Publishers that speak HTTP share [`HttpSettings`] and the way in which requests are made and answers are read. Those for
+//! Prometheus share [`series`].
 
 mod address;
+pub mod exporter;
 pub mod file;
 pub mod gnocchi;
 pub mod http;
 pub mod in_memory;
+mod inexpressible;
 mod msgpack;
 pub mod notifier;
 pub mod opentelemetry;
 pub mod otlp;
 mod post;
 pub mod prometheus;
+pub mod remote_write;
+pub mod series;
 pub mod tcp;
 pub mod udp;
 mod url_options;

@@ -14,8 +14,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use model::Sample;
-use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusal, Refusals};
+use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusals};
 
+use crate::inexpressible::Inexpressible;
 use crate::post::{
     HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
 };
@@ -101,22 +102,5 @@ impl OpenTelemetryPublisher {
 impl Publisher for OpenTelemetryPublisher {
     fn publish(&mut self, groups: Arc<[Records]>) -> pipeline::Publishing<'_> {
         Box::pin(async move { self.publish_all(&groups).await })
-    }
-}
-
-/// A sample that has no form in OTLP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Inexpressible {
-    cause: &'static str,
-    reason: String,
-}
-
-impl Inexpressible {
-    fn timestamp(sample: &Sample) -> Self {
-        Self { cause: "timestamp", reason: format!("{:?} is not a time", sample.timestamp) }
-    }
-
-    fn at(self, place: Place) -> Refusal {
-        Refusal { group: place.group, record: place.record, cause: self.cause, reason: self.reason }
     }
 }

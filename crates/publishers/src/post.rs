@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::answer::{Meaning, meaning};
 pub(crate) use self::exchange::send;
-pub(crate) use self::options::{Defaults, PostOptions};
+pub(crate) use self::options::{Defaults, PostOptions, with_sources};
 use crate::witness::{Witness, body_text};
 
 /// Most records in one request.
@@ -103,10 +103,17 @@ pub(crate) struct Response {
 }
 
 /// The place of a record in what was offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) group: usize,
     pub(crate) record: usize,
+}
+
+impl Place {
+    /// The place of a refused record.
+    pub(crate) const fn of(refusal: &Refusal) -> Self {
+        Self { group: refusal.group, record: refusal.record }
+    }
 }
 
 /// Records that go together unless the server refuses some of them.

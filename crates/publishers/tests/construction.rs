@@ -4,13 +4,17 @@
 
 use std::sync::Arc;
 
+use nephoscope_publishers::exporter::{ExporterMetrics, ExporterPublisher};
 use nephoscope_publishers::in_memory::{KEPT, TestPublisher};
 use nephoscope_publishers::opentelemetry::OpenTelemetryPublisher;
 use nephoscope_publishers::otlp::OtlpPublisher;
 use nephoscope_publishers::prometheus::PrometheusPublisher;
+use nephoscope_publishers::remote_write::RemoteWritePublisher;
 use nephoscope_publishers::tcp::TcpPublisher;
 use nephoscope_publishers::udp::UdpPublisher;
 use nephoscope_publishers::{HttpSettings, Witness};
+use observability::clock::Clock;
+use observability::metrics::Metrics;
 use pipeline::{BuildError, Publisher, PublisherUrl, Records, RecordsKind};
 
 #[path = "support/records.rs"]
@@ -22,6 +26,11 @@ fn refusal(url: &str, kind: RecordsKind) -> String {
     let (http, witness) = (HttpSettings::default(), Witness::nobody());
     let error = match url.scheme().as_str() {
         "prometheus" => PrometheusPublisher::new(&url, kind, &http, witness).map(drop),
+        "prometheus+remotewrite" => RemoteWritePublisher::new(&url, kind, &http, witness).map(drop),
+        "prometheus+exporter" => {
+            let metrics = ExporterMetrics::register(&Metrics::new().component("prometheus_exporter"));
+            ExporterPublisher::new(&url, kind, metrics, Clock::machine(), witness).map(drop)
+        }
         "opentelemetryhttp" => OpenTelemetryPublisher::new(&url, kind, &http, witness).map(drop),
         otlp if otlp.starts_with("otlp+") => OtlpPublisher::new(&url, kind, &http, witness).map(drop),
         "udp" => UdpPublisher::new(&url, kind, "", witness).map(drop),
@@ -39,6 +48,8 @@ fn refusal(url: &str, kind: RecordsKind) -> String {
 fn publishers_of_samples_refuse_a_pipeline_of_events() {
     for scheme in [
         "prometheus",
+        "prometheus+remotewrite",
+        "prometheus+exporter",
         "opentelemetryhttp",
         "otlp+grpc",
         "otlp+grpcs",
@@ -47,7 +58,7 @@ fn publishers_of_samples_refuse_a_pipeline_of_events() {
         "udp",
         "tcp",
     ] {
-        let url = format!("{scheme}://127.0.0.1");
+        let url = format!("{scheme}://127.0.0.1:9");
         assert_eq!(refusal(&url, RecordsKind::Samples), "made");
         assert_eq!(
             refusal(&url, RecordsKind::Events),
@@ -65,6 +76,11 @@ fn parameters_of_each() {
         ("prometheus://", "needs a host"),
         ("prometheus://h/metrics/job/x?ssl=perhaps", "ssl=\"perhaps\""),
         ("prometheus://h/metrics/job/x?timeout=-1", "timeout"),
+        ("prometheus+remotewrite://", "needs a host"),
+        ("prometheus+remotewrite://h?total_suffix=perhaps", "total_suffix=\"perhaps\""),
+        ("prometheus+remotewrite://h?ssl=perhaps", "ssl"),
+        ("prometheus+exporter://", "is not an address"),
+        ("prometheus+exporter://127.0.0.1:1?foo=1", "has no parameter foo"),
         ("prometheus://u@h/metrics/job/x", "user:password"),
         ("opentelemetryhttp://h/?ceilometer_format=perhaps", "ceilometer_format=\"perhaps\""),
         ("opentelemetryhttp://h/?batch=perhaps", "batch"),

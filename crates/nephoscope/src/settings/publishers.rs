@@ -10,6 +10,7 @@ use oslo_config::Config;
 use oslo_config::options::{agent, messaging, publisher, publisher_notifier};
 use oslo_messaging::{AmqpMetrics, RabbitOptions};
 use publishers::HttpSettings;
+use publishers::exporter::ExporterMetrics;
 use publishers::notifier::{NotifierMetrics, NotifierSettings};
 
 use super::messaging::sending;
@@ -21,6 +22,7 @@ use crate::gnocchi::Gnocchi;
 pub(crate) struct PublisherSettings {
     pub(crate) http: HttpSettings,
     pub(crate) notifier: NotifierSettings,
+    pub(crate) exporter: ExporterMetrics,
     pub(crate) gnocchi: Gnocchi,
     /// For publishers that need a token of Keystone.
     pub(crate) sessions: Arc<Sessions>,
@@ -55,6 +57,7 @@ pub(crate) fn publishers(
             amqp: amqp.clone(),
             metrics: NotifierMetrics::register(&metrics.component("notifier")),
         },
+        exporter: ExporterMetrics::register(&metrics.component("prometheus_exporter")),
         gnocchi: Gnocchi::new(config, sessions, metrics),
         sessions: Arc::clone(sessions),
     }

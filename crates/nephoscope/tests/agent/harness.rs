@@ -208,7 +208,7 @@ impl Agent {
     }
 }
 
-fn try_get(address: &str, page: &str) -> std::io::Result<(u16, String)> {
+pub(crate) fn try_get(address: &str, page: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(stream, "GET {page} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n")?;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use model::json::write_string;
 use model::{MeterKind, Sample, Value, json, pytext};
 
-use super::Inexpressible;
+use crate::inexpressible::{Inexpressible, microseconds_of, volume_of};
 
 /// Cumulative, in `AggregationTemporality`.
 const CUMULATIVE: u8 = 2;
@@ -37,16 +37,8 @@ impl<'s> Point<'s> {
     /// # Errors
     /// A sample whose timestamp is no time, or whose volume is beyond a double.
     pub(super) fn of(sample: &'s Sample) -> Result<Self, Inexpressible> {
-        let time = sample.time().and_then(|time| time.timestamp().ok());
-        let time = time.ok_or_else(|| Inexpressible::timestamp(sample))?;
-        let volume = match &sample.volume {
-            Value::Bool(truth) => f64::from(u8::from(*truth)),
-            other => pytext::float_of(other).map_err(|error| Inexpressible {
-                cause: "volume",
-                reason: format!("the volume {other:?} is no double: {error}"),
-            })?,
-        };
-        Ok(Self { sample, nanoseconds: i128::from(time.microseconds()) * 1000, volume })
+        let nanoseconds = i128::from(microseconds_of(sample)?) * 1000;
+        Ok(Self { sample, nanoseconds, volume: volume_of(sample)? })
     }
 
     pub(super) fn approximate_bytes(&self) -> usize {

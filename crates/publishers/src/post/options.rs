@@ -137,7 +137,7 @@ fn has_port(host: &str) -> bool {
 }
 
 /// An error with its sources, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

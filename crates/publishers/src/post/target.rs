@@ -36,6 +36,11 @@ impl Target {
         Ok(Self { url })
     }
 
+    /// Another path, as it is sent.
+    pub(crate) fn set_path(&mut self, path: &str) {
+        self.url.set_path(path);
+    }
+
     /// The URL, with something behind its path.
     pub(crate) fn url(&self, sub_path: Option<&str>) -> Url {
         let mut url = self.url.clone();
