@@ -10,6 +10,7 @@ use oslo_config::options::keystone;
 use oslo_config::{Config, CredentialsOf};
 use pipeline::config::PipelineConfig;
 use pipeline::{BuildError, Publisher, PublisherUrl};
+use publishers::Witness;
 use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
 
 use crate::check::{describe_fatal, with_sources};
@@ -37,13 +38,17 @@ impl Gnocchi {
         Self { config: config.clone(), sessions: Arc::clone(sessions), metrics }
     }
 
-    /// The publisher of a `gnocchi://` URL. What is odd about its definitions is logged.
-    pub(crate) fn publisher(&self, url: &PublisherUrl) -> Result<Box<dyn Publisher>, BuildError> {
+    /// The publisher of a `gnocchi://` URL, at which `witness` may look. What is odd about its definitions is logged.
+    pub(crate) fn publisher(
+        &self,
+        url: &PublisherUrl,
+        witness: Witness,
+    ) -> Result<Box<dyn Publisher>, BuildError> {
         let (publisher, problems) = self.make(url)?;
         for problem in problems {
             tracing::warn!("{problem}");
         }
-        Ok(Box::new(publisher))
+        Ok(Box::new(publisher.with_witness(witness)))
     }
 
     /// Whether a publisher can be made. Nothing is sent.

@@ -88,7 +88,7 @@ pub(crate) struct Written {
     pub(crate) events: Vec<String>,
 }
 
-fn pipeline(kind: &str, output: &Path) -> String {
+pub(crate) fn pipeline(kind: &str, output: &Path) -> String {
     format!(
         "sources:\n  - name: source\n    {kind}: ['*']\n    sinks: [sink]\nsinks:\n  - name: sink\n    \
          publishers: ['file://{}?json']\n",

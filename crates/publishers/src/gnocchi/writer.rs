@@ -16,6 +16,7 @@ use super::cache::Sent;
 use super::client::{Client, Failure, JSON, Later, Rejection, path};
 use super::metrics::GnocchiMetrics;
 use super::progress::Progress;
+use crate::witness::Witness;
 
 /// Where measures of many resources go. Metrics that are not there are created.
 const MEASURES: &str = "/v1/batch/resources/metrics/measures?create_metrics=True";
@@ -53,11 +54,24 @@ pub(super) struct Writer {
     sent: Mutex<Sent>,
     /// Gnocchi has taken something: what it forbids from then on, it forbids for the sake of that resource.
     may_write: AtomicBool,
+    pub(super) witness: Witness,
 }
 
 impl Writer {
     pub(super) fn new(client: Client, metrics: GnocchiMetrics) -> Self {
-        Self { client, metrics, sent: Mutex::default(), may_write: AtomicBool::new(false) }
+        Self {
+            client,
+            metrics,
+            sent: Mutex::default(),
+            may_write: AtomicBool::new(false),
+            witness: Witness::nobody(),
+        }
+    }
+
+    /// Lets `witness` look at the exchange.
+    pub(super) fn set_witness(&mut self, witness: &Witness) {
+        self.client.set_witness(witness.clone());
+        self.witness = witness.clone();
     }
 
     /// Sends the measures that are open, and notes what became of each.
