@@ -37,7 +37,7 @@ fn a_package_is_installed_upgraded_removed_and_purged() {
     assert_eq!(root.sh("id -nG nephoscope").trim(), "nephoscope ceilometer");
     assert_documented_modes(&root);
     // Nothing starts by itself: it would take a part of another agent's messages.
-    assert_eq!(root.sh("find /etc/systemd -type l"), "");
+    assert_eq!(root.sh("find /etc/systemd -name '*nephoscope*'"), "");
 
     // Checks, as the service's user, of what is packaged.
     let as_user = |command: &str| {
@@ -120,13 +120,14 @@ fn debians_ceilometer_stays_beside_ours() {
     assert!(check.status.success(), "{}", both(&check));
     assert!(root.sh("head -n 1 /usr/bin/ceilometer-agent-notification").starts_with("#!"));
 
-    // The names are the other agent's as long as it is there.
-    let refused = root.try_dpkg("--install", &[&ours.names]);
-    assert!(!refused.status.success());
-    assert!(both(&refused).contains("conflicting packages"), "{}", both(&refused));
-    assert!(root.sh("head -n 1 /usr/bin/ceilometer-upgrade").starts_with("#!"), "nothing was moved");
-    root.sh("dpkg --force-depends --remove ceilometer-agent-notification");
-    root.dpkg("--install", &[&ours.names]);
+    // The names replace the other agent, and leave the rest of Ceilometer.
+    let replaced = root.try_dpkg("--install", &[&ours.names]);
+    assert!(replaced.status.success(), "{}", both(&replaced));
+    assert!(both(&replaced).contains("in favour of nephoscope-ceilometer"), "{}", both(&replaced));
+    let status =
+        |package: &str| root.sh(&format!("dpkg-query --show --showformat='${{db:Status-Status}}' {package}"));
+    assert_eq!(status("ceilometer-agent-notification"), "config-files");
+    assert_eq!(status("ceilometer-common"), "unpacked");
     assert_eq!(root.sh("readlink /usr/bin/ceilometer-agent-notification"), "nephoscope\n");
     for name in ["ceilometer-upgrade", "ceilometer-send-sample", "ceilometer-status"] {
         assert_eq!(root.sh(&format!("readlink /usr/bin/{name}")), "nephoscope\n");
