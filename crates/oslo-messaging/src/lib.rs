@@ -39,7 +39,7 @@ pub use self::notifier::{
     IN_FLIGHT, MESSAGE_BYTES_MAX, Notifier, NotifierConfig, NotifierState, NotifyError, Outgoing, Retry,
 };
 pub use self::options::{
-    Compression, UNLIMITED_PREFETCH, FailoverStrategy, LoginMethod, OptionsError, RabbitOptions,
+    Compression, FailoverStrategy, LoginMethod, OptionsError, RabbitOptions, UNLIMITED_PREFETCH,
 };
 pub use self::republisher::{RepublishError, Republished, Republisher};
 pub use self::state::{ListenerState, Phase};

@@ -174,7 +174,21 @@ fn home() -> PathBuf {
     std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from)
 }
 
-/// Warnings are for a person to weigh (there is no manual page); errors are not.
+/// The manual page has every command that the help has.
+#[test]
+fn the_manual_page_is_complete() {
+    let page = fs::read_to_string(repository().join("packaging/nephoscope.8")).unwrap();
+    let help = checked(Command::new(env!("CARGO_BIN_EXE_nephoscope")).arg("--help"));
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    for line in commands.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let command = line.split_whitespace().next().unwrap();
+        let heading = format!(".TP\n.B {}\n", command.replace('-', "\\-"));
+        assert!(page.contains(&heading), "{command}");
+    }
+}
+
+/// Warnings are for a person to weigh; errors are not.
 #[test]
 fn lintian_finds_no_error() {
     let packages = packages();
