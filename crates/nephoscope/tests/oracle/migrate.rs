@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,8 +76,19 @@ fn nothing_is_lost(oracle: &Oracle, agents: &[PathBuf]) -> u64 {
     judge_events(oracle, of("events").path()).duplicates()
 }
 
-fn written(out: &std::path::Path) -> Written {
+fn written(out: &Path) -> Written {
     Written { samples: read_lines(&out.join("samples")), events: read_lines(&out.join("events")) }
+}
+
+/// A copy of what an agent wrote after so many events and samples.
+fn written_after(out: &Path, events: usize, samples: usize) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for (name, before) in [("events", events), ("samples", samples)] {
+        let mut text = read_lines(&out.join(name)).split_off(before).join("\n");
+        text.push('\n');
+        fs::write(copy.path().join(name), text).unwrap();
+    }
+    copy
 }
 
 #[test]
@@ -126,30 +137,19 @@ fn an_operator_compares_changes_over_and_goes_back() {
     consumers(&vhost, SHARED, 1);
     send(&vhost, &shared);
     // What they wrote before is of another oracle.
-    let new_of_theirs = tempfile::tempdir().unwrap();
-    let first_lines = |name: &str| if name == "events" { before } else { theirs_wrote.samples.len() };
-    for name in ["events", "samples"] {
-        let lines = read_lines(&their_out.join(name)).split_off(first_lines(name));
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        fs::write(new_of_theirs.path().join(name), text).unwrap();
-    }
+    let new_of_theirs = written_after(&their_out, before, theirs_wrote.samples.len());
     let twice = nothing_is_lost(&shared, &[new_of_theirs.path().to_owned(), our_out.clone()]);
     println!("changed over: {} sent, {twice} written by both", 3 * EACH);
 
     // And back: theirs first, then ours is stopped.
-    let before = [read_lines(&our_out.join("events")).len(), read_lines(&our_out.join("samples")).len()];
+    let before = written(&our_out);
     let theirs = ceilometer(&vhost);
     consumers(&vhost, SHARED, 2);
     let back = Arc::new(Oracle::new());
     send(&vhost, &back);
     assert!(ours.terminate().success());
     send(&vhost, &back);
-    let new_of_ours = tempfile::tempdir().unwrap();
-    for (name, before) in ["events", "samples"].into_iter().zip(before) {
-        let lines = read_lines(&our_out.join(name)).split_off(before);
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        fs::write(new_of_ours.path().join(name), text).unwrap();
-    }
+    let new_of_ours = written_after(&our_out, before.events.len(), before.samples.len());
     let twice = nothing_is_lost(&back, &[theirs.directory.path().join("out"), new_of_ours.path().to_owned()]);
     assert_eq!(twice, 0, "what ours had in hand was finished or given back");
 }

@@ -99,7 +99,7 @@ impl CleanRoot {
         for package in packages {
             let name = package.file_name().unwrap().to_str().unwrap();
             self.copy(package, &format!("/tmp/{name}"));
-            script.push_str(&format!(" '/tmp/{name}'"));
+            script = format!("{script} '/tmp/{name}'");
         }
         self.try_sh(&script)
     }

@@ -84,7 +84,7 @@ fn a_package_is_installed_upgraded_removed_and_purged() {
 
     root.sh("mkdir -p /etc/systemd/system/multi-user.target.wants && ln -s /lib/systemd/system/nephoscope.service \
              /etc/systemd/system/multi-user.target.wants/nephoscope.service");
-    root.sh("dpkg --purge nephoscope");
+    root.sh("dpkg --purge nephoscope-ceilometer nephoscope");
     let left = root.sh("find / -xdev -path /proc -prune -o -name '*nephoscope*' -print");
     // The first packages lie there; the account stays, as Debian's policy has it.
     let left: Vec<&str> = left.lines().filter(|path| !path.starts_with("/tmp/")).collect();

@@ -114,8 +114,7 @@ fn the_packaged_configuration_shows_the_defaults() {
     checked(program().args(["check", "--strict", "--role", "run", "--config-file"]).arg(&file));
     let shown = |file: &Path| {
         let shown = checked(program().args(["config", "show", "--config-file"]).arg(file));
-        let lines = shown.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| format!("{line}\n")).collect::<String>()
+        shown.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
     };
     let empty = directory.path().join("empty.conf");
     fs::write(&empty, "").unwrap();

@@ -14,7 +14,7 @@ const DEFAULT_PORT: u16 = 26379;
 
 /// The sentinels of one service, and the master that they named last.
 pub(super) struct Sentinels {
-    sentinels: Vec<Server>,
+    watchers: Vec<Server>,
     /// The question for the master.
     request: Vec<u8>,
     service: String,
@@ -43,7 +43,7 @@ impl Sentinels {
         let mut request = Vec::new();
         write(&mut request, &[b"SENTINEL", b"get-master-addr-by-name", named.service.as_bytes()]);
         Ok(Self {
-            sentinels: named.addresses.iter().map(sentinel).collect::<Result<_, _>>()?,
+            watchers: named.addresses.iter().map(sentinel).collect::<Result<_, _>>()?,
             request,
             service: named.service.clone(),
             master: Mutex::new(None),
@@ -79,7 +79,7 @@ impl Sentinels {
     /// Asks one sentinel after the other, until one knows.
     async fn named(&self) -> Result<Server, CacheError> {
         let mut last = CacheError::Resting;
-        for sentinel in &self.sentinels {
+        for sentinel in &self.watchers {
             match sentinel.ask(None, &self.request, address).await {
                 Ok(Some((host, port))) => {
                     let address = if host.contains(':') {
