@@ -84,8 +84,8 @@ fn written(out: &Path) -> Written {
 fn written_after(out: &Path, events: usize, samples: usize) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for (name, before) in [("events", events), ("samples", samples)] {
-        let mut text = read_lines(&out.join(name)).split_off(before).join("\n");
-        text.push('\n');
+        let lines = read_lines(&out.join(name)).split_off(before);
+        let text: String = lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
         fs::write(copy.path().join(name), text).unwrap();
     }
     copy
