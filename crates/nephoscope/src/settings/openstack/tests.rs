@@ -232,7 +232,6 @@ fn what_is_wrong_with_the_cache_names_the_option() {
         cache(&[("enabled", "true"), ("backend", backend), (name, value)])
     };
     for (found, words) in [
-        (enabled("redis_db", "0", "oslo_cache.etcd3gw"), "[cache] backend = oslo_cache.etcd3gw"),
         (
             enabled("memcache_sasl_enabled", "true", "dogpile.cache.memcached"),
             "[cache] memcache_sasl_enabled",
