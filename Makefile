@@ -1,10 +1,10 @@
 # The commands of the project; README.md explains the two that a newcomer needs: run and test.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak docs
+.PHONY: help run test check bench soak docs package
 
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Starts the agent on real notifications of a private Keystone and Glance (FOR=60: for a minute)
 	@scripts/provision run
@@ -28,3 +28,6 @@ soak: ## The long runs: hundreds of kills, long fuzzing
 docs: ## Generates the references under docs/ and the API documentation
 	@cargo xtask docs
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+package: ## Makes the Debian packages in target/packages
+	@scripts/package

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A private Redis on its own port, without a file on disk.
 
-    redis.py [--password PASSWORD]
+    redis.py [--password PASSWORD] [--tls]
+
+With --tls it speaks nothing else, and its clients must show a certificate.
 
 Commands on stdin: stop, start (the port is kept, the contents are not).
 """
@@ -9,6 +11,7 @@ Commands on stdin: stop, start (the port is kept, the contents are not).
 import argparse
 import signal
 
+import certificates
 from launcher import Failure, Launcher, accepts
 
 START_SECONDS = 30
@@ -22,13 +25,25 @@ class Server:
         self.port = launcher.ports.take()
         self.log = launcher.path("server.log")
         self.server = None
+        self.certificates = {}
         # It writes its title over its environment, by whose mark the launcher would find it.
         launcher.stop_signal = signal.SIGTERM
 
     def begin(self):
+        ports = [f"port {self.port}"]
+        if self.options.tls:
+            files = self.certificates = certificates.make(self.launcher)
+            ports = [
+                "port 0",
+                f"tls-port {self.port}",
+                f"tls-cert-file {files['server_certificate']}",
+                f"tls-key-file {files['server_key']}",
+                f"tls-ca-cert-file {files['ca']}",
+                "tls-auth-clients yes",
+            ]
         lines = [
             "bind 127.0.0.1",
-            f"port {self.port}",
+            *ports,
             f"dir {self.launcher.dir}",
             'save ""',
             "appendonly no",
@@ -37,7 +52,7 @@ class Server:
         ]
         self.launcher.write("redis.conf", "\n".join(lines) + "\n")
         self.launcher.own()
-        return {"port": self.port, "log": self.log, **self.start()}
+        return {"port": self.port, "log": self.log, "certificates": self.certificates, **self.start()}
 
     def start(self):
         if self.server is not None and self.server.poll() is None:
@@ -56,6 +71,7 @@ class Server:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--password", help="what clients must give")
+    parser.add_argument("--tls", action="store_true", help="with certificates on both sides")
     options = parser.parse_args()
     launcher = Launcher("redis")
     server = Server(launcher, options)

@@ -497,7 +497,7 @@ mod tests {
     #[test]
     fn a_publisher_to_be_tested_is_named() {
         let invocation = read("nephoscope publish-test udp://h --event");
-        let expected = PublishTest { url: "udp://h".into(), event: true };
+        let expected = PublishTest { url: "udp://h".into(), event: true, name: None };
         assert_eq!(invocation.action, Action::PublishTest(expected));
         assert_eq!(usage("nephoscope publish-test").0, ExitCodes::Own);
     }

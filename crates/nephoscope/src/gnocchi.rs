@@ -10,6 +10,7 @@ use oslo_config::options::keystone;
 use oslo_config::{Config, CredentialsOf};
 use pipeline::config::PipelineConfig;
 use pipeline::{BuildError, Publisher, PublisherUrl, TakeChanges};
+use publishers::Witness;
 use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
 use tokio::sync::watch;
 
@@ -56,15 +57,19 @@ impl Gnocchi {
         Self { config: config.clone(), sessions: Arc::clone(sessions), metrics, held: Mutex::default() }
     }
 
-    /// The publisher of a `gnocchi://` URL. What is odd about its definitions is logged.
-    pub(crate) fn publisher(&self, url: &PublisherUrl) -> Result<Box<dyn Publisher>, BuildError> {
+    /// The publisher of a `gnocchi://` URL, at which `witness` may look. What is odd about its definitions is logged.
+    pub(crate) fn publisher(
+        &self,
+        url: &PublisherUrl,
+        witness: Witness,
+    ) -> Result<Box<dyn Publisher>, BuildError> {
         let (publisher, problems) = self.make(url)?;
         warn(&problems);
         let cache = self.sessions.shared_cache().unwrap_or_else(|error| {
             tracing::warn!("the cache is not used for Gnocchi's resources: {}", with_sources(&error));
             None
         });
-        Ok(Box::new(publisher.with_cache(cache)))
+        Ok(Box::new(publisher.with_cache(cache).with_witness(witness)))
     }
 
     /// Whether a publisher can be made. Nothing is sent.

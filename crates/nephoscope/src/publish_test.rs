@@ -12,6 +12,7 @@ use pipeline::{BuildError, Publisher, PublisherFactory as _, PublisherUrl, Recor
 use publishers::Witness;
 
 use crate::cli::{Invocation, PublishTest};
+use crate::gnocchi;
 use crate::role::Roles;
 use crate::surroundings::Surroundings;
 use crate::{Ending, say, settings};
@@ -20,6 +21,11 @@ use crate::{Ending, say, settings};
 const ATTEMPT: Duration = Duration::from_mins(2);
 /// How long connections may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What samples and events are called, unless a name is given.
+const NAME: &str = "nephoscope.publish_test";
+/// A meter that Ceilometer's resource definitions have, on a resource without attributes.
+const NAME_FOR_GNOCCHI: &str = "identity.authenticate.success";
 
 /// What became of one attempt.
 pub(crate) enum Published {
@@ -38,16 +44,18 @@ pub(crate) fn run(arguments: &PublishTest, invocation: &Invocation, surroundings
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
     let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-    let publishers = Roles::Notification.publishers(&config, to_publishers).with_witness(witness);
+    let publishers = Roles::Notification.publishers(&config, to_publishers).with_witness(witness.clone());
     let url = PublisherUrl::new(&arguments.url);
     let now = match now() {
         Ok(now) => now,
         Err(error) => return Ending::Failed(error),
     };
+    let usual = if url.scheme() == gnocchi::SCHEME && !arguments.event { NAME_FOR_GNOCCHI } else { NAME };
+    let name = arguments.name.as_deref().unwrap_or(usual);
     let (kind, records) = if arguments.event {
-        (RecordsKind::Events, Records::Events(vec![Arc::new(event(now))]))
+        (RecordsKind::Events, Records::Events(vec![Arc::new(event(name, now))]))
     } else {
-        (RecordsKind::Samples, Records::Samples(vec![Arc::new(sample(now))]))
+        (RecordsKind::Samples, Records::Samples(vec![Arc::new(sample(name, now))]))
     };
     let publisher = match publishers.build(&url, kind) {
         Ok(publisher) => publisher,
@@ -57,6 +65,10 @@ pub(crate) fn run(arguments: &PublishTest, invocation: &Invocation, surroundings
         Err(error) => return Ending::Failed(anyhow!("publisher {}: {error}", url.redacted())),
     };
     match publish_once(publisher, records) {
+        Ok(Published::Accepted) if witness.has_left_out() => Ending::Failed(anyhow!(
+            "{}: nothing was sent of {name}; name another one with --name",
+            url.redacted()
+        )),
         Ok(Published::Accepted) => {
             say(format_args!("accepted by {}: {}", url.redacted(), meaning(&url.scheme())));
             Ending::Done
@@ -125,9 +137,9 @@ pub(crate) fn now() -> anyhow::Result<Timestamp> {
         .context("this machine's clock shows a year beyond 1 to 9999")
 }
 
-fn sample(now: Timestamp) -> Sample {
+fn sample(name: &str, now: Timestamp) -> Sample {
     Sample {
-        name: "nephoscope.publish_test".into(),
+        name: name.into(),
         kind: MeterKind::Gauge,
         unit: "test".into(),
         volume: Value::Int(1),
@@ -144,10 +156,10 @@ fn sample(now: Timestamp) -> Sample {
     }
 }
 
-fn event(now: Timestamp) -> Event {
+fn event(name: &str, now: Timestamp) -> Event {
     Event {
         message_id: uuid::Uuid::new_v4().hyphenated().to_string().into(),
-        event_type: "nephoscope.publish_test".into(),
+        event_type: name.into(),
         generated: now,
         traits: vec![Trait {
             name: "resource_id".into(),

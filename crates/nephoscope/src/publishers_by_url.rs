@@ -96,7 +96,7 @@ impl Publishers {
         let witness = self.witness.clone();
         let scheme = url.scheme();
         Ok(match scheme.as_str() {
-            gnocchi::SCHEME => return self.settings.gnocchi.publisher(url),
+            gnocchi::SCHEME => return self.settings.gnocchi.publisher(url, witness),
             "file" => Box::new(FilePublisher::new(url, Arc::clone(&self.medium))?),
             "notifier" => Box::new(NotifierPublisher::new(url, kind, notifier, witness)?),
             "http" | "https" => Box::new(HttpPublisher::new(url, http, witness)?),

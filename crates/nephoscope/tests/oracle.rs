@@ -22,3 +22,5 @@ mod generated;
 mod harness;
 #[path = "oracle/live.rs"]
 mod live;
+#[path = "oracle/migrate.rs"]
+mod migrate;

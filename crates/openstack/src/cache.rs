@@ -75,11 +75,22 @@ impl Default for MemcachedOptions {
     }
 }
 
+/// Servers that watch over several Redis and name the master (Redis Sentinel).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisSentinels {
+    /// `host:port` of each; the first that knows is believed.
+    pub addresses: Vec<String>,
+    /// The name by which they know the master.
+    pub service: String,
+}
+
 /// Options of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisOptions {
-    /// `host:port`.
+    /// `host:port`; not used with `sentinels`.
     pub server: String,
+    /// Those who name the server, if it may change.
+    pub sentinels: Option<RedisSentinels>,
     /// The number of the database.
     pub database: u32,
     /// The user, if it is not the default one.
@@ -100,6 +111,7 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             server: "localhost:6379".to_owned(),
+            sentinels: None,
             database: 0,
             username: None,
             password: None,

@@ -49,7 +49,7 @@ pub use bytes::Bytes;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, StatusCode, Url};
 
-pub use cache::{Cache, CacheError, CacheOptions, MemcachedOptions, RedisOptions};
+pub use cache::{Cache, CacheError, CacheOptions, MemcachedOptions, RedisOptions, RedisSentinels};
 pub use error::{Error, ErrorKind};
 pub use filter::{Service, ServiceFilter};
 pub use options::{

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nephoscope_openstack::{Cache, CacheOptions, MemcachedOptions, RedisOptions};
+use nephoscope_http::TlsOptions;
+use nephoscope_openstack::{Cache, CacheOptions, MemcachedOptions, RedisOptions, RedisSentinels};
 use observability::clock::Clock;
-use testkit::{CacheServer, until, venv_python};
+use testkit::{CacheServer, RedisUnderSentinels, until, venv_python};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -108,6 +109,122 @@ fn redis_keeps_names() {
         let text = error.to_string();
         assert!(text.contains(words) && !text.contains("swordfish"), "{text}");
     }
+}
+
+/// TLS towards a server whose certificate is for 127.0.0.1 and which demands one of its clients.
+fn over_tls(
+    runtime: &tokio::runtime::Runtime,
+    server: &CacheServer,
+    options: impl Fn(TlsOptions) -> CacheOptions,
+) {
+    let files = server.certificates().unwrap();
+    let right = TlsOptions {
+        cafile: Some(files.ca.clone()),
+        certfile: Some(files.client_certificate.clone()),
+        keyfile: Some(files.client_key.clone()),
+        ..TlsOptions::default()
+    };
+    let make = |clock| Cache::with_clock(options(right.clone()), clock).unwrap();
+    behaves(runtime, make);
+    recovers(runtime, server, make);
+    let fails = |tls: TlsOptions| {
+        let cache = Cache::new(options(tls)).unwrap();
+        let error = runtime.block_on(cache.get("k")).unwrap_err();
+        assert_eq!(error.cause(), "connection", "{error}");
+        error.to_string()
+    };
+    let error = fails(TlsOptions { cafile: Some(files.stranger_ca.clone()), ..right.clone() });
+    assert!(error.contains("certificate"), "{error}");
+    // Without a certificate of its own a client is refused; how that shows depends on when the server says so.
+    fails(TlsOptions { certfile: None, keyfile: None, ..right.clone() });
+    let nowhere = TlsOptions { cafile: Some("/no/ca.pem".into()), ..right };
+    let error = Cache::new(options(nowhere)).unwrap_err().to_string();
+    assert!(error.contains("/no/ca.pem") && error.contains("tls_cafile"), "{error}");
+}
+
+#[test]
+fn memcached_keeps_names_over_tls() {
+    let server = CacheServer::memcached_tls().unwrap();
+    over_tls(&runtime(), &server, |tls| {
+        let servers = vec![server.address()];
+        CacheOptions::Memcached(MemcachedOptions { servers, tls: Some(tls), ..MemcachedOptions::default() })
+    });
+}
+
+#[test]
+fn redis_keeps_names_over_tls() {
+    let server = CacheServer::redis_tls().unwrap();
+    over_tls(&runtime(), &server, |tls| {
+        CacheOptions::Redis(RedisOptions {
+            server: server.address(),
+            tls: Some(tls),
+            ..RedisOptions::default()
+        })
+    });
+}
+
+/// The master dies, its replica takes over, and the old one comes back as a replica.
+#[test]
+fn the_master_that_sentinels_name_is_asked() {
+    let servers = RedisUnderSentinels::start("swordfish").unwrap();
+    let runtime = runtime();
+    let options = |addresses: Vec<String>, service: &str| {
+        CacheOptions::Redis(RedisOptions {
+            sentinels: Some(RedisSentinels { addresses, service: service.to_owned() }),
+            database: 3,
+            password: Some("swordfish".to_owned().into()),
+            ..RedisOptions::default()
+        })
+    };
+    let make = |clock| Cache::with_clock(options(servers.sentinels(), servers.name()), clock).unwrap();
+    behaves(&runtime, make);
+
+    let (clock, hand) = Clock::test(Timestamp::now());
+    let cache = make(clock);
+    runtime.block_on(cache.set("k", "before")).unwrap();
+    let first = servers.master().unwrap();
+    servers.kill_master().unwrap();
+    until("another master", || servers.master().ok().filter(|port| *port != first)).unwrap();
+    let set = |value: &str| runtime.block_on(cache.set("k", value));
+    until("a value with the new master", || set("after").ok()).unwrap();
+    assert_eq!(runtime.block_on(cache.get("k")).unwrap().as_deref(), Some("after"));
+
+    // Back again, and the master of the moment dies as well: the one that was named first is asked again.
+    servers.resume().unwrap();
+    let second = servers.master().unwrap();
+    assert_ne!(second, first);
+    // Not before it has what the other has, or the sentinels do not choose it.
+    let replica = Cache::new(CacheOptions::Redis(RedisOptions {
+        server: format!("127.0.0.1:{first}"),
+        database: 3,
+        password: Some("swordfish".to_owned().into()),
+        ..RedisOptions::default()
+    }));
+    let replica = replica.unwrap();
+    until("a replica", || runtime.block_on(replica.get("k")).ok().flatten()).unwrap();
+    // Somebody who is asked in vain to write to a replica asks for the master.
+    let error = runtime.block_on(replica.set("k", "x")).unwrap_err().to_string();
+    assert!(error.contains("READONLY"), "{error}");
+    servers.kill_master().unwrap();
+    until("the first as master", || servers.master().ok().filter(|port| *port == first)).unwrap();
+    until("a value with the first master", || {
+        hand.advance(Duration::from_secs(6));
+        set("back").ok()
+    })
+    .unwrap();
+
+    // A sentinel that hangs costs the time limit, and the next is asked.
+    servers.silence(0).unwrap();
+    let fresh = make(Clock::machine());
+    assert_eq!(runtime.block_on(fresh.get("k")).unwrap().as_deref(), Some("back"));
+    servers.speak(0).unwrap();
+    let other = Cache::new(options(servers.sentinels(), "nobody")).unwrap();
+    let error = runtime.block_on(other.get("k")).unwrap_err().to_string();
+    assert!(error.contains("knows no service \"nobody\""), "{error}");
+    let none = Cache::new(options(vec!["127.0.0.1:1".to_owned()], servers.name())).unwrap();
+    assert_eq!(runtime.block_on(none.get("k")).unwrap_err().cause(), "connection");
+    let error = Cache::new(options(Vec::new(), servers.name())).unwrap_err().to_string();
+    assert!(error.contains("redis_sentinels"), "{error}");
 }
 
 #[test]

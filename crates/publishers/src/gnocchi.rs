@@ -45,6 +45,8 @@ use progress::Progress;
 use shared::Shared;
 use writer::Writer;
 
+use crate::witness::Witness;
+
 /// Measures in one request at most. One is about 200 bytes, so that a body stays far below what proxies let through.
 const MEASURES: usize = 500;
 /// Names of unknown metrics that are remembered, so that each is logged once.
@@ -65,6 +67,7 @@ pub struct GnocchiPublisher {
     measures: usize,
     unknown: HashSet<String>,
     progress: Option<Progress>,
+    witness: Witness,
 }
 
 /// The project whose samples are left out.
@@ -112,6 +115,7 @@ impl GnocchiPublisher {
             measures: MEASURES,
             unknown: HashSet::new(),
             progress: None,
+            witness: Witness::nobody(),
         }
     }
 
@@ -130,6 +134,13 @@ impl GnocchiPublisher {
             self.policies = 0;
             self.unknown.clear();
         }
+    }
+
+    /// Lets `witness` look at the exchange with Gnocchi.
+    #[must_use]
+    pub fn with_witness(mut self, witness: Witness) -> Self {
+        self.writer.set_observer(&witness);
+        Self { witness, ..self }
     }
 
     async fn publish_all(&mut self, groups: Arc<[Records]>) -> Result<Refusals, PublishError> {
@@ -221,10 +232,19 @@ impl GnocchiPublisher {
                 Err(_) if !progress.is_open(place) => {}
                 Err(Unfit::Filtered) => {
                     skipped.increment(Skipped::FilteredProject);
+                    self.witness.tell_left_out(|| {
+                        format!("  filter_project leaves out the project of {}", sample.name)
+                    });
                     progress.accept(place);
                 }
                 Err(Unfit::UnknownMetric) => {
                     skipped.increment(Skipped::UnknownMetric);
+                    self.witness.tell_left_out(|| {
+                        format!(
+                            "  no resource type has the metric {}: Gnocchi gets nothing of it",
+                            sample.name
+                        )
+                    });
                     progress.accept(place);
                     if self.unknown.len() < UNKNOWN_NAMES && self.unknown.insert(sample.name.to_string()) {
                         tracing::warn!(

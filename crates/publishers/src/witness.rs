@@ -5,13 +5,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Takes the lines that a publisher tells.
-type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+type Listener = dyn Fn(&str) + Send + Sync;
 
 /// Whoever looks, or nobody.
 #[derive(Clone, Default)]
-pub struct Witness(Option<Listener>);
+pub struct Witness(Option<Arc<Seen<Listener>>>);
+
+struct Seen<F: ?Sized> {
+    has_left_out: AtomicBool,
+    listener: F,
+}
 
 impl Witness {
     /// Nobody looks.
@@ -22,14 +28,28 @@ impl Witness {
 
     /// `listener` gets each line.
     pub fn new(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(listener)))
+        Self(Some(Arc::new(Seen { has_left_out: AtomicBool::new(false), listener })))
     }
 
     /// Tells a line; it is made only if somebody looks.
     pub fn tell(&self, line: impl FnOnce() -> String) {
-        if let Some(listener) = &self.0 {
-            listener(&line());
+        if let Some(seen) = &self.0 {
+            (seen.listener)(&line());
         }
+    }
+
+    /// Tells of a record that is accepted although its peer gets nothing of it.
+    pub fn tell_left_out(&self, line: impl FnOnce() -> String) {
+        if let Some(seen) = &self.0 {
+            seen.has_left_out.store(true, Ordering::Relaxed);
+        }
+        self.tell(line);
+    }
+
+    /// Whether the peer of a publisher got nothing of a record.
+    #[must_use]
+    pub fn has_left_out(&self) -> bool {
+        self.0.as_ref().is_some_and(|seen| seen.has_left_out.load(Ordering::Relaxed))
     }
 }
 

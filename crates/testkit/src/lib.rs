@@ -30,7 +30,7 @@ pub mod rabbitmq;
 mod service;
 pub mod wait;
 
-pub use cache_server::CacheServer;
+pub use cache_server::{CacheServer, RedisUnderSentinels};
 pub use cloud::Cloud;
 pub use error::Error;
 pub use glance::Glance;

@@ -59,7 +59,9 @@ pub struct Certificates {
     pub client_key: PathBuf,
 }
 
-fn certificates<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Certificates>, D::Error> {
+pub(crate) fn certificates<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Certificates>, D::Error> {
     // Without TLS the launcher reports an empty table.
     let table = BTreeMap::<String, PathBuf>::deserialize(deserializer)?;
     let take = |name: &str| table.get(name).cloned().unwrap_or_default();

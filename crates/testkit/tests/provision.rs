@@ -73,9 +73,10 @@ const INSTALLS: &str = r"
 cat $R/usr/sbin/policy-rc.d > $R/met 2>&1
 [ -x $R/usr/sbin/policy-rc.d ] || echo not executable >> $R/met
 mkdir -p $R/usr/lib/rabbitmq/bin $R/usr/lib/postgresql/15/bin $R/usr/lib/any/faketime
-touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/bin/erl $R/usr/lib/postgresql/15/bin/postgres $R/usr/lib/any/faketime/libfaketimeMT.so.1
-touch $R/usr/bin/memcached $R/usr/bin/redis-server $R/usr/bin/prometheus-pushgateway $R/usr/bin/prometheus
-chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/bin/erl $R/usr/bin/memcached $R/usr/bin/redis-server $R/usr/bin/prometheus-pushgateway $R/usr/bin/prometheus";
+touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/lib/postgresql/15/bin/postgres $R/usr/lib/any/faketime/libfaketimeMT.so.1
+cd $R/usr/bin
+touch erl memcached redis-server prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
+chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server *";
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -98,7 +99,7 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     assert!(met.contains(FORBIDDEN) && !met.contains("not executable"), "{met}");
     assert!(machine.calls().contains(
         "install --no-install-recommends --no-upgrade rabbitmq-server postgresql libfaketime memcached redis-server \
-         prometheus-pushgateway prometheus"
+         prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap"
     ));
     assert_clean(&machine, false);
     // A second run has nothing to do.
@@ -191,7 +192,7 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     let output = machine.provision(&["test"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let wanted = "apt-get install -y --no-install-recommends rabbitmq-server postgresql libfaketime memcached \
-                  redis-server prometheus-pushgateway prometheus\n";
+                  redis-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");
     assert_clean(&machine, false);

@@ -14,6 +14,8 @@ pub(crate) struct PublishTest {
     pub(crate) url: String,
     /// An event instead of a sample.
     pub(crate) event: bool,
+    /// The meter, or the type of the event.
+    pub(crate) name: Option<String>,
 }
 
 /// The flags of `send-sample`: option in `[DEFAULT]`, short form, flag, placeholder and help.
@@ -77,12 +79,22 @@ pub(super) fn publish_test() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Send an event instead of a sample"),
         )
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .help(
+                    "Name of the meter, or type of the event: Gnocchi gets only what its resource definitions name \
+                     (default: nephoscope.publish_test; for gnocchi:// identity.authenticate.success)",
+                ),
+        )
 }
 
 pub(super) fn publish_test_arguments(matches: &ArgMatches) -> PublishTest {
     PublishTest {
         url: matches.get_one::<String>("url").cloned().unwrap_or_default(),
         event: matches.get_flag("event"),
+        name: matches.get_one::<String>("name").cloned(),
     }
 }
 

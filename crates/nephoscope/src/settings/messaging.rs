@@ -53,6 +53,9 @@ pub(crate) fn listeners(config: &Config) -> Result<Vec<ListenerConfig>, Messagin
         listener.options = options.clone();
         listener.topics = config.get(&notifications_bus::TOPICS).to_vec();
         listener.exchanges = config.get(&notification::NOTIFICATION_CONTROL_EXCHANGES).to_vec();
+        listener.pool = Some(config.get(&nephoscope::NOTIFICATION_POOL))
+            .filter(|name| !name.is_empty())
+            .map(ToOwned::to_owned);
         (listener.linger, listener.batch_size) = batch(config);
         listener.batch_bytes = BATCH_BYTES;
         listener.budget_bytes = u64::try_from(config.get(&nephoscope::IN_FLIGHT_BYTES)).unwrap_or(u64::MAX);
@@ -161,6 +164,13 @@ mod tests {
             urls(&[default, notifications, ("OS_NOTIFICATION__MESSAGING_URLS", "rabbit://h/one")]),
             ["one"]
         );
+    }
+
+    #[test]
+    fn a_pool_is_a_queue_of_our_own_only_if_it_has_a_name() {
+        let pool =
+            |name: &str| listeners_of(&[("OS_NEPHOSCOPE__NOTIFICATION_POOL", name)]).unwrap().remove(0).pool;
+        assert_eq!((pool(""), pool("nephoscope")), (None, Some("nephoscope".into())));
     }
 
     #[test]

@@ -201,4 +201,46 @@ fn changed_resource_definitions_are_taken_without_a_restart() {
     reload(&mut agent, TAKEN);
     publish_and_see(IDS[2], "second");
     assert!(agent.terminate().success());
+    a_test_of_the_publisher_shows_the_whole_exchange(&agent, &gnocchi);
+}
+
+/// What `publish-test` shows of the exchange with Gnocchi: policies, the unknown resource, its creation, the measure.
+fn a_test_of_the_publisher_shows_the_whole_exchange(agent: &Agent, gnocchi: &Gnocchi) {
+    let publish_test = |arguments: &[&str]| {
+        let output = run(agent, PROGRAM.as_ref(), &[&["publish-test", "gnocchi://"], arguments].concat());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, said, complaint) = publish_test(&[]);
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    let mut rest = said.as_str();
+    for part in [
+        "> POST /v1/archive_policy/\n> credentials: ***\n> Content-Type: application/json\n> {\"name\":",
+        "\n< 409 Conflict\n< {",
+        "> POST /v1/batch/resources/metrics/measures?create_metrics=True\n",
+        "\n< 400 Bad Request\n< {",
+        "Unknown resources",
+        "> POST /v1/resource/identity\n",
+        "\n< 201 Created\n< {",
+        "> POST /v1/batch/resources/metrics/measures?create_metrics=True\n",
+        "\n< 202 Accepted\n",
+        "accepted by gnocchi://: the server answered 2xx\n",
+    ] {
+        let Some((_, after)) = rest.split_once(part) else { panic!("{part}\nis not in\n{rest}\nof\n{said}") };
+        rest = after;
+    }
+    assert!(!said.to_lowercase().contains("authorization"), "{said}");
+    let found = gnocchi.get("/v1/resource/identity").unwrap();
+    assert_eq!(found[0]["original_resource_id"], "nephoscope-publish-test", "{found}");
+
+    for arguments in [&["--name", "nonsense"][..], &["--event"]] {
+        let (code, said, complaint) = publish_test(arguments);
+        assert_eq!(code, Some(1), "{said}{complaint}");
+        assert!(said.contains("Gnocchi gets nothing of it"), "{said}");
+        assert!(complaint.contains("nothing was sent of "), "{complaint}");
+    }
+    gnocchi.kill().unwrap();
+    let (code, said, complaint) = publish_test(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("\n! ") && complaint.contains("not accepted (unavailable)"), "{said}{complaint}");
 }

@@ -92,7 +92,7 @@ pub(crate) struct Written {
     pub(crate) events: Vec<String>,
 }
 
-fn pipeline(kind: &str, publisher: &str) -> String {
+pub(crate) fn pipeline(kind: &str, publisher: &str) -> String {
     format!(
         "sources:\n  - name: source\n    {kind}: ['*']\n    sinks: [sink]\nsinks:\n  - name: sink\n    \
          publishers: ['{publisher}']\n"

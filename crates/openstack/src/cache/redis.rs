@@ -1,4 +1,6 @@
-//! Redis, by its protocol (RESP 2): AUTH, SELECT, GET, SET.
+//! Redis, by its protocol (RESP 2): AUTH, SELECT, GET, SET; one server, or the master that sentinels name.
+
+mod sentinels;
 
 use std::time::Duration;
 
@@ -8,13 +10,14 @@ use super::connection::{Progress, Server, ServerOptions, Welcome, line};
 use super::dogpile::Cached;
 use super::{CacheError, MAX_VALUE_BYTES, RedisOptions};
 use crate::Error;
+use sentinels::Sentinels;
 
 const DEFAULT_PORT: u16 = 6379;
 /// How long a server that failed is left alone.
 const REST: Duration = Duration::from_secs(5);
 
 pub(super) struct Redis {
-    server: Server,
+    servers: Servers,
     /// What comes first on a connection.
     hello: Vec<u8>,
     welcome: Welcome,
@@ -22,17 +25,27 @@ pub(super) struct Redis {
     clock: Clock,
 }
 
+/// Whom to ask.
+enum Servers {
+    One(Box<Server>),
+    Watched(Box<Sentinels>),
+}
+
 impl Redis {
     pub(super) fn new(options: RedisOptions, clock: Clock) -> Result<Self, Error> {
-        let server = ServerOptions {
-            option: "redis_server",
-            address: &options.server,
-            default_port: DEFAULT_PORT,
-            tls: options.tls.as_ref(),
-            timeout: options.timeout,
-            rest: REST,
+        let servers = if let Some(named) = &options.sentinels {
+            Servers::Watched(Box::new(Sentinels::new(named, &options, &clock)?))
+        } else {
+            let server = ServerOptions {
+                option: "redis_server",
+                address: &options.server,
+                default_port: DEFAULT_PORT,
+                tls: options.tls.as_ref(),
+                timeout: options.timeout,
+                rest: REST,
+            };
+            Servers::One(Box::new(Server::new(&server, clock.clone())?))
         };
-        let server = Server::new(&server, clock.clone())?;
         let mut hello = Vec::new();
         let password = options.password.as_ref().map(|password| password.expose().as_str());
         let welcome: Welcome = match (&options.username, password) {
@@ -47,13 +60,31 @@ impl Redis {
             (_, None) => |bytes| welcome(bytes, 1),
         };
         write(&mut hello, &[b"SELECT", options.database.to_string().as_bytes()]);
-        Ok(Self { server, hello, welcome, options, clock })
+        Ok(Self { servers, hello, welcome, options, clock })
+    }
+
+    /// Asks the server; if it is no longer the master, the one that is.
+    async fn ask<T>(&self, request: &[u8], answer: fn(&[u8]) -> Progress<T>) -> Result<T, CacheError> {
+        let hello = Some((self.hello.as_slice(), self.welcome));
+        let sentinels = match &self.servers {
+            Servers::One(server) => return server.ask(hello, request, answer).await,
+            Servers::Watched(sentinels) => sentinels,
+        };
+        let master = sentinels.master().await?;
+        let error = match master.ask(hello, request, answer).await {
+            Err(error) if sentinels::may_have_moved(&error) => error,
+            other => return other,
+        };
+        match sentinels.other_than(&master).await {
+            Some(other) => other.ask(hello, request, answer).await,
+            None => Err(error),
+        }
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<String>, CacheError> {
         let mut request = Vec::new();
         write(&mut request, &[b"GET", key.as_bytes()]);
-        let found = self.server.ask(Some((self.hello.as_slice(), self.welcome)), &request, bulk).await?;
+        let found = self.ask(&request, bulk).await?;
         let cached = found.as_deref().and_then(Cached::from_serialized);
         let cached = cached.filter(|cached| cached.holds(self.options.expiration, self.clock.now()));
         Ok(cached.map(|cached| cached.value))
@@ -65,7 +96,7 @@ impl Redis {
         let seconds = keep.as_secs().max(1).to_string();
         let mut request = Vec::new();
         write(&mut request, &[b"SET", key.as_bytes(), &value, b"EX", seconds.as_bytes()]);
-        self.server.ask(Some((self.hello.as_slice(), self.welcome)), &request, ok).await
+        self.ask(&request, ok).await
     }
 }
 

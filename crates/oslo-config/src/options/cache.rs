@@ -4,8 +4,6 @@ use crate::option::build_names::{was, was_in};
 use crate::option::{boolean, float, integer, list, multi, nullable_integer, nullable_text, text};
 
 const LIBRARY: &str = "it tunes a Python library";
-const SENTINEL: &str =
-    "Redis sentinels are not asked; name the server, or a proxy before it, in redis_server";
 const KEEPALIVE: &str = "each access has its own time limit, socket_timeout";
 
 options! { "cache";
@@ -48,10 +46,10 @@ options! { "cache";
     REDIS_SERVER: Str = text("redis_server", "localhost:6379");
     /// Number of the Redis database.
     REDIS_DB: Int = integer("redis_db", 0).min(0);
-    /// Redis sentinels, `host:port`.
-    REDIS_SENTINELS: List = list("redis_sentinels", &["localhost:26379"]).no_effect(SENTINEL);
+    /// Redis sentinels, `host:port`, for `backend = dogpile.cache.redis_sentinel`.
+    REDIS_SENTINELS: List = list("redis_sentinels", &["localhost:26379"]);
     /// Name that the sentinels know the Redis service by.
-    REDIS_SENTINEL_SERVICE_NAME: Str = text("redis_sentinel_service_name", "mymaster").no_effect(SENTINEL);
+    REDIS_SENTINEL_SERVICE_NAME: Str = text("redis_sentinel_service_name", "mymaster");
     /// User of the backend.
     USERNAME: OptStr = nullable_text("username")
         .formerly(&[was_in("cache", "memcache_username"), was_in("cache", "redis_username")]);

@@ -10,6 +10,9 @@ options! { "nephoscope";
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
     /// Where the notification agent answers health and metrics.
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");
+    /// Name of a queue of our own, which gets a copy of every notification beside the queues that other agents consume
+    /// (oslo.messaging calls it a pool). Empty: the usual queues, which all agents share.
+    NOTIFICATION_POOL: Str = text("notification_pool", "");
     /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Bytes on disk of dead letters at most: messages that cannot be processed, kept under `state_dir` until they are

@@ -9,6 +9,8 @@ use openstack::{Bytes, Method, Response, Service};
 use pipeline::PublishError;
 use tokio::time::Instant;
 
+use crate::witness::{Witness, body_text};
+
 /// The longest that is waited because of a `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The largest answer: a page of 1 000 resources with all their metrics.
@@ -26,6 +28,7 @@ pub struct Client {
     timeout: Duration,
     /// Nothing is sent before: a server has asked for it.
     not_before: Mutex<Option<Instant>>,
+    witness: Witness,
 }
 
 /// Why a request has not done what it should.
@@ -123,7 +126,12 @@ impl Client {
     /// Requests go to `service` and take `timeout` at most.
     #[must_use]
     pub fn new(service: Service, timeout: Duration) -> Self {
-        Self { service, timeout, not_before: Mutex::default() }
+        Self { service, timeout, not_before: Mutex::default(), witness: Witness::nobody() }
+    }
+
+    /// Lets `witness` look at requests and answers.
+    pub(super) fn set_witness(&mut self, witness: Witness) {
+        self.witness = witness;
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -149,19 +157,34 @@ impl Client {
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Response, Failure> {
         self.pause().await;
+        let shown = method.clone();
         let mut request = self
             .service
             .request(method, path)
             .header("Accept", JSON)
             .deadline(self.timeout)
             .body_limit(ANSWER_BYTES);
+        self.witness.tell(|| {
+            let head = format!("> {shown} {path}\n> credentials: ***");
+            match &body {
+                Some((kind, body)) => format!("{head}\n> Content-Type: {kind}\n> {}", body_text(body)),
+                None => head,
+            }
+        });
         if let Some((kind, body)) = body {
             request = request.body(kind, Bytes::from(body));
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Err(self.later(&error).into()),
+            Err(error) => {
+                self.witness.tell(|| format!("! {error}"));
+                return Err(self.later(&error).into());
+            }
         };
+        self.witness.tell(|| {
+            let text = body_text(&response.body);
+            format!("< {}{}{text}", response.status, if text.is_empty() { "" } else { "\n< " })
+        });
         let status = response.status.as_u16();
         if response.status.is_success() {
             return Ok(response);

@@ -45,6 +45,9 @@ impl Writer {
                 Err(definitions::Unmapped::EventType { event_type }) => {
                     tracing::debug!(%event_type, "no resource type has events of this type");
                     self.metrics.skipped.increment(Skipped::UnknownEvent);
+                    self.observer.tell_left_out(|| {
+                        format!("  no resource type has events of the type {event_type}: Gnocchi gets nothing of it")
+                    });
                     progress.accept(*place);
                 }
                 Err(other) => progress.refuse(*place, other.label(), other.to_string()),

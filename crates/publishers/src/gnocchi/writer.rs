@@ -19,6 +19,7 @@ use super::metrics::GnocchiMetrics;
 use super::progress::Progress;
 use super::shared::{self, Shared};
 use super::suspects::{Guilty, Search, Witness, waiting};
+use crate::witness::Witness as Observer;
 
 /// Where measures of many resources go. Metrics that are not there are created.
 pub(super) const MEASURES: &str = "/v1/batch/resources/metrics/measures?create_metrics=True";
@@ -62,6 +63,7 @@ pub(super) struct Writer {
     pub(super) guilty: Mutex<Guilty>,
     /// Gnocchi has taken something: what it forbids from then on, it forbids for the sake of that resource.
     may_write: AtomicBool,
+    pub(super) observer: Observer,
 }
 
 /// What became of a resource that was to be created.
@@ -95,12 +97,19 @@ impl Writer {
             witness: Mutex::default(),
             guilty: Mutex::default(),
             may_write: AtomicBool::new(false),
+            observer: Observer::nobody(),
         }
     }
 
     /// Looks in `shared` for what other agents have told Gnocchi.
     pub(super) fn share(&mut self, shared: Option<Shared>) {
         self.shared = shared;
+    }
+
+    /// Lets `observer` look at the exchange.
+    pub(super) fn set_observer(&mut self, observer: &Observer) {
+        self.client.set_witness(observer.clone());
+        self.observer = observer.clone();
     }
 
     /// Sends the measures that are open, and notes what became of each.

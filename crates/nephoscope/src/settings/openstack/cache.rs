@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use nephoscope_http::TlsOptions;
 use openstack::cache::DEFAULT_EXPIRATION;
-use openstack::{CacheOptions, MemcachedOptions, RedisOptions, Url};
+use openstack::{CacheOptions, MemcachedOptions, RedisOptions, RedisSentinels, Url};
 use oslo_config::Config;
 use oslo_config::options::cache;
 
 use super::{OpenStackError, seconds, text};
 
 const SECTION: &str = "cache";
-const SUPPORTED: &str =
-    "use dogpile.cache.memcached, dogpile.cache.redis, dogpile.cache.memory or dogpile.cache.null";
+const SUPPORTED: &str = "use dogpile.cache.memcached, dogpile.cache.redis, dogpile.cache.redis_sentinel, dogpile.cache.memory or \
+     dogpile.cache.null";
 
 /// Where names are kept: in process for ten minutes unless `[cache] enabled` says otherwise.
 pub(crate) fn cache_options(config: &Config) -> Result<CacheOptions, OpenStackError> {
@@ -34,6 +34,13 @@ pub(crate) fn cache_options(config: &Config) -> Result<CacheOptions, OpenStackEr
         | "dogpile.cache.pylibmc"
         | "dogpile.cache.bmemcached" => CacheOptions::Memcached(memcached(config, expiration)?),
         "dogpile.cache.redis" => CacheOptions::Redis(redis(config, expiration)?),
+        "dogpile.cache.redis_sentinel" => {
+            let sentinels = RedisSentinels {
+                addresses: config.get(&cache::REDIS_SENTINELS).to_vec(),
+                service: config.get(&cache::REDIS_SENTINEL_SERVICE_NAME).to_owned(),
+            };
+            CacheOptions::Redis(RedisOptions { sentinels: Some(sentinels), ..redis(config, expiration)? })
+        }
         other => return Err(wrong("backend", other, "this back end is not supported", SUPPORTED)),
     };
     Ok(options)
@@ -66,6 +73,7 @@ fn redis(config: &Config, expiration: Duration) -> Result<RedisOptions, OpenStac
     let owned = |value: Option<&str>| text(value).map(str::to_owned);
     let mut options = RedisOptions {
         server: config.get(&cache::REDIS_SERVER).to_owned(),
+        sentinels: None,
         database: u32::try_from(config.get(&cache::REDIS_DB)).unwrap_or(0),
         username: owned(config.get(&cache::USERNAME)),
         password: owned(config.get(&cache::PASSWORD)).map(Into::into),

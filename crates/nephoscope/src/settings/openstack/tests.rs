@@ -212,6 +212,18 @@ fn memcached_and_redis_take_their_options() {
     };
     assert_eq!((redis.server.as_str(), redis.database, redis.username.as_deref()), ("cache:1", 5, Some("u")));
     assert!(redis.tls.is_some());
+    let sentinels = [
+        ("enabled", "true"),
+        ("backend", "dogpile.cache.redis_sentinel"),
+        ("redis_sentinels", "one:26379,two:26380"),
+        ("redis_sentinel_service_name", "names"),
+    ];
+    let Ok(CacheOptions::Redis(redis)) = cache(&sentinels) else { panic!() };
+    let sentinels = redis.sentinels.unwrap();
+    assert_eq!(
+        (sentinels.addresses.join(" ").as_str(), sentinels.service.as_str()),
+        ("one:26379 two:26380", "names")
+    );
 }
 
 #[test]
@@ -220,10 +232,6 @@ fn what_is_wrong_with_the_cache_names_the_option() {
         cache(&[("enabled", "true"), ("backend", backend), (name, value)])
     };
     for (found, words) in [
-        (
-            enabled("redis_db", "0", "dogpile.cache.redis_sentinel"),
-            "[cache] backend = dogpile.cache.redis_sentinel",
-        ),
         (
             enabled("memcache_sasl_enabled", "true", "dogpile.cache.memcached"),
             "[cache] memcache_sasl_enabled",

@@ -1,0 +1,175 @@
+//! The units of an installed package, started as far as that is possible without systemd: the account, directories,
+//! limits, capabilities and filters of system calls that they name, and the service manager's socket.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use testkit::{Oracle, Port, Process, Producer, shared_rabbitmq, until};
+
+use crate::build::packages;
+use crate::clean_root::CleanRoot;
+use crate::units::settings;
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// What stands in for systemd: the socket that a unit's program reports to.
+struct Manager {
+    socket: UnixDatagram,
+    heard: Vec<String>,
+}
+
+impl Manager {
+    const SOCKET: &'static str = "/run/notify";
+
+    fn new(root: &CleanRoot) -> Self {
+        let path: PathBuf = root.at(Self::SOCKET);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        Self { socket, heard: Vec::new() }
+    }
+
+    /// Waits for a message that has this in it; those before it are passed over.
+    fn hear(&mut self, wanted: &str, process: &Process) -> String {
+        let start = Instant::now();
+        let mut buffer = [0; 4096];
+        while start.elapsed() < LONG {
+            if let Ok(length) = self.socket.recv(&mut buffer) {
+                let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                self.heard.push(message.clone());
+                if message.contains(wanted) {
+                    return message;
+                }
+            }
+        }
+        panic!("no {wanted}, but {:?}\n{}", self.heard, process.output());
+    }
+}
+
+fn installed() -> CleanRoot {
+    let root = CleanRoot::new();
+    root.dpkg("--install", &[&packages().nephoscope]);
+    root
+}
+
+/// Writes a file of the configuration as the operator's guide says.
+fn configure(root: &CleanRoot, name: &str, text: &str) {
+    let path = format!("/etc/ceilometer/{name}");
+    root.write(&path, text);
+    root.sh(&format!("chown root:ceilometer {path} && chmod 640 {path}"));
+}
+
+fn pipelines(root: &CleanRoot) {
+    for (name, key, file) in [
+        ("pipeline.yaml", "meters", "/var/lib/nephoscope/samples.json"),
+        ("event_pipeline.yaml", "events", "/var/log/nephoscope/events.json"),
+    ] {
+        let text = format!(
+            "sources:\n  - {{name: s, {key}: ['*'], sinks: [k]}}\nsinks:\n  - name: k\n    publishers: \
+             ['file://{file}?json']\n"
+        );
+        configure(root, name, &text);
+    }
+}
+
+/// A field of the process's state.
+fn state(process: &Process, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+/// Sends the signal that ExecReload= names.
+fn reload(unit: &str, process: &Process) {
+    let command = settings(unit)["ExecReload"].join(" ").replace("$MAINPID", &process.pid().to_string());
+    let words: Vec<&str> = command.split(' ').collect();
+    assert!(Command::new(words[0]).args(&words[1..]).status().unwrap().success(), "{command}");
+}
+
+#[test]
+fn the_unit_of_the_notification_agent_starts_works_reloads_and_stops() {
+    let root = installed();
+    let vhost = shared_rabbitmq().vhost("unit").unwrap();
+    let port = Port::take().unwrap();
+    configure(
+        &root,
+        "ceilometer.conf",
+        &format!(
+            "[DEFAULT]\ntransport_url = {}\n[nephoscope]\nnotification_listen_address = 127.0.0.1:{}\n",
+            vhost.transport_url(),
+            port.number()
+        ),
+    );
+    pipelines(&root);
+    let unit = "nephoscope-notification.service";
+    let mut manager = Manager::new(&root);
+    // Not so long that nobody wants to wait for it.
+    let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
+    let mut process = root.unit(&["--set", "WatchdogSec=3", "--env", &socket, unit]).start().unwrap();
+    manager.hear("READY=1", &process);
+    manager.hear("STATUS=listener: consuming", &process);
+    for (field, expected) in [
+        ("NoNewPrivs", "1"),
+        ("Seccomp", "2"),
+        ("CapEff", "0000000000000000"),
+        ("CapBnd", "0000000000000000"),
+    ] {
+        assert_eq!(state(&process, field), expected, "{field}");
+    }
+    assert_eq!(state(&process, "Umask"), "0027");
+
+    let oracle = Arc::new(Oracle::new());
+    let producer = Producer::start(&vhost.amqp_url(), &oracle).unwrap();
+    producer.notify("glance", "notifications.info").unwrap();
+    producer.flush(LONG).unwrap();
+    for path in ["/var/lib/nephoscope/samples.json", "/var/log/nephoscope/events.json"] {
+        let lines = || root.try_sh(&format!("test -s {path}")).status.success().then_some(());
+        until("a record", lines).unwrap_or_else(|late| panic!("{late}\n{}", process.output()));
+        assert_eq!(root.owner_and_mode(path), "nephoscope:nephoscope 640", "{path}");
+    }
+    manager.hear("WATCHDOG=1", &process);
+    assert_eq!(root.owner_and_mode("/var/lib/nephoscope/notification.sock"), "nephoscope:nephoscope 600");
+    assert_eq!(root.owner_and_mode("/var/lib/nephoscope/buffer"), "nephoscope:nephoscope 750");
+
+    reload(unit, &process);
+    let message = manager.hear("RELOADING=1", &process);
+    assert!(message.contains("MONOTONIC_USEC="), "{message}");
+    manager.hear("READY=1\nSTATUS=configuration read again", &process);
+    configure(&root, "pipeline.yaml", "sources: [");
+    reload(unit, &process);
+    manager.hear("STATUS=configuration not taken: ", &process);
+
+    let ended = process.terminate().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", process.output());
+    manager.hear("STOPPING=1", &process);
+    // A service manager would start it again in vain.
+    let mut again = root.unit(&["--env", &socket, unit]).start().unwrap();
+    let status = again.wait(LONG).unwrap().code().unwrap().to_string();
+    assert_eq!(status, "78", "{}", again.output());
+    let prevents = settings(unit)["RestartPreventExitStatus"].join(" ");
+    assert!(prevents.split(' ').any(|known| known == status), "{prevents}");
+    assert!(!again.output().contains("Operation not permitted"), "{}", again.output());
+}
+
+#[test]
+fn the_unit_of_every_role_starts_on_what_is_packaged() {
+    let root = installed();
+    let port = Port::take().unwrap();
+    let mut manager = Manager::new(&root);
+    let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
+    let address = format!("OS_NEPHOSCOPE__RUN_LISTEN_ADDRESS=127.0.0.1:{}", port.number());
+    let arguments = ["--env", socket.as_str(), "--env", address.as_str(), "nephoscope.service"];
+    let mut process = root.unit(&arguments).start().unwrap();
+    manager.hear("READY=1", &process);
+    until("the control socket", || root.at("/var/lib/nephoscope/run.sock").exists().then_some(())).unwrap();
+    assert_eq!(root.owner_and_mode("/var/lib/nephoscope"), "nephoscope:nephoscope 750");
+    let ended = process.terminate().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", process.output());
+    manager.hear("STOPPING=1", &process);
+    assert!(!process.output().contains("WARN"), "{}", process.output());
+}
