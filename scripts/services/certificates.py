@@ -32,7 +32,7 @@ def make(launcher):
         )  # fmt: skip
         extensions = launcher.write(
             f"tls/{name}.ext",
-            f"basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+            f"basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
             f"extendedKeyUsage={usage}\nsubjectAltName={alternative}\n",
             0o644,
         )

@@ -73,10 +73,14 @@ const INSTALLS: &str = r"
 cat $R/usr/sbin/policy-rc.d > $R/met 2>&1
 [ -x $R/usr/sbin/policy-rc.d ] || echo not executable >> $R/met
 mkdir -p $R/usr/lib/rabbitmq/bin $R/usr/lib/postgresql/15/bin $R/usr/lib/any/faketime
+mkdir -p $R/usr/lib/any/libvirt/connection-driver $R/usr/lib/any/sasl2 $R/usr/lib/python3/dist-packages
 touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/lib/postgresql/15/bin/postgres $R/usr/lib/any/faketime/libfaketimeMT.so.1
+touch $R/usr/lib/any/libvirt/connection-driver/libvirt_driver_qemu.so $R/usr/lib/any/sasl2/libscram.so
+touch $R/usr/lib/python3/dist-packages/libvirt.py $R/usr/sbin/libvirtd
 cd $R/usr/bin
 touch erl memcached redis-server prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
-chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server *";
+touch qemu-system-x86_64 virsh
+chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/sbin/libvirtd *";
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -84,8 +88,8 @@ fn text(output: &Output) -> String {
 
 /// Nothing but the policy itself remains beside it.
 fn assert_clean(machine: &Machine, policy_exists: bool) {
-    let names: Vec<_> =
-        fs::read_dir(machine.path("usr/sbin")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let names = fs::read_dir(machine.path("usr/sbin")).unwrap().map(|e| e.unwrap().file_name());
+    let names: Vec<_> = names.filter(|name| name != "libvirtd").collect();
     assert_eq!(names.len(), usize::from(policy_exists), "{names:?}");
     assert_eq!(machine.policy().exists(), policy_exists);
 }
@@ -99,7 +103,8 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     assert!(met.contains(FORBIDDEN) && !met.contains("not executable"), "{met}");
     assert!(machine.calls().contains(
         "install --no-install-recommends --no-upgrade rabbitmq-server postgresql libfaketime memcached redis-server \
-         prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap"
+         prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap libvirt-daemon \
+         libvirt-daemon-driver-qemu qemu-system-x86 libvirt-clients python3-libvirt libsasl2-modules"
     ));
     assert_clean(&machine, false);
     // A second run has nothing to do.
@@ -192,7 +197,9 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     let output = machine.provision(&["test"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let wanted = "apt-get install -y --no-install-recommends rabbitmq-server postgresql libfaketime memcached \
-                  redis-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap\n";
+                  redis-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap \
+                  libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 libvirt-clients python3-libvirt \
+                  libsasl2-modules\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");
     assert_clean(&machine, false);
