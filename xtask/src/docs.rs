@@ -12,6 +12,7 @@ use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
+use polling::PollingMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
 
@@ -42,6 +43,7 @@ fn metrics() -> String {
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
+    let _ = PollingMetrics::register(&metrics.component("polling"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     observability::metrics::reference(&metrics.inventory())
