@@ -10,7 +10,8 @@ use oslo_config::options::{
     agent, messaging, nephoscope, notifications_bus, polling as options, publisher, publisher_notifier,
 };
 use oslo_config::{Config, CredentialsOf};
-use oslo_messaging::{AmqpMetrics, NotifierConfig, Version};
+use oslo_messaging::envelope::Version;
+use oslo_messaging::{AmqpMetrics, NotifierConfig};
 use polling::config::PollingConfig;
 use polling::{NotificationsSettings, Plan, TaskOptions};
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
