@@ -163,7 +163,7 @@ impl Router {
         let known = self.publishers.iter().chain(&self.retired).cloned().collect();
         let (router, workers) = Self::build(config, self.kind, factory, limits, retry, &self.metrics, known)?;
         let (tap, carries_any_volume) = (self.tap.clone(), self.carries_any_volume);
-        Ok((Self { tap, carries_any_volume, ..router }, workers))
+        Ok((Self { carries_any_volume, tap, ..router }, workers))
     }
 
     /// Lets samples through that carry no number, for publishers whose receivers decide about them: another agent's

@@ -100,7 +100,8 @@ fn generated(random: &mut fastrand::Rng, count: usize) -> Vec<String> {
     for _ in 0..count {
         let mut text = String::from("sources:\n");
         for _ in 0..=random.usize(..2) {
-            let meters: Vec<&str> = (0..random.usize(..4)).map(|_| pick(random, &METERS)).collect();
+            let count = [1, 1, 1, 2, 2, 3, 0][random.usize(..7)];
+            let meters: Vec<&str> = (0..count).map(|_| pick(random, &METERS)).collect();
             // Wrong intervals would hide what is wrong elsewhere, were they as frequent as right ones.
             let interval = if random.bool() { "60" } else { pick(random, &INTERVALS) };
             text.push_str(&format!(

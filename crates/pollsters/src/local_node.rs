@@ -10,6 +10,7 @@ struct LocalNode {
 }
 
 /// Makes it.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a line in the table")]
 pub(crate) fn discovery(tools: &Tools) -> Result<Box<dyn Discovery>, MakeError> {
     Ok(Box::new(LocalNode { host: tools.host.clone() }))
 }

@@ -57,9 +57,9 @@ fn what_there_is_not_is_told_with_its_place() {
         "warning polling.yaml:2:3: the source \"s\" selects a pollster that this version does not have: volume.size; they are",
         // That of another namespace is another agent's.
         "warning polling.yaml:2:54: no pollster is named \"imag.size\"; `nephoscope pollsters` lists",
-        "warning polling.yaml:2:87: there is no discovery \"image\" in the namespaces of this agent; it finds nothing; the \
+        "warning polling.yaml:2:85: there is no discovery \"image\" in the namespaces of this agent; it finds nothing; the \
          discoveries are images",
-        "fatal polling.yaml:2:94: the discovery images cannot run: [service_credentials] auth_url is not set; ",
+        "fatal polling.yaml:2:92: the discovery images cannot run: [service_credentials] auth_url is not set; ",
     ]) {
         assert!(problem.starts_with(words), "{problem}");
     }

@@ -63,7 +63,10 @@ impl At {
             let text = sample.timestamp.as_str().unwrap();
             format!("{} {}", sample.name, text.get(14..19).unwrap())
         };
-        samples.iter().map(time).collect()
+        let mut polls: Vec<String> = samples.iter().map(time).collect();
+        // Tasks that are due at the same time run in any order.
+        polls.sort_by_key(|poll| poll.split_once(' ').map(|(name, time)| (time.to_owned(), name.to_owned())));
+        polls
     }
 
     fn agent(&mut self) -> &mut Agent {

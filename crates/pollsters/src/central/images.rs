@@ -63,6 +63,7 @@ impl Discovery for Images {
 struct Size;
 
 /// Makes the pollster.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a line in the table")]
 pub(super) fn size(_tools: &Tools) -> Result<Box<dyn Pollster>, MakeError> {
     Ok(Box::new(Size))
 }
