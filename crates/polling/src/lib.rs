@@ -1,6 +1,6 @@
 //! The polling agent: when what is polled, with which resources, and where the samples go.
 //!
-//! - [`config`]: `polling.yaml`.
+//! - [`config`]: what `polling.yaml` says.
 //! - [`Plan`]: its sources coupled with the pollsters that there are; one task an interval.
 //! - [`Agent`]: runs the tasks, replaces them on a reload, and stops them.
 //! - [`Output`]: where samples go; [`ToRouter`] brings them to pipelines, of which [`Notifications`] is the publisher that
