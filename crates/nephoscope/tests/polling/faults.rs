@@ -167,7 +167,7 @@ fn a_changed_definition_is_taken_or_refused_as_a_whole() {
     agent.wait_ready();
     wait_for_cycles(&mut agent, 1.0);
     // What passes can be seen.
-    let mut tap = agent.tap(&["--role", "polling", "--meter", "image.*", "--count", "1"]);
+    let tap = agent.tap(&["--role", "polling", "--meter", "image.*", "--count", "1"]);
     tap.line("image.size").unwrap();
     let path = agent.path("polling.yaml");
     let old = fs::read_to_string(&path).unwrap();
