@@ -125,7 +125,7 @@ impl Task {
             let mut polls = futures_util::stream::iter(polls).buffer_unordered(limit.max(1));
             while polls.next().await.is_some() {}
         }
-        let label = format!("{}", self.interval_seconds);
+        let label = self.interval_seconds.to_string();
         metrics.cycles.with([&label]).inc();
         metrics.cycle_duration.with([&label]).observe(clock.elapsed(started).as_secs_f64());
         run.into_report()

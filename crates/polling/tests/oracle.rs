@@ -12,6 +12,7 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -37,7 +38,10 @@ fn original(scenarios: &[serde_json::Value]) -> Vec<serde_json::Value> {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let lines: String = scenarios.iter().map(|scenario| format!("{scenario}\n")).collect();
+    let mut lines = String::new();
+    for scenario in scenarios {
+        let _ = writeln!(lines, "{scenario}");
+    }
     let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().unwrap();
     writing.join().unwrap().unwrap();
@@ -104,13 +108,14 @@ fn generated(random: &mut fastrand::Rng, count: usize) -> Vec<String> {
             let meters: Vec<&str> = (0..count).map(|_| pick(random, &METERS)).collect();
             // Wrong intervals would hide what is wrong elsewhere, were they as frequent as right ones.
             let interval = if random.bool() { "60" } else { pick(random, &INTERVALS) };
-            text.push_str(&format!(
-                "- {{name: s{}, interval: {interval}, meters: [{}]{}{}}}\n",
+            let _ = writeln!(
+                text,
+                "- {{name: s{}, interval: {interval}, meters: [{}]{}{}}}",
                 random.usize(..3),
                 meters.join(", "),
                 pick(random, &RESOURCES),
                 pick(random, &DISCOVERIES)
-            ));
+            );
         }
         texts.push(text);
     }
@@ -235,7 +240,7 @@ impl Scenario {
             discoveries.insert(name.to_owned(), json!({ "finds": finds, "fails": fails }));
         }
         let mut definition = String::from("sources:\n");
-        for _ in 0..1 + random.usize(..4) {
+        for _ in 0..=random.usize(..4) {
             let meters = ["'*'", "a", "'!a'", "c.*"][random.usize(..4)];
             let resources = if random.bool() {
                 String::new()
@@ -244,11 +249,12 @@ impl Scenario {
             };
             let discovery = ["", "discovery: [d], ", "discovery: ['d:x', empty], ", "discovery: [e, none]"]
                 [random.usize(..4)];
-            definition.push_str(&format!(
-                "- {{name: s{}, interval: {}, meters: [{meters}], {resources}{discovery}}}\n",
+            let _ = writeln!(
+                definition,
+                "- {{name: s{}, interval: {}, meters: [{meters}], {resources}{discovery}}}",
                 random.usize(..3),
                 60 * (1 + random.usize(..2)),
-            ));
+            );
         }
         Self { definition, pollsters, discoveries, batch_size: random.usize(..5), cycles: 2 }
     }
