@@ -12,6 +12,7 @@ use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
+use polling::PollingMetrics;
 use publishers::exporter::ExporterMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
@@ -43,6 +44,7 @@ fn metrics() -> String {
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
+    let _ = PollingMetrics::register(&metrics.component("polling"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));

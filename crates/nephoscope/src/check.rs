@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use definitions::{Problem, Severity};
 use observability::metrics::Metrics;
+use oslo_config::Config;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::Invocation;
 use crate::gnocchi;
 use crate::role::Roles;
+use crate::settings::openstack::Sessions;
 use crate::surroundings::Surroundings;
 use crate::{Ending, role, say, settings};
 
@@ -46,46 +48,87 @@ pub(crate) fn check(
         }
     }
     let config = inspection.config;
-    let (definitions, problems) = settings::load_definitions(&config);
-    for problem in &problems {
-        report(problem.severity, &problem.to_string());
-    }
     if let Err(error) = settings::log_options(&config, &invocation.program, surroundings) {
         report(Severity::Error, &with_sources(&error));
     }
-    let listeners = settings::listeners(&config).unwrap_or_else(|error| {
-        report(Severity::Error, &with_sources(&error));
-        Vec::new()
-    });
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     if let Err(error) = sessions.names() {
         report(Severity::Error, &with_sources(&error));
     }
-    if let Some(definitions) = definitions {
-        for file in &definitions.files {
-            say(format_args!("read: {file}"));
-        }
-        let pipelines = definitions.samples.iter().map(|(.., pipelines)| pipelines);
-        let pipelines: Vec<_> =
-            pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)).collect();
-        if gnocchi::is_written_to(&pipelines)
-            && let Err(error) = sessions.shared_cache()
-        {
-            report(Severity::Error, &with_sources(&error));
-        }
-        for problem in gnocchi::problems(&config, pipelines) {
-            report(problem.severity, &problem.to_string());
-        }
-        let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
-        let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
-        let notification =
-            role::Notification::new(&config, definitions, listeners, &publishers, None, &metrics, amqp);
-        if let Err(error) = notification {
-            report(Severity::Error, &with_sources(&error));
-        }
+    if roles.has_pipelines() {
+        check_pipelines(&config, surroundings, roles, &sessions, &mut report);
+    }
+    if roles.polls(&config) {
+        check_polling(&config, roles, &sessions, &mut report);
     }
     ending(errors + inspection.omitted_errors, warnings + inspection.omitted_warnings, strict)
+}
+
+/// Listeners, definitions, pipelines and their publishers.
+fn check_pipelines(
+    config: &Config,
+    surroundings: &Surroundings,
+    roles: Roles,
+    sessions: &Arc<Sessions>,
+    report: &mut impl FnMut(Severity, &str),
+) {
+    let (definitions, problems) = settings::load_definitions(config);
+    for problem in &problems {
+        report(problem.severity, &problem.to_string());
+    }
+    let listeners = settings::listeners(config).unwrap_or_else(|error| {
+        report(Severity::Error, &with_sources(&error));
+        Vec::new()
+    });
+    let Some(definitions) = definitions else { return };
+    for file in &definitions.files {
+        say(format_args!("read: {file}"));
+    }
+    let pipelines = definitions.samples.iter().map(|(.., pipelines)| pipelines);
+    let pipelines: Vec<_> =
+        pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)).collect();
+    if gnocchi::is_written_to(&pipelines)
+        && let Err(error) = sessions.shared_cache()
+    {
+        report(Severity::Error, &with_sources(&error));
+    }
+    for problem in gnocchi::problems(config, pipelines) {
+        report(problem.severity, &problem.to_string());
+    }
+    let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
+    let to_publishers = settings::publishers(config, &surroundings.env, &metrics, &amqp, sessions);
+    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(config, to_publishers));
+    let notification =
+        role::Notification::new(config, definitions, listeners, &publishers, None, &metrics, amqp);
+    if let Err(error) = notification {
+        report(Severity::Error, &with_sources(&error));
+    }
+}
+
+/// Namespaces, `polling.yaml`, and where samples are sent.
+fn check_polling(
+    config: &Config,
+    roles: Roles,
+    sessions: &Sessions,
+    report: &mut impl FnMut(Severity, &str),
+) {
+    let all_in_one = roles == Roles::All;
+    let (polled, problems) = settings::polling::load_polling(config, sessions, all_in_one);
+    for problem in &problems {
+        report(problem.severity, &problem.to_string());
+    }
+    let Some(polled) = polled else { return };
+    say(format_args!("read: {}", polled.file));
+    if polled.plan.is_empty() {
+        let message =
+            format!("{}: no source selects a pollster of this agent: nothing is polled", polled.file);
+        report(Severity::Warning, &message);
+    }
+    let made =
+        role::Polling::new(config, polled, None, !all_in_one, &Metrics::new(), &AmqpMetrics::default());
+    if let Err(error) = made {
+        report(Severity::Error, &error);
+    }
 }
 
 fn ending(errors: usize, warnings: usize, strict: bool) -> Ending {

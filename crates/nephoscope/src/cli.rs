@@ -1,6 +1,7 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
 mod dead_letter;
+mod polling;
 mod publish;
 mod tap;
 mod upgrade;
@@ -13,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
+pub(crate) use self::polling::PollArguments;
 pub(crate) use self::publish::PublishTest;
 pub(crate) use self::tap::TapArguments;
 pub(crate) use self::upgrade::UpgradeArguments;
@@ -32,6 +34,9 @@ pub(crate) struct Invocation {
 pub(crate) enum Action {
     Run,
     Notification,
+    Polling,
+    Poll(PollArguments),
+    Pollsters,
     Check { strict: bool, roles: Roles },
     ConfigShow { all: bool },
     Explain(Request),
@@ -72,6 +77,8 @@ pub(crate) struct Common {
     pub(crate) sources: Vec<ConfigSource>,
     /// Options of the table that a flag sets: name in `[DEFAULT]`, value, the flag as written.
     pub(crate) settings: Vec<(&'static str, String, String)>,
+    /// `--polling-namespaces`, or what means the same: the namespaces, and the flag as written.
+    pub(crate) namespaces: Option<(Vec<String>, &'static str)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -82,6 +89,9 @@ pub(crate) enum ConfigSource {
 
 /// The name under which Ceilometer's packages install the notification agent.
 const AGENT_NOTIFICATION: &str = "ceilometer-agent-notification";
+
+/// The flag that chooses namespaces.
+const NAMESPACES_FLAG: &str = "--polling-namespaces";
 
 /// Flags with a value: option name, help, and the spellings that oslo.log takes (the first is shown).
 const VALUE_FLAGS: &[(&str, &str, &str, &[&str])] = &[
@@ -115,6 +125,9 @@ pub(crate) struct Stop {
 /// Reads the command line, `argv[0]` included.
 pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
     let called = argv.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
+    if let Some((name, implied)) = called.and_then(polling_agent) {
+        return upstreams_polling(name, implied, argv);
+    }
     match called {
         Some(publish::SEND_SAMPLE) => return upstreams_send_sample(argv),
         Some(publish::STATUS) => return upstreams_status(argv),
@@ -153,11 +166,31 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
     Ok(match matches.subcommand() {
         Some(("run", matches)) => invocation(Action::Run, matches, "nephoscope"),
         Some(("notification", matches)) => invocation(Action::Notification, matches, AGENT_NOTIFICATION),
+        Some(("polling", matches)) => {
+            let mut invocation = invocation(Action::Polling, matches, polling::POLLING);
+            invocation.common.namespaces = polling::namespaces(matches).map(|given| (given, NAMESPACES_FLAG));
+            invocation
+        }
+        Some(("poll", matches)) => {
+            let (arguments, namespaces) = polling::poll_arguments(matches);
+            let mut invocation = invocation(Action::Poll(arguments), matches, polling::POLLING);
+            invocation.common.namespaces = namespaces.map(|given| (given, "--namespace"));
+            invocation
+        }
+        Some(("pollsters", _)) => Invocation {
+            action: Action::Pollsters,
+            common: Common::default(),
+            exit_codes,
+            program: polling::POLLING.into(),
+        },
         Some(("check", matches)) => {
             let strict = matches.get_flag("strict");
-            let is_all = matches.get_one::<String>("role").is_some_and(|role| role == "run");
-            let roles = if is_all { Roles::All } else { Roles::Notification };
-            invocation(Action::Check { strict, roles }, matches, AGENT_NOTIFICATION)
+            let role = matches.get_one::<String>("role").map_or("notification", String::as_str);
+            let roles = Roles::named(role).unwrap_or(Roles::Notification);
+            let program = if roles == Roles::Polling { polling::POLLING } else { AGENT_NOTIFICATION };
+            let mut invocation = invocation(Action::Check { strict, roles }, matches, program);
+            invocation.common.namespaces = polling::namespaces(matches).map(|given| (given, NAMESPACES_FLAG));
+            invocation
         }
         Some(("explain", matches)) => {
             let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
@@ -178,7 +211,11 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         },
         Some(("tap", matches)) => {
             let arguments = tap::arguments(matches);
-            let program = if arguments.roles == Some(Roles::All) { "nephoscope" } else { AGENT_NOTIFICATION };
+            let program = match arguments.roles {
+                Some(Roles::All) => "nephoscope",
+                Some(Roles::Polling) => polling::POLLING,
+                Some(Roles::Notification) | None => AGENT_NOTIFICATION,
+            };
             invocation(Action::Tap(arguments), matches, program)
         }
         Some(("upgrade", matches)) => {
@@ -211,6 +248,37 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             program: "nephoscope".into(),
         },
     })
+}
+
+/// Which of upstream's names of the polling agent this is, with the namespace that it implies.
+fn polling_agent(called: &str) -> Option<(&'static str, Option<&'static str>)> {
+    if called == polling::POLLING {
+        return Some((polling::POLLING, None));
+    }
+    let agent = polling::AGENTS.into_iter().find(|(name, _)| *name == called);
+    agent.map(|(name, namespace)| (name, Some(namespace)))
+}
+
+/// The polling agent under one of upstream's names.
+fn upstreams_polling(
+    name: &'static str,
+    implied: Option<&'static str>,
+    argv: Vec<OsString>,
+) -> Result<Invocation, Stop> {
+    let exit_codes = ExitCodes::Upstream;
+    let command = Command::new(name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Polls the cloud and sends samples (Nephoscope under upstream's name)");
+    let command = polling::with_namespaces(with_common(command));
+    let matches = command.try_get_matches_from(argv).map_err(|error| Stop { error, exit_codes })?;
+    let mut common = common(&matches);
+    common.namespaces = match (polling::namespaces(&matches), implied) {
+        (Some(given), _) => Some((given, NAMESPACES_FLAG)),
+        (None, Some(implied)) => Some((vec![implied.to_owned()], name)),
+        (None, None) => None,
+    };
+    // As `ceilometer-polling --polling-namespaces …`, which it stands for.
+    Ok(Invocation { action: Action::Polling, common, exit_codes, program: polling::POLLING.into() })
 }
 
 /// `send-sample` under upstream's name.
@@ -255,17 +323,20 @@ fn own_command() -> Command {
             Command::new("notification")
                 .about("Start the notification agent (upstream's ceilometer-agent-notification)"),
         ))
+        .subcommand(with_common(polling::polling()))
+        .subcommand(with_common(polling::poll()))
+        .subcommand(polling::pollsters())
         .subcommand(
-            with_common(
+            polling::with_namespaces(with_common(
                 Command::new("check").about(
                     "Read every configuration file and say what is wrong: file, line, column, and what to write",
                 ),
-            )
+            ))
             .arg(
                 Arg::new("role")
                     .long("role")
                     .value_name("ROLE")
-                    .value_parser(["run", "notification"])
+                    .value_parser(["run", "notification", "polling"])
                     .default_value("notification")
                     .help("The command that the files are meant for"),
             )
@@ -413,7 +484,8 @@ fn common(matches: &ArgMatches) -> Common {
             settings.push((*option, "false".into(), format!("--{off}")));
         }
     }
-    Common { sources: sources.into_iter().map(|(_, source)| source).collect(), settings }
+    let sources = sources.into_iter().map(|(_, source)| source).collect();
+    Common { sources, settings, namespaces: None }
 }
 
 #[cfg(test)]
@@ -459,6 +531,40 @@ mod tests {
             invocation.common.settings.iter().map(|(option, value, _)| (*option, value.as_str())).collect();
         assert_eq!(settings, [("log_config_append", "y"), ("log_file", "x"), ("debug", "false")]);
         assert_eq!(usage("ceilometer-agent-notification --wrong").0, ExitCodes::Upstream);
+    }
+
+    #[test]
+    fn the_polling_agent_has_several_names() {
+        let namespaces = |line: &str| {
+            let invocation = read(line);
+            assert_eq!(
+                (&invocation.action, invocation.program.as_str()),
+                (&Action::Polling, "ceilometer-polling")
+            );
+            (invocation.exit_codes, invocation.common.namespaces.map(|(given, _)| given.join("+")))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for (line, expected) in [
+            ("nephoscope polling", (ExitCodes::Own, None)),
+            (
+                "nephoscope polling --polling-namespaces central ipmi -d",
+                (ExitCodes::Own, some("central+ipmi")),
+            ),
+            ("ceilometer-polling", (ExitCodes::Upstream, None)),
+            // A comma does not separate here, as with Ceilometer.
+            ("ceilometer-polling --polling-namespaces a,b", (ExitCodes::Upstream, some("a,b"))),
+            ("ceilometer-agent-central", (ExitCodes::Upstream, some("central"))),
+            ("/usr/bin/ceilometer-agent-compute --config-file x", (ExitCodes::Upstream, some("compute"))),
+            ("ceilometer-agent-ipmi --polling-namespaces central", (ExitCodes::Upstream, some("central"))),
+        ] {
+            assert_eq!(namespaces(line), expected, "{line}");
+        }
+        let invocation = read("nephoscope poll --once --namespace central --meter a --meter b --json");
+        let expected = PollArguments { meters: vec!["a".into(), "b".into()], json: true };
+        assert_eq!(invocation.action, Action::Poll(expected));
+        assert_eq!(invocation.common.namespaces, Some((vec!["central".into()], "--namespace")));
+        assert_eq!(read("nephoscope check --role polling").program, "ceilometer-polling");
+        assert_eq!(usage("ceilometer-polling --polling-namespaces").0, ExitCodes::Upstream);
     }
 
     #[test]

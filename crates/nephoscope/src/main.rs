@@ -8,6 +8,8 @@ mod config_show;
 mod dead_letter;
 mod explain;
 mod gnocchi;
+mod poll;
+mod pollsters_list;
 mod publish_test;
 mod publishers_by_url;
 mod role;
@@ -78,6 +80,12 @@ fn main() -> ExitCode {
             ExitCode::from(upgrade_check::run(*json, &invocation, &surroundings))
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
+        Action::Polling => finish(&invocation, start(Roles::Polling, &invocation, &surroundings)),
+        Action::Poll(arguments) => finish(&invocation, poll::run(arguments, &invocation, &surroundings)),
+        Action::Pollsters => {
+            pollsters_list::show();
+            ExitCode::SUCCESS
+        }
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
     }
 }
@@ -100,12 +108,24 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         Err(error) => return Ending::Configuration(error.to_string()),
     };
     let config = loaded.config;
-    let (definitions, problems) = settings::load_definitions(&config);
-    let Some(definitions) = definitions else {
-        return Ending::Configuration(check::describe_fatal(&problems));
+    let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
+    let mut problems = Vec::new();
+    let definitions = roles.has_pipelines().then(|| {
+        let (definitions, mut found) = settings::load_definitions(&config);
+        problems.append(&mut found);
+        definitions
+    });
+    let polled = roles.polls(&config).then(|| {
+        let (polled, mut found) = settings::polling::load_polling(&config, &sessions, roles == Roles::All);
+        problems.append(&mut found);
+        polled
+    });
+    let (definitions, polled) = match (definitions, polled) {
+        (Some(None), _) | (_, Some(None)) => return Ending::Configuration(check::describe_fatal(&problems)),
+        (definitions, polled) => (definitions.flatten(), polled.flatten()),
     };
-    let listeners = match settings::listeners(&config) {
-        Ok(listeners) => listeners,
+    let listeners = match roles.has_pipelines().then(|| settings::listeners(&config)).transpose() {
+        Ok(listeners) => listeners.unwrap_or_default(),
         Err(error) => return Ending::Configuration(error.to_string()),
     };
     let metrics = Metrics::new();
@@ -123,48 +143,91 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     for problem in &problems {
         tracing::warn!("{problem}");
     }
-    tracing::info!(files = definitions.files.join(", "), "definitions read");
     if let Err(error) = roles.prepare(&config) {
         return Ending::Failed(error);
     }
-    let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     // Names are a help: an agent without them does everything else, as upstream's does. `check` calls it an error.
-    let names = sessions.names().unwrap_or_else(|error| {
-        tracing::warn!("samples go without the names of users and projects: {}", check::with_sources(&error));
-        None
-    });
-    let amqp = AmqpMetrics::register(&metrics.component("amqp"));
-    let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
-    let notification =
-        role::Notification::new(&config, definitions, listeners, &publishers, names, &metrics, amqp);
-    let notification = match notification {
-        Ok(notification) => notification,
-        Err(error) => return Ending::Configuration(check::with_sources(&error)),
+    let names = || {
+        sessions.names().unwrap_or_else(|error| {
+            tracing::warn!(
+                "samples go without the names of users and projects: {}",
+                check::with_sources(&error)
+            );
+            None
+        })
     };
-    let notification = match roles.buffers(&config) {
-        Ok(buffers) => notification.with_buffers(buffers),
+    let amqp = AmqpMetrics::register(&metrics.component("amqp"));
+    let buffers = match roles.buffers(&config) {
+        Ok(buffers) => buffers,
         Err(error) => {
             let hint = "see [nephoscope] buffer_directory";
             return Ending::Configuration(format!("{}; {hint}", check::with_sources(&error)));
         }
     };
-    let read_again = || read_again(invocation, surroundings);
-    match role::run(roles, &config, notification, metrics, &surroundings.service_manager, logs, &read_again) {
+    let mut parts = role::Parts { notification: None, polling: None };
+    let mut buffers = Some(buffers);
+    if let Some(definitions) = definitions {
+        tracing::info!(files = definitions.files.join(", "), "definitions read");
+        let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
+        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
+        let notification = role::Notification::new(
+            &config,
+            definitions,
+            listeners,
+            &publishers,
+            names(),
+            &metrics,
+            amqp.clone(),
+        );
+        match notification {
+            Ok(notification) => {
+                parts.notification = Some(notification.with_buffers(buffers.take().flatten()));
+            }
+            Err(error) => return Ending::Configuration(check::with_sources(&error)),
+        }
+    }
+    if let Some(polled) = polled {
+        let with_bus = !roles.has_pipelines();
+        match role::Polling::new(&config, polled, names(), with_bus, &metrics, &amqp) {
+            Ok(polling) => parts.polling = Some(polling.with_buffers(buffers.take().flatten())),
+            Err(error) => return Ending::Configuration(error),
+        }
+    }
+    let read_again = || read_again(roles, invocation, surroundings);
+    match role::run(roles, &config, parts, metrics, &surroundings.service_manager, logs, &read_again) {
         Ok(()) => Ending::Done,
         Err(error) => Ending::Failed(error),
     }
 }
 
 /// The configuration as the files say it now; the text names everything that prevents its use.
-fn read_again(invocation: &Invocation, surroundings: &Surroundings) -> Result<role::Reread, String> {
+fn read_again(
+    roles: Roles,
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+) -> Result<role::Reread, String> {
     let loaded = settings::load(invocation, surroundings).map_err(|error| error.to_string())?;
-    let (definitions, problems) = settings::load_definitions(&loaded.config);
-    let definitions = definitions.ok_or_else(|| check::describe_fatal(&problems))?;
+    let config = loaded.config;
+    let mut problems = Vec::new();
+    let definitions = roles.has_pipelines().then(|| {
+        let (definitions, mut found) = settings::load_definitions(&config);
+        problems.append(&mut found);
+        definitions
+    });
+    let polling = roles.polls(&config).then(|| {
+        let (polling, mut found) = settings::polling::polling_config(&config);
+        problems.append(&mut found);
+        polling
+    });
+    let (definitions, polling) = match (definitions, polling) {
+        (Some(None), _) | (_, Some(None)) => return Err(check::describe_fatal(&problems)),
+        (definitions, polling) => (definitions.flatten(), polling.flatten()),
+    };
     let mut warnings: Vec<String> =
         loaded.warnings.iter().map(|warning| warning.to_string().replace("\n  ", "; ")).collect();
     warnings.extend(problems.iter().map(ToString::to_string));
-    Ok(role::Reread { config: loaded.config, definitions, warnings })
+    let polling = polling.map(|(polling, _)| polling);
+    Ok(role::Reread { config, definitions, polling, warnings })
 }
 
 fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {

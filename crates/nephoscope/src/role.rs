@@ -3,6 +3,8 @@
 mod buffers;
 mod control;
 mod notification;
+mod polling;
+mod publishing;
 mod reload;
 mod watch;
 
@@ -26,11 +28,13 @@ use oslo_config::options::{
 
 pub(crate) use self::buffers::Buffers;
 pub(crate) use self::notification::Notification;
+pub(crate) use self::polling::Polling;
+use self::polling::PollingRunning;
 use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
 use crate::gnocchi;
 use crate::publishers_by_url::Publishers;
-use crate::settings::PublisherSettings;
+use crate::settings::{self, PublisherSettings};
 use crate::signals::{Asked, Signals};
 
 /// Most threads that convert.
@@ -45,15 +49,27 @@ const NO_LIMIT: Duration = Duration::from_hours(365 * 24);
 pub(crate) enum Roles {
     /// The notification agent alone.
     Notification,
+    /// The polling agent alone.
+    Polling,
     /// `nephoscope run`.
     All,
 }
 
 impl Roles {
+    /// The roles that a command of that name starts.
+    pub(crate) fn named(command: &str) -> Option<Self> {
+        match command {
+            "notification" => Some(Self::Notification),
+            "polling" => Some(Self::Polling),
+            "run" => Some(Self::All),
+            _ => None,
+        }
+    }
+
     /// The publishers that these roles can have.
     pub(crate) fn publishers(self, config: &Config, settings: PublisherSettings) -> Publishers {
         match self {
-            Self::Notification => Publishers::new(settings),
+            Self::Notification | Self::Polling => Publishers::new(settings),
             Self::All => Publishers::all_in_one(settings, gnocchi::is_named(config), &state_dir(config)),
         }
     }
@@ -91,13 +107,35 @@ impl Roles {
     /// [`BufferDirectoryError`](pipeline::BufferDirectoryError) when the directory that the configuration names cannot be
     /// used.
     pub(crate) fn buffers(self, config: &Config) -> Result<Option<Buffers>, pipeline::BufferDirectoryError> {
-        if self.has_notification(config) { Buffers::prepare(config) } else { Ok(None) }
+        match self {
+            Self::Notification => Buffers::prepare(config, "notification"),
+            Self::All if self.listens(config) || self.polls(config) => {
+                Buffers::prepare(config, "notification")
+            }
+            Self::All => Ok(None),
+            Self::Polling => Buffers::prepare(config, "polling"),
+        }
+    }
+
+    /// Whether definitions and pipelines are among what these roles need.
+    pub(crate) const fn has_pipelines(self) -> bool {
+        matches!(self, Self::Notification | Self::All)
+    }
+
+    /// Whether something is polled. `run` does it where there is a `polling.yaml`.
+    pub(crate) fn polls(self, config: &Config) -> bool {
+        match self {
+            Self::Notification => false,
+            Self::Polling => true,
+            Self::All => settings::polling::polling_file(config).is_some(),
+        }
     }
 
     /// The control socket's name in the state directory: one for each role, so that several can share a directory.
     pub(crate) const fn socket_name(self) -> &'static str {
         match self {
             Self::Notification => "notification.sock",
+            Self::Polling => "polling.sock",
             Self::All => "run.sock",
         }
     }
@@ -105,12 +143,13 @@ impl Roles {
     fn listen_address(self, config: &Config) -> &str {
         match self {
             Self::Notification => config.get(&nephoscope::NOTIFICATION_LISTEN_ADDRESS),
+            Self::Polling => config.get(&nephoscope::POLLING_LISTEN_ADDRESS),
             Self::All => config.get(&nephoscope::RUN_LISTEN_ADDRESS),
         }
     }
 
-    /// Whether the notification agent is one of them: `run` on a machine without a broker leaves it out.
-    fn has_notification(self, config: &Config) -> bool {
+    /// Whether notifications are consumed: `run` on a machine without a broker does not.
+    fn listens(self, config: &Config) -> bool {
         self == Self::Notification
             || config.is_set(&messaging::TRANSPORT_URL)
             || config.is_set(&notifications_bus::TRANSPORT_URL)
@@ -131,12 +170,34 @@ pub(crate) struct House {
     pub(crate) manager: ServiceManager,
 }
 
+/// The roles of a process, checked and not started.
+pub(crate) struct Parts {
+    /// Definitions and pipelines, and what listens for notifications.
+    pub(crate) notification: Option<Notification>,
+    /// What polls.
+    pub(crate) polling: Option<Polling>,
+}
+
+impl Parts {
+    /// Where records can be looked at.
+    fn tap(&self) -> Option<&pipeline::Tap> {
+        let of_pipelines = self.notification.as_ref().map(Notification::tap);
+        of_pipelines.or_else(|| self.polling.as_ref().and_then(Polling::tap))
+    }
+}
+
+/// The roles at work.
+struct Running {
+    notification: Option<notification::Running>,
+    polling: Option<PollingRunning>,
+}
+
 /// The parts of a start that can fail for reasons of configuration have succeeded by now; what is left can fail
 /// only for reasons of the machine.
 pub(crate) fn run(
     roles: Roles,
     config: &Config,
-    notification: Notification,
+    parts: Parts,
     metrics: Metrics,
     manager_settings: &NotifySettings,
     logs: LogHandle,
@@ -149,8 +210,7 @@ pub(crate) fn run(
         .build()
         .context("cannot start the threads")?;
     let reloader = Reloader::new(config, &metrics, &logs, read_again);
-    let served =
-        runtime.block_on(Box::pin(serve(roles, config, notification, metrics, manager_settings, reloader)));
+    let served = runtime.block_on(Box::pin(serve(roles, config, parts, metrics, manager_settings, reloader)));
     // Threads that still write are not waited for without end: what they hold was not acknowledged.
     runtime.shutdown_timeout(LAST_TASKS);
     drop(logs);
@@ -171,7 +231,7 @@ pub(crate) fn log_metrics(metrics: &Metrics) -> LogMetrics {
 async fn serve(
     roles: Roles,
     config: &Config,
-    notification: Notification,
+    parts: Parts,
     metrics: Metrics,
     manager_settings: &NotifySettings,
     mut reloader: Reloader<'_>,
@@ -194,7 +254,9 @@ async fn serve(
         SupervisorMetrics::register(&house.metrics.component("watch")),
     );
     let address = start_health_server(roles.listen_address(config), &house, &watchers).await?;
-    control::start(&state_dir(config).join(roles.socket_name()), &house, &watchers, notification.tap());
+    if let Some(tap) = parts.tap() {
+        control::start(&state_dir(config).join(roles.socket_name()), &house, &watchers, tap);
+    }
     let feed = house.progress.clone().feed_watchdog(
         house.manager.clone(),
         manager_settings.watchdog,
@@ -205,12 +267,7 @@ async fn serve(
         feed.await;
         Ok::<(), Infallible>(())
     });
-    let running = if roles.has_notification(config) {
-        Some(notification.start(&house)?)
-    } else {
-        tracing::info!("no transport_url is set: the notification agent is not started");
-        None
-    };
+    let mut running = start(roles, config, parts, &house)?;
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), health, "started");
     house.manager.ready("started");
@@ -219,18 +276,22 @@ async fn serve(
             Asked::Stop(reason) => break reason,
             Asked::Reload => {
                 house.manager.reloading(house.supervisor.clock());
-                let status = reloader.reload(&house, running.as_ref());
+                let status = reloader.reload(&house, &mut running);
                 house.manager.ready(&status);
             }
         }
     };
-    tracing::info!(reason, "stopping: messages in hand are finished, the rest stays with the broker");
-    house.manager.stopping("finishing messages in hand");
+    tracing::info!(reason, "stopping: what is in hand is finished, the rest stays with the broker");
+    house.manager.stopping("finishing what is in hand");
     house.health.set_stopping();
     let grace = grace(config);
     let drain = async {
-        if let Some(running) = running {
-            running.stop(grace).await;
+        // What polls first: the pipelines take what it has in hand.
+        if let Some(polling) = running.polling {
+            polling.stop(grace).await;
+        }
+        if let Some(notification) = running.notification {
+            notification.stop(grace).await;
         }
         house.supervisor.drain(LAST_TASKS).await
     };
@@ -244,6 +305,22 @@ async fn serve(
         return Ok(());
     }
     anyhow::bail!("stopped with unfinished tasks: {}", drained.aborted.join(", "))
+}
+
+/// Starts what is there: pipelines, listeners, and last what polls.
+fn start(roles: Roles, config: &Config, parts: Parts, house: &House) -> anyhow::Result<Running> {
+    let Parts { notification, polling } = parts;
+    let listens = roles.listens(config);
+    if roles == Roles::All && !listens {
+        tracing::info!("no transport_url is set: no notifications are consumed");
+    }
+    let notification = match notification {
+        Some(notification) if listens || polling.is_some() => Some(notification.start(house, listens)?),
+        _ => None,
+    };
+    let pipelines = notification.as_ref().map(notification::Running::agents);
+    let polling = polling.map(|polling| polling.start(house, pipelines)).transpose()?;
+    Ok(Running { notification, polling })
 }
 
 async fn start_health_server(

@@ -4,6 +4,7 @@ mod definitions;
 mod logs;
 mod messaging;
 pub(crate) mod openstack;
+pub(crate) mod polling;
 mod publishers;
 
 use std::path::Path;
@@ -66,5 +67,11 @@ fn loader(invocation: &Invocation, surroundings: &Surroundings) -> Loader {
             flag: flag.clone(),
         })
         .collect();
+    loader.overrides.extend(invocation.common.namespaces.iter().map(|(namespaces, flag)| Override {
+        group: "DEFAULT".into(),
+        name: "polling_namespaces".into(),
+        given: Given::Items(namespaces.clone()),
+        flag: (*flag).to_owned(),
+    }));
     loader
 }

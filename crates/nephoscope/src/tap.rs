@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &TapArguments, invocation: &Invocation, surrounding
 }
 
 fn paths(state_dir: &Path, roles: Option<Roles>) -> Vec<PathBuf> {
-    let all = [Roles::All, Roles::Notification];
+    let all = [Roles::All, Roles::Notification, Roles::Polling];
     let wanted = all.into_iter().filter(|one| roles.is_none_or(|roles| roles == *one));
     wanted.map(|roles| state_dir.join(roles.socket_name())).collect()
 }

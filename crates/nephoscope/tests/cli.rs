@@ -63,6 +63,9 @@ fn help_names_every_command_and_what_to_try_first() {
     for word in [
         "run",
         "notification",
+        "polling",
+        "poll",
+        "pollsters",
         "check",
         "explain",
         "config",
@@ -73,7 +76,7 @@ fn help_names_every_command_and_what_to_try_first() {
     ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
-    for command in ["run", "notification", "check", "explain", "config show", "tap"] {
+    for command in ["run", "notification", "polling", "poll", "check", "explain", "config show", "tap"] {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let output = run(directory.path(), &arguments);
         assert!(output.status.success(), "{command}");
@@ -500,7 +503,7 @@ fn a_tap_without_an_agent_says_where_it_looked_and_what_to_do() {
     let hint = "; start one, or name the configuration that it was started with (--config-file) or its socket (--socket)\n";
     let nobody =
         |places: &str| (Some(1), format!("nephoscope: no agent answers at {places}{hint}"), String::new());
-    assert_eq!(with_config(&[]), nobody("state/run.sock or state/notification.sock"));
+    assert_eq!(with_config(&[]), nobody("state/run.sock or state/notification.sock or state/polling.sock"));
     assert_eq!(with_config(&["--role", "run"]), nobody("state/run.sock"));
     assert_eq!(with_config(&["--socket", "elsewhere"]), nobody("elsewhere"));
     // What a dead agent has left is nobody, too.

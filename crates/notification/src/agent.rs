@@ -171,7 +171,7 @@ impl Agent {
         drop(messages);
         if let Some(names) = self.names().filter(|_| !converted.unnamed.is_empty()) {
             let Converted { samples, unnamed, .. } = &mut converted;
-            names.fill(samples, unnamed, &self.metrics).await;
+            names.fill(samples, unnamed, &self.metrics.names).await;
         }
         progress.rest();
         self.metrics.samples.inc_by(converted.samples.len() as u64);

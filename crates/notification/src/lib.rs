@@ -19,5 +19,5 @@ pub use dead_letters::{DeadLetterOffice, DeadLetterState};
 pub use explain::{
     Explained, ExplainedConversion, ExplainedEvent, Explainer, Explanation, Part, Route, SampleFate,
 };
-pub use metrics::AgentMetrics;
+pub use metrics::{AgentMetrics, NameMetrics};
 pub use names::NameResolver;

@@ -82,6 +82,32 @@ causes! {
     }
 }
 
+/// Counters of a [`NameResolver`](crate::NameResolver)'s user; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NameMetrics {
+    /// Names of users and projects looked up.
+    pub(crate) lookups: CauseCounter<NameLookup>,
+    /// Failures of the cache of names.
+    pub(crate) cache_failures: CauseCounter<CacheFailure>,
+}
+
+impl NameMetrics {
+    /// Registers the counters under the component's name.
+    #[must_use]
+    pub fn register(component: &Component) -> Self {
+        Self {
+            lookups: component.counter_by_cause(
+                "name_lookups",
+                "Names of users and projects looked up for samples, by what came of it",
+            ),
+            cache_failures: component.counter_by_cause(
+                "name_cache_failures",
+                "Times that the cache of names did not do what it was asked",
+            ),
+        }
+    }
+}
+
 /// Counters of the agent; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AgentMetrics {
@@ -110,9 +136,7 @@ pub struct AgentMetrics {
     /// Notifications lost.
     pub(crate) dropped: CauseCounter<Dropped>,
     /// Names of users and projects looked up.
-    pub(crate) name_lookups: CauseCounter<NameLookup>,
-    /// Failures of the cache of names.
-    pub(crate) name_cache_failures: CauseCounter<CacheFailure>,
+    pub(crate) names: NameMetrics,
     /// What the dead letters take.
     dead_letter_bytes: Gauge,
     dead_letter_files: Gauge,
@@ -159,14 +183,7 @@ impl AgentMetrics {
                 "notifications_dropped",
                 "Notifications that cannot be processed and were not kept",
             ),
-            name_lookups: component.counter_by_cause(
-                "name_lookups",
-                "Names of users and projects looked up for samples, by what came of it",
-            ),
-            name_cache_failures: component.counter_by_cause(
-                "name_cache_failures",
-                "Times that the cache of names did not do what it was asked",
-            ),
+            names: NameMetrics::register(component),
             dead_letter_bytes: component.gauge_in(
                 "dead_letter",
                 Unit::Bytes,

@@ -12,7 +12,7 @@ use model::{Sample, Value};
 use observability::clock::{Clock, MonotonicTime};
 use openstack::{Cache, CacheOptions, Error, ErrorKind, Service};
 
-use crate::metrics::{AgentMetrics, CacheFailure, NameLookup};
+use crate::metrics::{CacheFailure, NameLookup, NameMetrics};
 
 /// How long the names of one batch may be waited for.
 const BATCH_DEADLINE: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl NameResolver {
     }
 
     /// Gives the samples at `places` the names of their users and projects, as far as they can be found in time.
-    pub(crate) async fn fill(&self, samples: &mut [Arc<Sample>], places: &[usize], metrics: &AgentMetrics) {
+    pub async fn fill(&self, samples: &mut [Arc<Sample>], places: &[usize], metrics: &NameMetrics) {
         // Each id once: the samples of a batch are of few projects.
         let mut wanted: HashMap<(Whose, String), Option<String>> = HashMap::new();
         for sample in places.iter().filter_map(|place| samples.get(*place)) {
@@ -93,7 +93,7 @@ impl NameResolver {
         };
         if tokio::time::timeout(self.deadline, all).await.is_err() {
             let late = total - done;
-            metrics.name_lookups.add(NameLookup::Failed, late as u64);
+            metrics.lookups.add(NameLookup::Failed, late as u64);
             let seconds = self.deadline.as_secs_f64();
             tracing::warn!(
                 late,
@@ -112,26 +112,26 @@ impl NameResolver {
         }
     }
 
-    async fn name(&self, whose: Whose, id: &str, metrics: &AgentMetrics) -> Option<String> {
+    async fn name(&self, whose: Whose, id: &str, metrics: &NameMetrics) -> Option<String> {
         match self.cache.get(id).await {
             // Upstream takes an empty name for none.
             Ok(Some(name)) if !name.is_empty() && !is_hash(&name) => {
-                metrics.name_lookups.increment(NameLookup::Cached);
+                metrics.lookups.increment(NameLookup::Cached);
                 return Some(name);
             }
             Ok(_) => {}
             Err(error) => {
-                metrics.name_cache_failures.increment(CacheFailure::Get);
+                metrics.cache_failures.increment(CacheFailure::Get);
                 tracing::warn!(cause = error.cause(), "the cache of names failed: {error}");
             }
         }
         let unknown = format!("{} {id}", whose.as_str());
         if matches!(self.unknown.get(&unknown).await, Ok(Some(_))) {
-            metrics.name_lookups.increment(NameLookup::Unknown);
+            metrics.lookups.increment(NameLookup::Unknown);
             return None;
         }
         if self.is_resting() {
-            metrics.name_lookups.increment(NameLookup::Resting);
+            metrics.lookups.increment(NameLookup::Resting);
             return None;
         }
         let (session, filter) = (&self.identity.session, &self.identity.filter);
@@ -141,15 +141,15 @@ impl NameResolver {
         };
         match asked {
             Ok(Some(name)) => {
-                metrics.name_lookups.increment(NameLookup::Found);
+                metrics.lookups.increment(NameLookup::Found);
                 if let Err(error) = self.cache.set(id, &name).await {
-                    metrics.name_cache_failures.increment(CacheFailure::Set);
+                    metrics.cache_failures.increment(CacheFailure::Set);
                     tracing::warn!(cause = error.cause(), "the cache of names failed: {error}");
                 }
                 Some(name)
             }
             Ok(None) => {
-                metrics.name_lookups.increment(NameLookup::Unknown);
+                metrics.lookups.increment(NameLookup::Unknown);
                 tracing::warn!(
                     id,
                     "Keystone knows no {} of this id; samples go without its name",
@@ -160,7 +160,7 @@ impl NameResolver {
                 None
             }
             Err(error) => {
-                metrics.name_lookups.increment(NameLookup::Failed);
+                metrics.lookups.increment(NameLookup::Failed);
                 let (cause, whose) = (error.cause(), whose.as_str());
                 tracing::warn!(
                     id,

@@ -102,6 +102,8 @@ pub struct Router {
     of_kind: KindMetrics,
     /// A route with publishers selects everything.
     routes_everything: bool,
+    /// Samples that carry no number go on, too.
+    carries_any_volume: bool,
     tap: Option<Tap>,
 }
 
@@ -199,7 +201,15 @@ impl Router {
     ) -> Result<(Self, Workers), RouterError> {
         let known = self.publishers.iter().chain(&self.retired).cloned().collect();
         let (router, workers) = Self::build(config, self.kind, factory, limits, retry, &self.metrics, known)?;
-        Ok((Self { tap: self.tap.clone(), ..router }, workers))
+        let (tap, carries_any_volume) = (self.tap.clone(), self.carries_any_volume);
+        Ok((Self { carries_any_volume, tap, ..router }, workers))
+    }
+
+    /// Lets samples through that carry no number, for publishers whose receivers decide about them: another agent's
+    /// pipeline, behind the message bus.
+    #[must_use]
+    pub fn with_any_volume(self) -> Self {
+        Self { carries_any_volume: true, ..self }
     }
 
     /// Shows every record at `tap` as it comes in; a renewed router does so too.
@@ -268,6 +278,7 @@ impl Router {
             metrics: metrics.clone(),
             of_kind: metrics.of_kind(kind),
             routes_everything,
+            carries_any_volume: false,
             tap: None,
         };
         Ok((router, Workers { kind, workers }))
@@ -289,7 +300,7 @@ impl Router {
             return;
         }
         self.of_kind.entered.inc_by(records.len() as u64);
-        let records = self.without_invalid(records);
+        let records = if self.carries_any_volume { records } else { self.without_invalid(records) };
         if let Some(tap) = &self.tap {
             tap.show(&records, |name| self.destinations(name));
         }

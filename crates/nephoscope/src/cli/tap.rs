@@ -74,7 +74,7 @@ pub(super) fn command() -> Command {
             Arg::new("role")
                 .long("role")
                 .value_name("ROLE")
-                .value_parser(["run", "notification"])
+                .value_parser(["run", "notification", "polling"])
                 .help("The command that the agent was started with, where several run"),
         )
         .arg(
@@ -100,6 +100,6 @@ pub(super) fn arguments(matches: &ArgMatches) -> TapArguments {
         count: matches.get_one("count").copied(),
         seconds: matches.get_one("for").copied(),
         socket: matches.get_one("socket").cloned(),
-        roles: text("role").map(|role| if role == "run" { Roles::All } else { Roles::Notification }),
+        roles: text("role").and_then(|role| Roles::named(&role)),
     }
 }

@@ -15,9 +15,6 @@ use tokio::sync::watch;
 
 use super::state_dir;
 
-/// The notification role's part of the buffer directory; other roles have theirs beside it.
-const ROLE: &str = "notification";
-
 /// The buffers of one role.
 pub(crate) struct Buffers {
     options: Arc<BufferOptions>,
@@ -27,12 +24,13 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// Takes the directory, if there shall be buffers on disk. A directory that the operator named must be usable;
+    /// Takes the part of the directory that is `role`'s, if there shall be buffers on disk; other roles have theirs beside
+    /// it. A directory that the operator named must be usable;
     /// without the default one the role goes on in memory.
     ///
     /// # Errors
     /// [`BufferDirectoryError`] when the named directory cannot be used.
-    pub(crate) fn prepare(config: &Config) -> Result<Option<Self>, BufferDirectoryError> {
+    pub(crate) fn prepare(config: &Config, role: &str) -> Result<Option<Self>, BufferDirectoryError> {
         let disk_bytes = u64::try_from(config.get(&options::BUFFER_DISK_BYTES)).unwrap_or(0);
         if disk_bytes == 0 {
             tracing::info!(
@@ -42,7 +40,7 @@ impl Buffers {
         }
         let named = config.get(&options::BUFFER_DIRECTORY);
         let root = if named.is_empty() { state_dir(config).join("buffer") } else { PathBuf::from(named) };
-        let directory = root.join(ROLE);
+        let directory = root.join(role);
         let taken = match BufferDirectory::take(&Disk, &directory) {
             Ok(taken) => taken,
             Err(error) if named.is_empty() => {

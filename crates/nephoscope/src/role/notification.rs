@@ -17,7 +17,7 @@ use pipeline::{
 };
 use tokio::sync::watch;
 
-use super::{Buffers, House, watch as watching};
+use super::{Buffers, House, publishing, watch as watching};
 use crate::settings::{self, Definitions};
 
 /// A batch is converted in milliseconds; one that takes longer than this hangs.
@@ -98,20 +98,8 @@ impl Maker {
     }
 
     fn start_publishers(&self, house: &House, workers: Vec<Workers>) {
-        for mut workers in workers {
-            workers.with_dead_letters(&self.record_letters);
-            for (name, state) in workers.states() {
-                watching::publisher(house, name, state);
-            }
-            for (name, state) in self.buffers.iter().flat_map(|buffers| buffers.attach(&mut workers)) {
-                watching::buffer(house, &name, state);
-            }
-            for (name, task) in workers.into_tasks(house.supervisor.token()) {
-                house.supervisor.spawn_once(name, async move {
-                    task.await;
-                    Ok::<(), Infallible>(())
-                });
-            }
+        for workers in workers {
+            publishing::start(house, workers, &self.record_letters, self.buffers.as_ref());
         }
         if let Some(buffers) = &self.buffers {
             buffers.report_orphans(&self.pipeline_metrics);
@@ -158,13 +146,14 @@ impl Notification {
         &self.maker.tap
     }
 
-    /// Starts publishers first and listeners last.
-    pub(crate) fn start(self, house: &House) -> anyhow::Result<Running> {
+    /// Starts publishers first and listeners last; without a broker, `listens` is false, and only what polls feeds the
+    /// pipelines.
+    pub(crate) fn start(self, house: &House, listens: bool) -> anyhow::Result<Running> {
         self.maker.start_publishers(house, self.workers);
         watching::dead_letters(house, self.maker.dead_letters.clone());
         let (agents, newest) = watch::channel(Arc::new(self.agent));
         let mut listeners = Vec::new();
-        for config in self.listeners {
+        for config in self.listeners.into_iter().filter(|_| listens) {
             let name = config.name.clone();
             let (listener, mut batches) = Listener::start(config, &self.amqp_metrics)?;
             watching::listener(house, &name, listener.state());
@@ -187,7 +176,7 @@ fn dead_letters(store: Arc<DeadLetters>, config: &Config, metrics: &AgentMetrics
 
 /// A publisher's queue holds its share of the bytes in flight. Its batches grow to a quarter of what the broker sends
 /// unacknowledged: one quarter is being written while the next is converted, and the broker never has to wait for both.
-fn limits(config: &Config) -> WorkerLimits {
+pub(super) fn limits(config: &Config) -> WorkerLimits {
     let queue_bytes = match config.get(&nephoscope::BUFFER_MEMORY_BYTES) {
         0 => config.get(&nephoscope::IN_FLIGHT_BYTES) / QUEUE_SHARE,
         bytes => bytes,
@@ -225,6 +214,11 @@ impl Running {
         self.maker.start_publishers(house, workers);
         self.agents.send_replace(Arc::new(agent));
         Ok(())
+    }
+
+    /// The newest agent, for what brings samples to its pipelines.
+    pub(crate) fn agents(&self) -> watch::Receiver<Arc<Agent>> {
+        self.agents.subscribe()
     }
 
     /// Takes no more messages, finishes those in hand within `grace`, and lets go of the broker.

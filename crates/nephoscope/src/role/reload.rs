@@ -4,10 +4,11 @@ use observability::logs::LogHandle;
 use observability::metrics::Metrics;
 use observability::reload::{Reload, ReloadMetrics};
 use oslo_config::Config;
-use oslo_config::options::{logging, notification as options};
+use oslo_config::options::{agent, logging, notification as options};
+use polling::config::PollingConfig;
 
 use super::House;
-use super::notification::Running;
+use super::Running;
 use crate::check::with_sources;
 use crate::settings::Definitions;
 
@@ -17,7 +18,10 @@ pub(crate) type ReadAgain<'r> = &'r dyn Fn() -> Result<Reread, String>;
 /// What the files say now.
 pub(crate) struct Reread {
     pub(crate) config: Config,
-    pub(crate) definitions: Definitions,
+    /// The definitions and pipelines, where there is a role that has them.
+    pub(crate) definitions: Option<Definitions>,
+    /// What is polled, where there is a role that polls.
+    pub(crate) polling: Option<PollingConfig>,
     /// What is odd, but does not prevent its use.
     pub(crate) warnings: Vec<String>,
 }
@@ -36,6 +40,7 @@ const TAKEN: &[(&str, &str)] = &[
     ("event", "*"),
     ("meter", "*"),
     ("notification", "ack_on_event_error"),
+    ("polling", "cfg_file"),
 ];
 
 /// Takes changed configuration into a running process.
@@ -59,7 +64,7 @@ impl<'r> Reloader<'r> {
     }
 
     /// Reads the files again and takes what they say, all or nothing; returns a line for the service manager.
-    pub(crate) fn reload(&mut self, house: &House, running: Option<&Running>) -> String {
+    pub(crate) fn reload(&mut self, house: &House, running: &mut Running) -> String {
         if let Err(error) = self.logs.reopen() {
             tracing::error!("SIGHUP: cannot open the log file anew: {error}");
         }
@@ -79,16 +84,31 @@ impl<'r> Reloader<'r> {
         }
     }
 
-    fn take(&mut self, house: &House, running: Option<&Running>) -> Result<(), String> {
-        let Reread { config, definitions, warnings } = (self.read_again)()?;
-        let files = definitions.files.join(", ");
+    fn take(&mut self, house: &House, running: &mut Running) -> Result<(), String> {
+        let Reread { config, definitions, polling, mut warnings } = (self.read_again)()?;
+        let files = definitions.as_ref().map(|definitions| definitions.files.join(", "));
         if config.get(&options::PIPELINES) != self.started.get(&options::PIPELINES) {
             return Err("[notification] pipelines has changed: restart to take it".to_owned());
         }
+        if config.get(&agent::POLLING_NAMESPACES) != self.started.get(&agent::POLLING_NAMESPACES) {
+            return Err("polling_namespaces has changed: restart to take it".to_owned());
+        }
         let (debug, levels) = (config.get(&logging::DEBUG), config.get(&logging::DEFAULT_LOG_LEVELS));
         self.logs.check_levels(debug, levels).map_err(|error| with_sources(&error))?;
-        if let Some(running) = running {
+        // Everything that can be refused comes before anything is taken.
+        let plan = match (&running.polling, &polling) {
+            (Some(running), Some(polling)) => {
+                let (plan, problems) = running.prepare(polling)?;
+                warnings.extend(problems.iter().map(ToString::to_string));
+                Some(plan)
+            }
+            _ => None,
+        };
+        if let (Some(running), Some(definitions)) = (&running.notification, definitions) {
             running.reload(house, &config, definitions).map_err(|error| with_sources(&error))?;
+        }
+        if let (Some(running), Some(plan)) = (&mut running.polling, plan) {
+            running.take(plan);
         }
         self.logs.set_levels(debug, levels).map_err(|error| with_sources(&error))?;
         for warning in &warnings {
@@ -106,7 +126,10 @@ impl<'r> Reloader<'r> {
                 "SIGHUP: these options have changed and need a restart"
             );
         }
-        tracing::warn!(files, "SIGHUP: configuration read again, definitions and pipelines taken");
+        tracing::warn!(
+            files = files.unwrap_or_default(),
+            "SIGHUP: configuration read again; definitions, pipelines and what is polled are taken"
+        );
         Ok(())
     }
 }

@@ -24,9 +24,9 @@ pub(crate) struct Definitions {
 }
 
 /// A file's text with the name that messages give it.
-struct Text {
-    name: String,
-    text: String,
+pub(super) struct Text {
+    pub(super) name: String,
+    pub(super) text: String,
 }
 
 impl Text {
@@ -166,7 +166,7 @@ fn read(
     read_file(&path, files, problems)
 }
 
-fn read_file(path: &Path, files: &mut Vec<String>, problems: &mut Vec<Problem>) -> Option<Text> {
+pub(super) fn read_file(path: &Path, files: &mut Vec<String>, problems: &mut Vec<Problem>) -> Option<Text> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => {

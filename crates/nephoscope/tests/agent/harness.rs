@@ -55,6 +55,7 @@ impl Agent {
                 ("DEFAULT", format!("transport_url = {transport_url}")),
                 ("nephoscope", "notification_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", "run_listen_address = 127.0.0.1:0".into()),
+                ("nephoscope", "polling_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", format!("state_dir = {}", state.display())),
                 // Reconnect quickly: the tests break connections on purpose.
                 ("oslo_messaging_rabbit", "kombu_reconnect_delay = 0.1".into()),
@@ -71,6 +72,13 @@ impl Agent {
 
     pub(crate) fn with(mut self, group: &'static str, setting: impl Into<String>) -> Self {
         self.settings.push((group, setting.into()));
+        self
+    }
+
+    /// Takes settings of that name out again.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.settings
+            .retain(|(_, setting)| setting.split('=').next().is_none_or(|known| known.trim() != name));
         self
     }
 

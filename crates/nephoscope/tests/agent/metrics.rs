@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use testkit::shared_rabbitmq;
 
-use crate::harness::Agent;
+use crate::harness::{Agent, PROGRAM};
 
 const REFERENCE: &str = include_str!("../../../../docs/reference/metrics.md");
 
 #[test]
 fn the_reference_names_what_a_running_agent_exposes_and_nothing_else() {
     let vhost = shared_rabbitmq().vhost("metrics").unwrap();
-    let mut agent = Agent::new(&vhost.transport_url());
+    // This command has every role; the source selects nothing, so that no cloud is needed.
+    let mut agent = Agent::new(&vhost.transport_url()).command(PROGRAM, &["run"]);
+    std::fs::write(agent.path("polling.yaml"), "sources: [{name: s, interval: 60, meters: [none]}]\n")
+        .unwrap();
     agent.start();
     agent.wait_ready();
     let (_, page) = agent.get("/metrics");

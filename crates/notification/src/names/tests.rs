@@ -94,8 +94,8 @@ fn names(sample: &Sample) -> (Option<&str>, Option<&str>) {
     (sample.user_name.as_str(), sample.project_name.as_str())
 }
 
-fn metrics() -> AgentMetrics {
-    AgentMetrics::register(&Metrics::new().component("notification"))
+fn metrics() -> NameMetrics {
+    NameMetrics::register(&Metrics::new().component("notification"))
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn each_name_is_asked_for_once() {
     names_of.fill(&mut samples, &[2, 4], &metrics).await;
     assert_eq!(names(&samples[4]), (Some("alice"), Some("demo")));
     assert_eq!(identity.asked(), 3);
-    let count = |lookup| metrics.name_lookups.get(lookup);
+    let count = |lookup| metrics.lookups.get(lookup);
     assert_eq!((count(NameLookup::Found), count(NameLookup::Unknown), count(NameLookup::Cached)), (2, 2, 2));
 }
 
@@ -150,7 +150,7 @@ async fn a_keystone_in_trouble_is_left_alone_for_a_while() {
     hand.advance(REST);
     names_of.fill(&mut samples, &[1], &metrics).await;
     assert_eq!(names(&samples[1]), (Some("alice"), None));
-    let count = |lookup| metrics.name_lookups.get(lookup);
+    let count = |lookup| metrics.lookups.get(lookup);
     assert_eq!((count(NameLookup::Failed), count(NameLookup::Resting), count(NameLookup::Found)), (1, 1, 1));
 }
 
@@ -163,7 +163,7 @@ async fn one_name_that_may_not_be_seen_does_not_stop_the_others() {
     names_of.fill(&mut samples, &[0], &metrics).await;
     names_of.fill(&mut samples, &[1], &metrics).await;
     assert_eq!((names(&samples[0]), names(&samples[1])), ((None, None), (Some("alice"), None)));
-    assert_eq!(metrics.name_lookups.get(NameLookup::Failed), 1);
+    assert_eq!(metrics.lookups.get(NameLookup::Failed), 1);
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_batch_does_not_wait_longer_than_its_deadline() {
     let mut samples = vec![sample("", "never")];
     names_of.fill(&mut samples, &[0], &metrics).await;
     assert_eq!(names(&samples[0]), (None, None));
-    assert_eq!(metrics.name_lookups.get(NameLookup::Failed), 1);
+    assert_eq!(metrics.lookups.get(NameLookup::Failed), 1);
 }
 
 #[tokio::test]
@@ -188,5 +188,5 @@ async fn a_cache_that_is_down_costs_nothing_but_the_asking() {
     let mut samples = vec![sample("u1", "p1")];
     names_of.fill(&mut samples, &[0], &metrics).await;
     assert_eq!(names(&samples[0]), (Some("alice"), Some("demo")));
-    assert!(metrics.name_cache_failures.sum() > 0);
+    assert!(metrics.cache_failures.sum() > 0);
 }

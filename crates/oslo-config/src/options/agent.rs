@@ -3,7 +3,8 @@
 use crate::option::{RefusedValue, host_address, integer, list, text};
 
 const IPMI: &str = "the IPMI agent";
-const POLLING: &str = "the polling agent";
+const COMPUTE: &str = "the compute pollsters";
+const SWIFT: &str = "the pollsters of Swift";
 
 options! { "DEFAULT";
     /// Identity of this agent: instances are looked up in Nova by it, and it enters host ids, IPMI
@@ -12,20 +13,20 @@ options! { "DEFAULT";
     /// Connections that each publisher that speaks HTTP keeps, and its requests at the same time at most.
     MAX_PARALLEL_REQUESTS: Int = integer("max_parallel_requests", 64).min(1);
     /// Namespaces of pollsters that the polling agent runs: `compute`, `central`, `ipmi`.
-    POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique().later(POLLING);
+    POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique();
     /// How instances are inspected. There is one choice.
     HYPERVISOR_INSPECTOR: Str = text("hypervisor_inspector", "libvirt").choices(&["libvirt"])
-        .leaving("libvirt is the only inspector").later(POLLING);
+        .leaving("libvirt is the only inspector").later(COMPUTE);
     /// Kind of hypervisor behind libvirt; decides the connection URI unless `libvirt_uri` is set.
-    LIBVIRT_TYPE: Str = text("libvirt_type", "kvm").choices(&["kvm", "lxc", "qemu", "parallels"]).later(POLLING);
+    LIBVIRT_TYPE: Str = text("libvirt_type", "kvm").choices(&["kvm", "lxc", "qemu", "parallels"]).later(COMPUTE);
     /// libvirt connection URI, instead of the one that follows from `libvirt_type`.
     LIBVIRT_URI: Str = text("libvirt_uri", "").refuses(&[
         RefusedValue::Transport { transport: "ssh", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
         RefusedValue::Transport { transport: "libssh", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
         RefusedValue::Transport { transport: "libssh2", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
-    ]).later(POLLING);
+    ]).later(COMPUTE);
     /// Prefix of Swift account names; must equal the one of the Swift proxy.
-    RESELLER_PREFIX: Str = text("reseller_prefix", "AUTH_").later(POLLING);
+    RESELLER_PREFIX: Str = text("reseller_prefix", "AUTH_").later(SWIFT);
     /// File that routes samples to publishers.
     PIPELINE_CFG_FILE: Str = text("pipeline_cfg_file", "pipeline.yaml");
     /// File that routes events to publishers.

@@ -2,7 +2,7 @@
 
 use crate::option::{boolean, integer, text};
 
-const ROLE: &str = "the polling agent";
+const ROLE: &str = "the compute pollsters";
 
 options! { "compute";
     /// How instances of this host are found: from the metadata that Nova stores in libvirt, or by asking

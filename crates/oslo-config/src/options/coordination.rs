@@ -12,5 +12,5 @@ options! { "coordination";
         RefusedValue::Scheme { scheme: "kazoo", instead: INSTEAD },
         RefusedValue::Scheme { scheme: "consul", instead: INSTEAD },
         RefusedValue::Scheme { scheme: "mysql", instead: INSTEAD },
-    ]).later("the polling agent");
+    ]).later("the coordination of polling agents");
 }

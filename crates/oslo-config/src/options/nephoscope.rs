@@ -13,6 +13,11 @@ options! { "nephoscope";
     /// Name of a queue of our own, which gets a copy of every notification beside the queues that other agents consume
     /// (oslo.messaging calls it a pool). Empty: the usual queues, which all agents share.
     NOTIFICATION_POOL: Str = text("notification_pool", "");
+    /// Where the polling agent answers health and metrics.
+    POLLING_LISTEN_ADDRESS: Str = listen_address("polling_listen_address", "127.0.0.1:9702");
+    /// The first cycle of each polling task waits for a random time of up to so many seconds, so that agents which start
+    /// together do not ask the cloud's services together.
+    POLLING_START_JITTER: Int = integer("polling_start_jitter", 0).min(0);
     /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Bytes on disk of dead letters at most: messages that cannot be processed, kept under `state_dir` until they are

@@ -3,35 +3,38 @@
 use crate::option::build_names::{was, was_in_group};
 use crate::option::{boolean, integer, list, multi, nullable_text, text};
 
-const ROLE: &str = "the polling agent";
+const COORDINATION: &str = "the coordination of polling agents";
+const CENTRAL: &str = "the pollsters of Swift";
+const DYNAMIC: &str = "dynamic pollsters";
+const EXPORTER: &str = "the Prometheus exporter of the polling agent";
 
 options! { "polling";
     /// File that says what is polled how often.
-    CFG_FILE: Str = text("cfg_file", "polling.yaml").later(ROLE);
+    CFG_FILE: Str = text("cfg_file", "polling.yaml");
     /// Directory of the socket on which the agent tells when each pollster last ran. Unset: no socket.
-    HEARTBEAT_SOCKET_DIR: OptStr = nullable_text("heartbeat_socket_dir").later(ROLE);
+    HEARTBEAT_SOCKET_DIR: OptStr = nullable_text("heartbeat_socket_dir");
     /// Prefix of the names of coordination groups: agents with the same prefix share their work.
-    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").formerly(&[was_in_group("central")]).later(ROLE);
+    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").formerly(&[was_in_group("central")]).later(COORDINATION);
     /// Samples in one notification; 0 sends each by itself.
-    BATCH_SIZE: Int = integer("batch_size", 50).later(ROLE);
+    BATCH_SIZE: Int = integer("batch_size", 50);
     /// Directories of dynamic pollster definitions.
-    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]).later(ROLE);
+    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]).later(DYNAMIC);
     /// Whether samples also carry the names of their user and project, asked from Keystone.
     IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]);
     /// Whether samples are sent to the message bus.
-    ENABLE_NOTIFICATIONS: Bool = boolean("enable_notifications", true).later(ROLE);
+    ENABLE_NOTIFICATIONS: Bool = boolean("enable_notifications", true);
     /// Whether samples are offered to Prometheus.
-    ENABLE_PROMETHEUS_EXPORTER: Bool = boolean("enable_prometheus_exporter", false).later(ROLE);
+    ENABLE_PROMETHEUS_EXPORTER: Bool = boolean("enable_prometheus_exporter", false).later(EXPORTER);
     /// Addresses, `host:port`, on which samples are offered to Prometheus.
-    PROMETHEUS_LISTEN_ADDRESSES: List = list("prometheus_listen_addresses", &["127.0.0.1:9101"]).later(ROLE);
+    PROMETHEUS_LISTEN_ADDRESSES: List = list("prometheus_listen_addresses", &["127.0.0.1:9101"]).later(EXPORTER);
     /// Whether disabled projects are left out of discovery.
-    IGNORE_DISABLED_PROJECTS: Bool = boolean("ignore_disabled_projects", false).later(ROLE);
+    IGNORE_DISABLED_PROJECTS: Bool = boolean("ignore_disabled_projects", false).later(CENTRAL);
     /// Whether Prometheus is served over TLS.
-    PROMETHEUS_TLS_ENABLE: Bool = boolean("prometheus_tls_enable", false).later(ROLE);
+    PROMETHEUS_TLS_ENABLE: Bool = boolean("prometheus_tls_enable", false).later(EXPORTER);
     /// Certificate chain, PEM, for `prometheus_tls_enable`.
-    PROMETHEUS_TLS_CERTFILE: OptStr = nullable_text("prometheus_tls_certfile").later(ROLE);
+    PROMETHEUS_TLS_CERTFILE: OptStr = nullable_text("prometheus_tls_certfile").later(EXPORTER);
     /// Private key, PEM, for `prometheus_tls_enable`.
-    PROMETHEUS_TLS_KEYFILE: OptStr = nullable_text("prometheus_tls_keyfile").later(ROLE);
+    PROMETHEUS_TLS_KEYFILE: OptStr = nullable_text("prometheus_tls_keyfile").later(EXPORTER);
     /// Pollsters of one source that run at the same time; 0 means all of them.
-    THREADS_TO_PROCESS_POLLSTERS: Int = integer("threads_to_process_pollsters", 1).min(0).later(ROLE);
+    THREADS_TO_PROCESS_POLLSTERS: Int = integer("threads_to_process_pollsters", 1).min(0);
 }

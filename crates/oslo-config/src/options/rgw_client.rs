@@ -2,7 +2,7 @@
 
 use crate::option::{boolean, nullable_text};
 
-const ROLE: &str = "the polling agent";
+const ROLE: &str = "the pollsters of Ceph's object gateway";
 
 options! { "rgw_client";
     /// Whether the gateway keeps each project's users in a tenant of their own.

@@ -2,7 +2,7 @@
 
 use crate::option::{nullable_text, text};
 
-const ROLE: &str = "the polling agent";
+const ROLE: &str = "the central pollsters";
 
 options! { "service_types";
     /// Service type of Aodh.

@@ -1,0 +1,38 @@
+//! `nephoscope pollsters`: what there is to be polled.
+
+use pollsters::{NAMESPACES, Namespace};
+
+use crate::say;
+
+/// Prints the tables.
+pub(crate) fn show() {
+    for (place, namespace) in NAMESPACES.into_iter().enumerate() {
+        if place > 0 {
+            say(format_args!(""));
+        }
+        show_namespace(namespace);
+    }
+}
+
+fn show_namespace(namespace: &Namespace) {
+    say(format_args!("namespace {}", namespace.name));
+    let discoveries: Vec<&str> = namespace.discoveries.iter().map(|line| line.name).collect();
+    say(format_args!("  discoveries: {}", discoveries.join(", ")));
+    if namespace.pollsters.is_empty() {
+        say(format_args!("  no pollsters in this version"));
+    } else {
+        let row = |pollster: &str, meter: &str, kind: &str, unit: &str, discovery: &str| {
+            say(format_args!("  {pollster:<32} {meter:<32} {kind:<11} {unit:<8} {discovery}"));
+        };
+        row("POLLSTER", "METER", "TYPE", "UNIT", "DISCOVERY");
+        for line in namespace.pollsters {
+            for meter in line.meters {
+                let discovery = line.discovery.unwrap_or("-");
+                row(line.name, meter.name, meter.kind.as_str(), meter.unit, discovery);
+            }
+        }
+    }
+    if !namespace.later.is_empty() {
+        say(format_args!("  of Ceilometer, not in this version: {}", namespace.later.join(", ")));
+    }
+}

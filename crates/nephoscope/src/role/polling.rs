@@ -1,0 +1,265 @@
+//! The polling role: its tasks, and where their samples go.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use definitions::{Problem, Severity};
+use notification::NameResolver;
+use observability::clock::Clock;
+use observability::metrics::Metrics;
+use oslo_config::Config;
+use oslo_config::options::polling as options;
+use oslo_messaging::AmqpMetrics;
+use pipeline::{
+    DeliveryToken, PipelineMetrics, PublisherFactory, RecordLetters, Records, RecordsKind, RetryPolicy,
+    Router, Tap, Workers,
+};
+use polling::config::PollingConfig;
+use polling::{
+    Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Plan, PollingMetrics,
+    Sending, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
+};
+use pollsters::Registry;
+use tokio::sync::watch;
+
+use super::notification::limits;
+use super::{Buffers, House, publishing};
+use crate::check::{describe_fatal, with_sources};
+use crate::settings::polling::PollingFiles;
+use crate::settings::{self, polling as settings_polling};
+
+/// The newest notification agent, whose pipelines take polled samples in `nephoscope run`.
+pub(crate) type Pipelines = watch::Receiver<Arc<notification::Agent>>;
+
+/// Everything about the role that the configuration decides, checked.
+pub(crate) struct Polling {
+    files: PollingFiles,
+    options: TaskOptions,
+    metrics: PollingMetrics,
+    names: Option<Arc<NameResolver>>,
+    heartbeat_directory: Option<PathBuf>,
+    jitter: Duration,
+    bus: Option<Bus>,
+}
+
+/// The way to the message bus: a pipeline of one publisher.
+struct Bus {
+    router: Router,
+    workers: Workers,
+    metrics: PipelineMetrics,
+    tap: Tap,
+    buffers: Option<Buffers>,
+    record_letters: RecordLetters,
+}
+
+/// The role at work.
+pub(crate) struct PollingRunning {
+    agent: Agent,
+    registry: Arc<Registry>,
+    parts: Arc<TaskParts>,
+    deliveries: Deliveries,
+    /// The buffers' directory is this process's for as long as the role lives.
+    _buffers: Option<Buffers>,
+}
+
+impl Polling {
+    /// Puts the role together without starting anything. `with_bus`: samples go to the message bus, unless they are not
+    /// wanted there; else the caller brings pipelines to [`start`](Self::start).
+    ///
+    /// # Errors
+    /// The text says which option can never work.
+    pub(crate) fn new(
+        config: &Config,
+        files: PollingFiles,
+        names: Option<NameResolver>,
+        with_bus: bool,
+        metrics: &Metrics,
+        amqp: &AmqpMetrics,
+    ) -> Result<Self, String> {
+        let bus = if with_bus && config.get(&options::ENABLE_NOTIFICATIONS) {
+            Some(Bus::new(config, metrics, amqp)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            files,
+            options: settings_polling::task_options(config),
+            metrics: PollingMetrics::register(&metrics.component("polling")),
+            names: names.map(Arc::new),
+            heartbeat_directory: config
+                .get(&options::HEARTBEAT_SOCKET_DIR)
+                .filter(|directory| !directory.is_empty())
+                .map(PathBuf::from),
+            jitter: settings_polling::jitter(config),
+            bus,
+        })
+    }
+
+    /// Lets samples for the message bus wait on disk.
+    pub(crate) fn with_buffers(mut self, buffers: Option<Buffers>) -> Self {
+        if let Some(bus) = &mut self.bus {
+            bus.buffers = buffers;
+        }
+        self
+    }
+
+    /// Where samples for the message bus can be looked at.
+    pub(crate) fn tap(&self) -> Option<&Tap> {
+        self.bus.as_ref().map(|bus| &bus.tap)
+    }
+
+    /// Starts what sends first, and the tasks last.
+    ///
+    /// # Errors
+    /// When there cannot be a heartbeat socket.
+    pub(crate) fn start(self, house: &House, pipelines: Option<Pipelines>) -> anyhow::Result<PollingRunning> {
+        let Self { files, options, metrics, names, heartbeat_directory, jitter, bus } = self;
+        let clock = Clock::machine();
+        let heartbeats = Heartbeats::default();
+        if let Some(directory) = &heartbeat_directory {
+            let names: Vec<String> =
+                files.namespaces.iter().map(|namespace| namespace.name.to_owned()).collect();
+            serve_heartbeats(house, &heartbeats, directory, &names)?;
+        }
+        let deliveries = Deliveries::new(&metrics);
+        let (output, buffers): (Arc<dyn Output>, _) = match (bus, pipelines) {
+            (Some(bus), _) => {
+                let (router, buffers) = bus.start(house);
+                (Arc::new(ToRouter::new(router, deliveries.clone())), buffers)
+            }
+            (None, Some(agents)) => (Arc::new(ToPipelines { agents, deliveries: deliveries.clone() }), None),
+            (None, None) => {
+                tracing::warn!(
+                    "[polling] enable_notifications is off: samples are made, counted and dropped"
+                );
+                (Arc::new(Nowhere::new(&metrics)), None)
+            }
+        };
+        let parts = Arc::new(TaskParts {
+            options,
+            output,
+            names,
+            partition: Arc::new(Alone),
+            heartbeats,
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+        });
+        tracing::info!(file = files.file, "polling definition read");
+        let agent_parts = AgentParts {
+            supervisor: house.supervisor.clone(),
+            health: house.health.clone(),
+            progress: house.progress.clone(),
+            clock,
+            metrics,
+            jitter,
+        };
+        let tasks = Task::all(files.plan, &files.registry, &parts);
+        let agent = Agent::start(tasks, agent_parts);
+        Ok(PollingRunning { agent, registry: files.registry, parts, deliveries, _buffers: buffers })
+    }
+}
+
+impl Bus {
+    fn new(config: &Config, metrics: &Metrics, amqp: &AmqpMetrics) -> Result<Self, String> {
+        let settings = settings_polling::notifications(config, amqp)?;
+        let factory: Arc<dyn PublisherFactory> = Arc::new(BusPublishers(settings));
+        let pipelines = bus_pipeline().map_err(|problems| describe_fatal(&problems))?;
+        let metrics = PipelineMetrics::register(&metrics.component("pipeline"));
+        let kind = RecordsKind::Samples;
+        let made = Router::new(&pipelines, kind, &factory, limits(config), RetryPolicy::default(), &metrics);
+        let (router, workers) = made.map_err(|error| with_sources(&error))?;
+        let tap = Tap::new(&metrics);
+        let router = router.with_tap(&tap).with_any_volume();
+        let store = Arc::new(settings::dead_letters(config));
+        let record_letters = RecordLetters::new(store, Clock::machine());
+        Ok(Self { router, workers, metrics, tap, buffers: None, record_letters })
+    }
+
+    fn start(self, house: &House) -> (Router, Option<Buffers>) {
+        let Self { router, workers, metrics, buffers, record_letters, .. } = self;
+        publishing::start(house, workers, &record_letters, buffers.as_ref());
+        if let Some(buffers) = &buffers {
+            buffers.report_orphans(&metrics);
+        }
+        (router, buffers)
+    }
+}
+
+impl PollingRunning {
+    /// What the changed `polling.yaml` comes to; nothing is changed yet.
+    ///
+    /// # Errors
+    /// Everything that prevents its use.
+    pub(crate) fn prepare(&self, config: &PollingConfig) -> Result<(Plan, Vec<Problem>), String> {
+        let (plan, problems) = Plan::new(config, &self.registry);
+        if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
+            return Err(describe_fatal(&problems));
+        }
+        Ok((plan, problems))
+    }
+
+    /// Goes on with another plan.
+    pub(crate) fn take(&mut self, plan: Plan) {
+        self.agent.take(Task::all(plan, &self.registry, &self.parts));
+    }
+
+    /// Begins nothing more, and waits within `grace` for the cycles that run and for their samples to be safe.
+    pub(crate) async fn stop(self, grace: Duration) {
+        let Self { agent, deliveries, .. } = self;
+        let ended = async {
+            agent.stop(grace).await;
+            deliveries.settled().await;
+        };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            let samples = deliveries.waiting();
+            if samples > 0 {
+                tracing::error!(
+                    samples,
+                    "samples that no publisher has accepted by now are lost, and counted"
+                );
+            }
+        }
+    }
+}
+
+/// Brings samples to the pipelines of the newest notification agent.
+#[derive(Debug)]
+struct ToPipelines {
+    agents: Pipelines,
+    deliveries: Deliveries,
+}
+
+impl Output for ToPipelines {
+    fn send(&self, samples: Vec<Arc<model::Sample>>) -> Sending<'_> {
+        let token: DeliveryToken = self.deliveries.token(samples.len());
+        let agent = Arc::clone(&self.agents.borrow());
+        Box::pin(async move {
+            match agent.sample_router() {
+                Some(router) => router.dispatch(Records::Samples(samples), token).await,
+                // Without the pipeline manager `meter` nobody wants samples.
+                None => token.accept(),
+            }
+        })
+    }
+}
+
+fn serve_heartbeats(
+    house: &House,
+    heartbeats: &Heartbeats,
+    directory: &Path,
+    namespaces: &[String],
+) -> anyhow::Result<()> {
+    let path = socket_path(directory, namespaces);
+    let listener = Heartbeats::bind(&path)?;
+    tracing::info!(path = %path.display(), "heartbeat socket");
+    let (heartbeats, stop) = (heartbeats.clone(), house.supervisor.token().clone());
+    house.supervisor.spawn_once("heartbeat", async move {
+        if let Err(error) = heartbeats.serve(listener, path, stop).await {
+            tracing::error!("the heartbeat socket is not served: {error}");
+        }
+        Ok::<(), Infallible>(())
+    });
+    Ok(())
+}

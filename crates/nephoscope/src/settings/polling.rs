@@ -1,0 +1,222 @@
+//! What the polling agent is told: namespaces, `polling.yaml`, and where samples are sent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use definitions::{Problem, Severity, Source};
+use observability::clock::Clock;
+use oslo_config::options::{
+    agent, messaging, nephoscope, notifications_bus, polling as options, publisher, publisher_notifier,
+};
+use oslo_config::{Config, CredentialsOf};
+use oslo_messaging::envelope::Version;
+use oslo_messaging::{AmqpMetrics, NotifierConfig};
+use polling::config::PollingConfig;
+use polling::{NotificationsSettings, Plan, TaskOptions};
+use pollsters::{NAMESPACES, Namespace, Registry, Tools};
+
+use super::definitions::read_file;
+use super::messaging::sending;
+use super::openstack::Sessions;
+use crate::check::with_sources;
+
+/// The most samples of a notification, whatever `batch_size` says.
+const BATCH_MAX: usize = 100_000;
+
+/// What is polled.
+pub(crate) struct PollingFiles {
+    pub(crate) namespaces: Vec<&'static Namespace>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) plan: Plan,
+    /// The file that was read, for the log.
+    pub(crate) file: String,
+}
+
+/// Which namespaces an agent of the configuration has, and what is wrong with the others. To `nephoscope run`
+/// (`all_in_one`) one without pollsters is a warning: its default is every role.
+pub(crate) fn namespaces(config: &Config, all_in_one: bool) -> (Vec<&'static Namespace>, Vec<Problem>) {
+    let mut namespaces: Vec<&'static Namespace> = Vec::new();
+    let mut problems = Vec::new();
+    for name in config.get(&agent::POLLING_NAMESPACES) {
+        match Namespace::named(name) {
+            None => {
+                let known: Vec<&str> = NAMESPACES.iter().map(|namespace| namespace.name).collect();
+                let hint = format!(
+                    "the namespaces are {}; on the command line blanks separate them: --polling-namespaces compute central",
+                    known.join(", ")
+                );
+                problems.push(of_namespaces(
+                    Severity::Fatal,
+                    format!("there is no namespace {name:?}"),
+                    hint,
+                ));
+            }
+            Some(namespace) if namespace.pollsters.is_empty() => {
+                let have: Vec<&str> = NAMESPACES
+                    .iter()
+                    .filter(|namespace| !namespace.pollsters.is_empty())
+                    .map(|namespace| namespace.name)
+                    .collect();
+                let severity = if all_in_one { Severity::Warning } else { Severity::Fatal };
+                let hint = format!(
+                    "poll it with Ceilometer's agent, and start this one with --polling-namespaces {} (or \
+                     polling_namespaces in [DEFAULT])",
+                    have.join(" ")
+                );
+                let message = format!("this version has no pollsters in the namespace {name}");
+                problems.push(of_namespaces(severity, message, hint));
+            }
+            Some(namespace) => namespaces.push(namespace),
+        }
+    }
+    (namespaces, problems)
+}
+
+fn of_namespaces(severity: Severity, message: String, hint: String) -> Problem {
+    let path = "[DEFAULT] polling_namespaces".into();
+    Problem { severity, path, line: 1, column: 1, message, hint: Some(hint) }
+}
+
+/// Where `polling.yaml` is, if it is anywhere.
+pub(crate) fn polling_file(config: &Config) -> Option<PathBuf> {
+    let name = config.get(&options::CFG_FILE);
+    let given = Path::new(name);
+    if given.exists() { Some(given.to_owned()) } else { config.find_file(name) }
+}
+
+/// Reads `polling.yaml`. The problems are complete; one of them is [`Severity::Fatal`] when there is nothing.
+pub(crate) fn polling_config(config: &Config) -> (Option<(PollingConfig, String)>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let Some(path) = polling_file(config) else {
+        problems.push(Problem {
+            severity: Severity::Fatal,
+            path: config.get(&options::CFG_FILE).to_owned(),
+            line: 1,
+            column: 1,
+            message: "there is no such file, neither here nor beside ceilometer.conf nor in /etc/ceilometer"
+                .into(),
+            hint: Some("write one that says what is polled, or name it in [polling] cfg_file".into()),
+        });
+        return (None, problems);
+    };
+    let Some(text) = read_file(&path, &mut Vec::new(), &mut problems) else { return (None, problems) };
+    match PollingConfig::parse(Source { path: &text.name, text: &text.text }) {
+        Ok((polling, mut found)) => {
+            problems.append(&mut found);
+            (Some((polling, text.name)), problems)
+        }
+        Err(mut found) => {
+            problems.append(&mut found);
+            (None, problems)
+        }
+    }
+}
+
+/// Everything that is polled. The problems are complete; one of them is [`Severity::Fatal`] when there is nothing.
+pub(crate) fn load_polling(
+    config: &Config,
+    sessions: &Sessions,
+    all_in_one: bool,
+) -> (Option<PollingFiles>, Vec<Problem>) {
+    let (namespaces, mut problems) = namespaces(config, all_in_one);
+    let (read, mut found) = polling_config(config);
+    problems.append(&mut found);
+    problems.append(&mut unsupported(config));
+    let Some((polling, file)) = read else { return (None, problems) };
+    let registry = Registry::load(&namespaces, &tools(config, sessions));
+    let (plan, mut found) = Plan::new(&polling, &registry);
+    problems.append(&mut found);
+    if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
+        return (None, problems);
+    }
+    (Some(PollingFiles { namespaces, registry: Arc::new(registry), plan, file }), problems)
+}
+
+/// What pollsters are made with.
+pub(crate) fn tools(config: &Config, sessions: &Sessions) -> Tools {
+    let cloud = sessions.service(CredentialsOf::Service, "identity", None);
+    Tools {
+        host: config.get(&agent::HOST).to_owned(),
+        cloud: cloud.map_err(|error| with_sources(&error)),
+        clock: Clock::machine(),
+    }
+}
+
+/// What the configuration asks for, and this version does not do.
+fn unsupported(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut warn = |path: &str, message: &str, hint: &str| {
+        problems.push(Problem {
+            severity: Severity::Warning,
+            path: path.into(),
+            line: 1,
+            column: 1,
+            message: message.into(),
+            hint: Some(hint.into()),
+        });
+    };
+    if config.get(&options::ENABLE_PROMETHEUS_EXPORTER) {
+        warn(
+            "[polling] enable_prometheus_exporter",
+            "this version has no exporter in the polling agent",
+            "samples go to the message bus; a pipeline can bring them to Prometheus",
+        );
+    }
+    if config.get(&oslo_config::options::coordination::BACKEND_URL).is_some_and(|url| !url.is_empty()) {
+        warn(
+            "[coordination] backend_url",
+            "this version does not share work between polling agents: each polls everything",
+            "run one agent of each namespace and host",
+        );
+    }
+    problems
+}
+
+/// What the configuration says to tasks.
+pub(crate) fn task_options(config: &Config) -> TaskOptions {
+    TaskOptions {
+        batch_size: batch_size(config),
+        threads: usize::try_from(config.get(&options::THREADS_TO_PROCESS_POLLSTERS)).unwrap_or(1),
+        sample_source: config.get(&agent::SAMPLE_SOURCE).to_owned(),
+    }
+}
+
+/// `[polling] batch_size`, where 0 (and, in Python, everything below) sends each sample by itself.
+fn batch_size(config: &Config) -> usize {
+    usize::try_from(config.get(&options::BATCH_SIZE)).unwrap_or(1).clamp(1, BATCH_MAX)
+}
+
+/// The most that the first cycle waits.
+pub(crate) fn jitter(config: &Config) -> Duration {
+    Duration::from_secs(u64::try_from(config.get(&nephoscope::POLLING_START_JITTER)).unwrap_or(0))
+}
+
+/// Where polled samples are sent.
+///
+/// # Errors
+/// What is wrong with the options of the message bus.
+pub(crate) fn notifications(config: &Config, amqp: &AmqpMetrics) -> Result<NotificationsSettings, String> {
+    let (url, rabbit) = sending(config).map_err(|error| with_sources(&error))?;
+    let mut notifier = NotifierConfig::new("polling", url);
+    notifier.options = rabbit;
+    config.get(&messaging::CONTROL_EXCHANGE).clone_into(&mut notifier.exchange);
+    notifier.topics = config.get(&notifications_bus::TOPICS).to_vec();
+    notifier.version = match config.get(&publisher_notifier::TELEMETRY_DRIVER) {
+        "messagingv2" => Version::V2,
+        "messaging" => Version::V1,
+        other => {
+            return Err(format!(
+                "[publisher_notifier] telemetry_driver = {other} cannot be used; set it to messagingv2 or messaging, or \
+                 [polling] enable_notifications to false"
+            ));
+        }
+    };
+    Ok(NotificationsSettings {
+        notifier,
+        secret: config.get(&publisher::TELEMETRY_SECRET).to_owned(),
+        batch_size: batch_size(config),
+        clock: Clock::machine(),
+        amqp: amqp.clone(),
+    })
+}

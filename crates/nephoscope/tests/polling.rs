@@ -1,0 +1,27 @@
+//! The polling agent as a process: a real Glance, Keystone and broker, Ceilometer's agents beside it, and faults.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "in a test, a failed step is a failed test; and tests live in real time"
+)]
+
+#[allow(dead_code, reason = "the comparison of notification agents uses the rest")]
+#[path = "oracle/both.rs"]
+mod both;
+#[path = "polling/bus.rs"]
+mod bus;
+#[path = "polling/commands.rs"]
+mod commands;
+#[path = "polling/faults.rs"]
+mod faults;
+#[path = "polling/glance.rs"]
+mod glance;
+#[path = "agent/harness.rs"]
+mod harness;
+#[path = "polling/live.rs"]
+mod live;
+#[path = "../../publishers/tests/support/server.rs"]
+mod server;

@@ -1,0 +1,178 @@
+//! What the polling commands say, and with which exit status they end.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::glance::FakeGlance;
+use crate::harness::PROGRAM;
+
+fn run_as(name: &str, directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .arg0(name)
+        .args(arguments)
+        .args(["--config-file", "ceilometer.conf"])
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory)
+        .output()
+        .unwrap()
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run_as("nephoscope", directory, arguments);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A configuration that leads to `glance`.
+fn configured(glance: &FakeGlance, more: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let config = format!(
+        "[service_credentials]\nauth_type = none\nendpoint = http://{}\n[nephoscope]\nstate_dir = {}\n{more}",
+        glance.server.address,
+        state.display()
+    );
+    fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
+    let polling = "sources: [{name: images, interval: 300, meters: [image.size]}]\n";
+    fs::write(directory.path().join("polling.yaml"), polling).unwrap();
+    directory
+}
+
+#[test]
+fn poll_prints_what_would_be_sent() {
+    let glance = FakeGlance::start(45);
+    let directory = configured(&glance, "");
+    let (status, stdout, stderr) =
+        run(directory.path(), &["poll", "--once", "--namespace", "central", "--meter", "image.*", "--json"]);
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    let samples: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(samples.len(), 45);
+    assert_eq!((&samples[7]["resource_id"], &samples[7]["volume"]), (&"image-7".into(), &7.into()));
+    // Three pages, and nothing else.
+    assert_eq!(glance.server.requests().len(), 3);
+    let (status, stdout, _) = run(directory.path(), &["poll"]);
+    assert_eq!(status, Some(0));
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines.len(), 46);
+    assert!(lines[0].starts_with("METER ") && lines[1].starts_with("image.size "), "{stdout}");
+    for (arguments, status, words) in [
+        (&["poll", "--meter", "imag.size"][..], Some(1), "no pollster of that name in these namespaces"),
+        (&["poll", "--meter", "a", "--meter", "!b"], Some(64), "negated"),
+        (
+            &["poll", "--namespace", "compute"],
+            Some(78),
+            "no pollsters in the namespace compute; poll it with",
+        ),
+        (
+            &["poll", "--namespace", "centrl"],
+            Some(78),
+            "there is no namespace \"centrl\"; the namespaces are",
+        ),
+    ] {
+        let (ended, _, stderr) = run(directory.path(), arguments);
+        assert_eq!(ended, status, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+    glance.fail(true);
+    let (status, _, stderr) = run(directory.path(), &["poll"]);
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("discovery images: ") && stderr.contains("503"), "{stderr}");
+}
+
+#[test]
+fn pollsters_are_listed_with_what_is_not_there_yet() {
+    let output = Command::new(PROGRAM).arg("pollsters").output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.trim_start().starts_with("image.size")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words, ["image.size", "image.size", "gauge", "B", "images"]);
+    assert!(text.contains("namespace compute") && text.contains("not in this version: cpu, "), "{text}");
+}
+
+#[test]
+fn what_cannot_be_polled_is_said_before_anything_starts() {
+    let glance = FakeGlance::start(1);
+    for (more, polling, arguments, words) in [
+        (
+            "",
+            None,
+            &["polling", "--polling-namespaces", "central"][..],
+            "polling.yaml:1:1: there is no such file",
+        ),
+        (
+            "",
+            Some(""),
+            &["polling", "--polling-namespaces", "central"],
+            "the file must be a map, not nothing",
+        ),
+        // The default has compute in it.
+        (
+            "",
+            Some("sources: []"),
+            &["polling"],
+            "this version has no pollsters in the namespace compute; poll it with \
+          Ceilometer's agent, and start this one with --polling-namespaces central",
+        ),
+        (
+            "",
+            Some("sources: []"),
+            &["polling", "--polling-namespaces", "ipmi"],
+            "no pollsters in the namespace ipmi",
+        ),
+        (
+            "",
+            Some("sources: []"),
+            &["polling", "--polling-namespaces", "central,compute"],
+            "there is no namespace \"central,compute\"",
+        ),
+        (
+            "[publisher_notifier]\ntelemetry_driver = log\n",
+            Some("sources: []"),
+            &["polling", "--polling-namespaces", "central"],
+            "[publisher_notifier] telemetry_driver = log cannot be used",
+        ),
+    ] {
+        let directory = configured(&glance, more);
+        let path = directory.path().join("polling.yaml");
+        match polling {
+            Some(text) => fs::write(path, text).unwrap(),
+            None => fs::remove_file(path).unwrap(),
+        }
+        let (status, _, stderr) = run(directory.path(), arguments);
+        assert_eq!(status, Some(78), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+        // `check` says the same.
+        let mut check = vec!["check", "--role"];
+        check.extend(arguments);
+        let (status, stdout, _) = run(directory.path(), &check);
+        assert_eq!(status, Some(78), "{check:?}: {stdout}");
+        assert!(stdout.contains(words), "{check:?}: {stdout}");
+    }
+    // Under upstream's names, with upstream's status.
+    let directory = configured(&glance, "");
+    let output = run_as("ceilometer-agent-compute", directory.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("ceilometer-polling: ") && stderr.contains("namespace compute"), "{stderr}");
+    let (status, stdout, _) =
+        run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
+    assert_eq!(status, Some(0), "{stdout}");
+    assert!(stdout.contains("polling.yaml\n0 errors, 0 warnings"), "{stdout}");
+    // A setting that has no effect yet, and what is selected and not there, are warnings.
+    let directory = configured(&glance, "[polling]\nenable_prometheus_exporter = true\n");
+    let polling = "sources: [{name: all, interval: 300, meters: ['*']}]\n";
+    fs::write(directory.path().join("polling.yaml"), polling).unwrap();
+    let check = ["check", "--role", "polling", "--polling-namespaces", "central"];
+    let (status, stdout, _) = run(directory.path(), &check);
+    assert_eq!(status, Some(0), "{stdout}");
+    assert!(
+        stdout.contains("no exporter in the polling agent") && stdout.contains("and 26 more"),
+        "{stdout}"
+    );
+}

@@ -1,0 +1,143 @@
+//! [`Task`]: everything that is polled at one interval, one cycle at a time.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt as _;
+use notification::NameResolver;
+use observability::clock::Clock;
+use observability::service_manager::Progress;
+use pollsters::{Registry, Resource};
+use tokio_util::sync::CancellationToken;
+
+use crate::heartbeat::Heartbeats;
+use crate::metrics::PollingMetrics;
+use crate::output::Output;
+use crate::partition::Partition;
+use crate::plan::{Assignment, Plan, TaskPlan};
+use crate::poll::Run;
+
+/// What the configuration says to all tasks.
+#[derive(Debug, Clone)]
+pub struct TaskOptions {
+    /// Samples that are sent together (`[polling] batch_size`).
+    pub batch_size: usize,
+    /// Pollsters of a source that run at the same time (`[polling] threads_to_process_pollsters`); 0: all of them.
+    pub threads: usize,
+    /// What samples name as their source.
+    pub sample_source: String,
+}
+
+/// What all tasks share.
+#[derive(Debug)]
+pub struct TaskParts {
+    /// What the configuration says.
+    pub options: TaskOptions,
+    /// Where samples go.
+    pub output: Arc<dyn Output>,
+    /// Names of users and projects, if samples are to carry them.
+    pub names: Option<Arc<NameResolver>>,
+    /// Which part of the work is this agent's.
+    pub partition: Arc<dyn Partition>,
+    /// When each pollster last ran.
+    pub heartbeats: Heartbeats,
+    /// The counters.
+    pub metrics: PollingMetrics,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Everything that is polled at one interval.
+pub struct Task {
+    interval_seconds: u64,
+    sources: Vec<Source>,
+    registry: Arc<Registry>,
+    parts: Arc<TaskParts>,
+}
+
+/// The pollsters of one source.
+struct Source {
+    name: String,
+    assigned: Vec<Assigned>,
+}
+
+/// A pollster of a source.
+pub(crate) struct Assigned {
+    pub(crate) assignment: Assignment,
+    /// What it can never read. Forgotten when the plan changes, or the process ends.
+    pub(crate) given_up: Mutex<HashSet<Resource>>,
+}
+
+/// What came of a cycle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CycleReport {
+    /// Pollsters that ran.
+    pub polls: usize,
+    /// Samples made.
+    pub samples: usize,
+    /// What failed, once each.
+    pub failures: Vec<String>,
+}
+
+impl Task {
+    /// The task of a part of a plan.
+    #[must_use]
+    pub fn new(plan: TaskPlan, registry: Arc<Registry>, parts: Arc<TaskParts>) -> Self {
+        let assigned = |assignment| Assigned { assignment, given_up: Mutex::default() };
+        let sources = plan.sources.into_iter().map(|source| Source {
+            name: source.name,
+            assigned: source.assignments.into_iter().map(assigned).collect(),
+        });
+        Self { interval_seconds: plan.interval_seconds, sources: sources.collect(), registry, parts }
+    }
+
+    /// The tasks of a plan.
+    #[must_use]
+    pub fn all(plan: Plan, registry: &Arc<Registry>, parts: &Arc<TaskParts>) -> Vec<Self> {
+        let tasks = plan.tasks.into_iter();
+        tasks.map(|task| Self::new(task, Arc::clone(registry), Arc::clone(parts))).collect()
+    }
+
+    /// Seconds from the start of one cycle to the start of the next.
+    #[must_use]
+    pub const fn interval_seconds(&self) -> u64 {
+        self.interval_seconds
+    }
+
+    /// How many pollsters it has, counted once for each source.
+    #[must_use]
+    pub fn pollsters(&self) -> usize {
+        self.sources.iter().map(|source| source.assigned.len()).sum()
+    }
+
+    /// One cycle: the sources in the order of the file, the pollsters of each as many at a time as the options allow.
+    /// A resource is polled once by a pollster of that name, whichever source comes first. Once `stop` is cancelled, no
+    /// further pollster is begun.
+    pub async fn run(&self, progress: &Progress, stop: &CancellationToken) -> CycleReport {
+        let TaskParts { options, metrics, clock, .. } = &*self.parts;
+        let started = clock.monotonic();
+        let run = Run::new(&self.registry, &self.parts, progress, stop);
+        for source in &self.sources {
+            let limit = if options.threads == 0 { source.assigned.len() } else { options.threads };
+            let polls: Vec<_> =
+                source.assigned.iter().map(|assigned| run.poll(&source.name, assigned)).collect();
+            let mut polls = futures_util::stream::iter(polls).buffer_unordered(limit.max(1));
+            while polls.next().await.is_some() {}
+        }
+        let label = self.interval_seconds.to_string();
+        metrics.cycles.with([&label]).inc();
+        metrics.cycle_duration.with([&label]).observe(clock.elapsed(started).as_secs_f64());
+        run.into_report()
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.sources.iter().map(|source| source.name.as_str()).collect();
+        f.debug_struct("Task")
+            .field("interval_seconds", &self.interval_seconds)
+            .field("sources", &names)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! The polling agent: when what is polled, with which resources, and where the samples go.
+//!
+//! - [`config`]: what `polling.yaml` says.
+//! - [`Plan`]: its sources coupled with the pollsters that there are; one task an interval.
+//! - [`Agent`]: runs the tasks, replaces them on a reload, and stops them.
+//! - [`Output`]: where samples go; [`ToRouter`] brings them to pipelines, of which [`Notifications`] is the publisher that
+//!   sends them to the message bus.
+//! - [`Heartbeats`]: when each pollster last ran, on a socket.
+//!
+//! The behaviour is that of `ceilometer-polling` (`ceilometer/polling/manager.py`); what is done otherwise, and why, stands
+//! in `docs/differences.md`.
+
+mod agent;
+pub mod config;
+mod cycle;
+mod discover;
+mod heartbeat;
+mod metrics;
+mod notifications;
+mod output;
+mod partition;
+mod plan;
+mod poll;
+mod schedule;
+
+pub use agent::{Agent, AgentParts};
+pub use cycle::{CycleReport, Task, TaskOptions, TaskParts};
+pub use heartbeat::{HeartbeatSocketError, Heartbeats, socket_path};
+pub use metrics::{Lost, PollingMetrics, Skipped};
+pub use notifications::{BUS, BusPublishers, Notifications, NotificationsSettings, bus_pipeline};
+pub use output::{Collected, Deliveries, Nowhere, Output, Sending, ToRouter};
+pub use partition::{Alone, Partition};
+pub use plan::{Assignment, Plan, SourcePlan, TaskPlan};

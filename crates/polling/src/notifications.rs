@@ -1,0 +1,211 @@
+//! [`Notifications`]: the publisher that sends polled samples to the message bus, as Ceilometer's polling agent does.
+//!
+//! Each notification has the event type `telemetry.polling`, the publisher id `ceilometer.polling`, the priority `SAMPLE`, and
+//! the payload `{"samples": [...]}` of signed metering messages, at most `batch_size` of one pollster. **Accepted** means that
+//! the broker has confirmed it for every topic. Until then the pipeline's queue keeps the samples, in memory and then on disk.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use definitions::{Problem, Source};
+use model::{Sample, Value, json};
+use observability::clock::Clock;
+use oslo_messaging::{AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Retry};
+use pipeline::config::PipelineConfig;
+use pipeline::{
+    BuildError, PublishError, Publisher, PublisherFactory, PublisherUrl, Publishing, Records, RecordsKind,
+    Refusal, Refusals,
+};
+use serde_json::value::RawValue;
+
+/// The publisher's name in logs, metrics and the directory of its buffer.
+pub const BUS: &str = "notifications://telemetry.polling";
+
+const EVENT_TYPE: &str = "telemetry.polling";
+const PUBLISHER_ID: &str = "ceilometer.polling";
+const PRIORITY: &str = "SAMPLE";
+/// Attempts of one delivery after the first: a connection that has died shows at the first.
+const RETRIES: u32 = 1;
+
+/// Every sample, to the bus.
+const PIPELINE: &str = "
+sources: [{name: polling, meters: ['*'], sinks: [bus]}]
+sinks: [{name: bus, publishers: ['notifications://telemetry.polling']}]
+";
+
+/// The pipeline of an agent that sends every sample to the message bus.
+///
+/// # Errors
+/// None: the text is a constant.
+pub fn bus_pipeline() -> Result<PipelineConfig, Vec<Problem>> {
+    PipelineConfig::parse(
+        Source { path: "built-in pipeline of the polling agent", text: PIPELINE },
+        RecordsKind::Samples,
+    )
+}
+
+/// What the configuration says to it.
+#[derive(Debug, Clone)]
+pub struct NotificationsSettings {
+    /// Where to send, and how. Its retries are the pipeline's part.
+    pub notifier: NotifierConfig,
+    /// `[publisher] telemetry_secret`.
+    pub secret: String,
+    /// Samples in one notification (`[polling] batch_size`); more than 0.
+    pub batch_size: usize,
+    /// For the time in messages.
+    pub clock: Clock,
+    /// The metrics of every AMQP connection.
+    pub amqp: AmqpMetrics,
+}
+
+/// Makes the publisher of [`bus_pipeline`].
+#[derive(Debug)]
+pub struct BusPublishers(pub NotificationsSettings);
+
+impl PublisherFactory for BusPublishers {
+    fn build(&self, _url: &PublisherUrl, _kind: RecordsKind) -> Result<Box<dyn Publisher>, BuildError> {
+        Ok(Box::new(Notifications::new(&self.0)?))
+    }
+
+    fn check(&self, _url: &PublisherUrl, _kind: RecordsKind) -> Result<(), BuildError> {
+        Notifications::new(&self.0).map(drop)
+    }
+}
+
+/// Sends samples as notifications.
+#[derive(Debug)]
+pub struct Notifications {
+    notifier: Notifier,
+    secret: String,
+    batch_size: usize,
+    clock: Clock,
+    /// First samples of batches that were confirmed in an attempt which failed later on: they are not sent again.
+    confirmed: HashSet<String>,
+}
+
+impl Notifications {
+    /// It connects when the first sample comes.
+    ///
+    /// # Errors
+    /// [`BuildError::Configuration`] for options that can never work.
+    pub fn new(settings: &NotificationsSettings) -> Result<Self, BuildError> {
+        let mut config = settings.notifier.clone();
+        config.retry = Retry::Times(RETRIES);
+        let notifier = Notifier::new(config, &settings.amqp).map_err(|error| BuildError::Configuration {
+            message: error.to_string(),
+            hint: "see [oslo_messaging_notifications] and [oslo_messaging_rabbit]".into(),
+        })?;
+        Ok(Self {
+            notifier,
+            secret: settings.secret.clone(),
+            batch_size: settings.batch_size.max(1),
+            clock: settings.clock.clone(),
+            confirmed: HashSet::new(),
+        })
+    }
+
+    async fn publish_all(&mut self, groups: &[Records]) -> Result<Refusals, PublishError> {
+        let mut refusals = Refusals::default();
+        for (group, records) in groups.iter().enumerate() {
+            // The pipeline brings samples alone.
+            let Records::Samples(samples) = records else { continue };
+            for (number, batch) in samples.chunks(self.batch_size).enumerate() {
+                let Some(first) = batch.first() else { continue };
+                if self.confirmed.contains(&first.id) {
+                    continue;
+                }
+                let before = number * self.batch_size;
+                let place = |record: usize| (group, before + record);
+                match self.send(batch, place, &mut refusals).await {
+                    Ok(()) => {
+                        self.confirmed.insert(first.id.clone());
+                    }
+                    Err(error) if is_about_the_message(&error) => {
+                        for record in 0..batch.len() {
+                            let (group, record) = place(record);
+                            let (cause, reason) = (error.cause(), error.to_string());
+                            refusals.push(Refusal { group, record, cause, reason });
+                        }
+                    }
+                    Err(error) => return Err(failure(&error)),
+                }
+            }
+        }
+        self.confirmed.clear();
+        Ok(refusals)
+    }
+
+    /// Sends one notification. A sample with an infinity or NaN, which JSON does not have, is refused.
+    async fn send(
+        &self,
+        batch: &[Arc<Sample>],
+        place: impl Fn(usize) -> (usize, usize),
+        refusals: &mut Refusals,
+    ) -> Result<(), NotifyError> {
+        let mut payload = b"{\"samples\": [".to_vec();
+        let mut is_empty = true;
+        for (record, sample) in batch.iter().enumerate() {
+            let text = message(sample, &self.secret);
+            if serde_json::from_slice::<&RawValue>(&text).is_err() {
+                let (group, record) = place(record);
+                let reason = "an infinity or NaN, which JSON does not have".to_owned();
+                refusals.push(Refusal { group, record, cause: "not_finite", reason });
+                continue;
+            }
+            if !std::mem::take(&mut is_empty) {
+                payload.extend_from_slice(b", ");
+            }
+            payload.extend_from_slice(&text);
+        }
+        payload.extend_from_slice(b"]}");
+        if is_empty {
+            return Ok(());
+        }
+        // Each text was found to be JSON, so the whole is.
+        let payload = String::from_utf8(payload).ok().and_then(|text| RawValue::from_string(text).ok());
+        let Some(payload) = payload else { return Ok(()) };
+        let outgoing = Outgoing {
+            publisher_id: PUBLISHER_ID,
+            event_type: EVENT_TYPE,
+            priority: PRIORITY,
+            payload: &payload,
+            context: &[],
+            timestamp: self.clock.now(),
+            message_id: None,
+        };
+        self.notifier.notify(&outgoing).await
+    }
+}
+
+impl Publisher for Notifications {
+    fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_> {
+        Box::pin(async move { self.publish_all(&groups).await })
+    }
+}
+
+/// The signed metering message of a sample.
+fn message(sample: &Sample, secret: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(1024);
+    json::write(&Value::Map(sample.to_wire(secret, None)), &mut text);
+    text
+}
+
+/// Whether another broker, or another time, would not help.
+fn is_about_the_message(error: &NotifyError) -> bool {
+    matches!(error, NotifyError::TooLarge { .. } | NotifyError::RoutingKey { .. })
+}
+
+fn failure(error: &NotifyError) -> PublishError {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        let text = inner.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        source = inner.source();
+    }
+    PublishError { cause: error.cause(), message }
+}

@@ -1,0 +1,289 @@
+//! One pollster's run in a cycle: its resources, its readings, its samples on their way.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use model::{Sample, Timestamp, Value};
+use observability::clock::Clock;
+use observability::service_manager::Progress;
+use pollsters::{Cycle, PollError, Reading, Readings, Registry, Resource};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::cycle::{Assigned, CycleReport, TaskParts};
+use crate::discover::Discoveries;
+use crate::metrics::Skipped;
+
+/// How long a pollster may go without a reading before it is given up: longer than any request that it makes may take,
+/// so that only one that hangs is meant.
+pub(crate) const STALL: Duration = Duration::from_mins(15);
+
+/// One cycle at work.
+pub(crate) struct Run<'t> {
+    parts: &'t TaskParts,
+    discoveries: Discoveries<'t>,
+    cycle: Cycle,
+    /// What each pollster, by its name, was given in this cycle.
+    history: Mutex<HashMap<&'t str, HashSet<Resource>>>,
+    report: Mutex<CycleReport>,
+    progress: &'t Progress,
+    stop: &'t CancellationToken,
+}
+
+/// What became of a pollster's readings.
+struct Taken {
+    samples: usize,
+    is_stalled: bool,
+}
+
+impl<'t> Run<'t> {
+    pub(crate) fn new(
+        registry: &'t Registry,
+        parts: &'t TaskParts,
+        progress: &'t Progress,
+        stop: &'t CancellationToken,
+    ) -> Self {
+        Self {
+            parts,
+            discoveries: Discoveries::new(registry, parts),
+            cycle: Cycle::new(parts.clock.clone()),
+            history: Mutex::default(),
+            report: Mutex::default(),
+            progress,
+            stop,
+        }
+    }
+
+    pub(crate) fn into_report(self) -> CycleReport {
+        self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self) -> MutexGuard<'_, CycleReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of something that failed.
+    fn failed(&self, text: String) {
+        let mut report = self.report();
+        if !report.failures.contains(&text) {
+            report.failures.push(text);
+        }
+    }
+
+    /// Polls what the source `source` gives this pollster.
+    pub(crate) async fn poll(&self, source: &str, assigned: &'t Assigned) {
+        self.progress.tick();
+        let name = assigned.assignment.pollster.name.as_str();
+        let resources = if self.stop.is_cancelled() {
+            Err(Skipped::Stopping)
+        } else {
+            self.resources(source, assigned).await
+        };
+        match resources {
+            Ok(resources) => self.read(source, assigned, &resources).await,
+            Err(why) => {
+                self.parts.metrics.skipped.increment(why);
+                tracing::debug!(pollster = name, source, %why, "not polled in this cycle");
+            }
+        }
+    }
+
+    /// The resources that are to be read: those of the source, else those of the pollster's own discovery, each once in a
+    /// cycle, without those that can never be read.
+    async fn resources(&self, source: &str, assigned: &'t Assigned) -> Result<Vec<Resource>, Skipped> {
+        let assignment = &assigned.assignment;
+        let group = format!("static-{source}");
+        let own = assignment.resources.iter();
+        let mut candidates: Vec<Resource> =
+            own.filter(|resource| self.parts.partition.is_mine(&group, resource.id())).cloned().collect();
+        let mut has_failed = false;
+        let default = assignment.pollster.discovery.as_ref();
+        for (url, is_default) in assignment
+            .discovery
+            .iter()
+            .map(|url| (url, false))
+            .chain(default.into_iter().map(|url| (url, true)))
+        {
+            if is_default && !candidates.is_empty() {
+                break;
+            }
+            match self.discoveries.find(url, &self.cycle).await {
+                Ok(found) => candidates.extend(found.iter().cloned()),
+                Err(failure) => {
+                    has_failed = true;
+                    self.failed(failure.0);
+                }
+            }
+        }
+        if candidates.is_empty() {
+            return Err(if has_failed { Skipped::DiscoveryFailed } else { Skipped::NoResources });
+        }
+        {
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = history.entry(assignment.pollster.name.as_str()).or_default();
+            candidates.retain(|resource| seen.insert(resource.clone()));
+        }
+        if candidates.is_empty() {
+            return Err(Skipped::PolledAlready);
+        }
+        let given_up = assigned.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        candidates.retain(|resource| !given_up.contains(resource));
+        if candidates.is_empty() { Err(Skipped::GivenUp) } else { Ok(candidates) }
+    }
+
+    async fn read(&self, source: &str, assigned: &Assigned, resources: &[Resource]) {
+        let TaskParts { metrics, clock, heartbeats, .. } = self.parts;
+        let loaded = &assigned.assignment.pollster;
+        let name = loaded.name.as_str();
+        tracing::debug!(pollster = name, source, resources = resources.len(), "polling");
+        let started = clock.monotonic();
+        let timestamp = now(clock);
+        heartbeats.beat(name, &timestamp);
+        metrics.polls.with([name]).inc();
+        let (readings, receiver) = Readings::channel();
+        let (cycle, pollster) = (&self.cycle, &loaded.pollster);
+        let mut polling = Box::pin(async move {
+            let polling = AssertUnwindSafe(async { pollster.poll(cycle, resources, &readings).await });
+            let polled = polling.catch_unwind().await;
+            // Its end of the channel goes with it.
+            drop(readings);
+            polled.unwrap_or_else(|panic| Err(PollError::Panic { message: panic_text(&*panic).to_owned() }))
+        });
+        let mut taking = pin!(self.take(name, &timestamp, receiver));
+        // Both go on together: a pollster's requests do not wait for the pipelines, nor the other way round.
+        let (polled, taken) = tokio::select! {
+            biased;
+            polled = &mut polling => (polled, taking.await),
+            taken = &mut taking => {
+                let polled = if taken.is_stalled {
+                    Err(PollError::Stalled { seconds: STALL.as_secs() })
+                } else {
+                    polling.await
+                };
+                (polled, taken)
+            }
+        };
+        let seconds = clock.elapsed(started).as_secs_f64();
+        metrics.poll_duration.with([name]).observe(seconds);
+        {
+            let mut report = self.report();
+            report.polls += 1;
+            report.samples += taken.samples;
+        }
+        tracing::debug!(pollster = name, source, samples = taken.samples, seconds, "polled");
+        if let Err(error) = polled {
+            self.ended_early(source, assigned, error);
+        }
+    }
+
+    fn ended_early(&self, source: &str, assigned: &Assigned, error: PollError) {
+        let name = assigned.assignment.pollster.name.as_str();
+        let (metrics, cause) = (&self.parts.metrics, error.cause());
+        metrics.poll_errors.with([name, cause]).inc();
+        self.failed(format!("{name}: {error}"));
+        let PollError::Permanent { resources, reason } = error else {
+            tracing::warn!(
+                pollster = name,
+                source,
+                cause,
+                "a pollster ended early, and will be run again in the next cycle: {error}"
+            );
+            return;
+        };
+        let shown: Vec<String> = resources.iter().take(10).map(ToString::to_string).collect();
+        tracing::error!(
+            pollster = name,
+            source,
+            resources = shown.join(", "),
+            count = resources.len(),
+            "these resources are not polled by this pollster any more: {reason}"
+        );
+        let mut given_up = assigned.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = given_up.len();
+        given_up.extend(resources);
+        let more = i64::try_from(given_up.len() - before).unwrap_or(0);
+        metrics.given_up.with([name]).inc_by(more);
+    }
+
+    /// Makes samples of readings and sends them, batch by batch, until the pollster ends.
+    async fn take(&self, name: &str, timestamp: &str, mut readings: mpsc::Receiver<Reading>) -> Taken {
+        let TaskParts { options, metrics, clock, .. } = self.parts;
+        let size = options.batch_size.max(1);
+        let mut taken = Taken { samples: 0, is_stalled: false };
+        let mut batch = Vec::new();
+        loop {
+            let reading = tokio::select! {
+                biased;
+                reading = readings.recv() => reading,
+                () = clock.sleep(STALL) => {
+                    taken.is_stalled = true;
+                    break;
+                }
+            };
+            let Some(reading) = reading else { break };
+            self.progress.tick();
+            if batch.len() >= size {
+                self.send(std::mem::take(&mut batch)).await;
+            }
+            metrics.samples.with([name]).inc();
+            taken.samples += 1;
+            batch.push(Arc::new(sample(reading, timestamp, &options.sample_source)));
+        }
+        if !batch.is_empty() {
+            self.send(batch).await;
+        }
+        taken
+    }
+
+    async fn send(&self, mut samples: Vec<Arc<Sample>>) {
+        if let Some(names) = &self.parts.names {
+            let places: Vec<usize> = (0..samples.len()).collect();
+            names.fill(&mut samples, &places, &self.parts.metrics.names).await;
+        }
+        // The pipelines may hold it up for as long as a publisher is away.
+        self.progress.rest();
+        self.parts.output.send(samples).await;
+        self.progress.tick();
+    }
+}
+
+/// The time of a poll, as Ceilometer writes it: UTC without a zone.
+fn now(clock: &Clock) -> String {
+    let now = Timestamp::from_microseconds(clock.now().as_microsecond());
+    // Only a clock beyond the year 9999 has none.
+    now.map(Timestamp::to_iso).unwrap_or_default()
+}
+
+fn sample(reading: Reading, timestamp: &str, source: &str) -> Sample {
+    Sample {
+        name: reading.name,
+        kind: reading.kind,
+        unit: reading.unit,
+        volume: reading.volume,
+        user_id: reading.user_id,
+        user_name: Value::Null,
+        project_id: reading.project_id,
+        project_name: Value::Null,
+        resource_id: reading.resource_id,
+        timestamp: timestamp.into(),
+        resource_metadata: Arc::new(reading.metadata.into()),
+        source: source.into(),
+        id: Uuid::new_v4().hyphenated().to_string(),
+        monotonic_time: reading.monotonic_time,
+    }
+}
+
+/// The text of a panic, as far as it has one.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

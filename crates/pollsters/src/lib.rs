@@ -1,0 +1,31 @@
+//! What is polled: the traits [`Pollster`] and [`Discovery`], and the table of each namespace.
+//!
+//! A *discovery* finds resources (images, instances, projects); a *pollster* makes [`Reading`]s of them. Both are made
+//! from [`Tools`] by a line of their [`Namespace`]'s table, so that one more is one file and one line. When, how often and
+//! with which resources they run is not decided here: that is the polling agent's part.
+//!
+//! Names, discoveries, units and metadata are those of Ceilometer's entry points (`ceilometer.poll.*`,
+//! `ceilometer.discover.*`).
+
+mod cache;
+mod central;
+mod cycle;
+mod discovery;
+mod local_node;
+mod namespace;
+mod pollster;
+mod reading;
+mod registry;
+mod resource;
+mod rest;
+mod tools;
+
+pub use cache::CycleCache;
+pub use cycle::Cycle;
+pub use discovery::{Discovering, Discovery, DiscoveryError, GLOBAL_GROUP};
+pub use namespace::{DiscoveryLine, NAMESPACES, Namespace, PollsterLine};
+pub use pollster::{PollError, Polling, Pollster};
+pub use reading::{Meter, Reading, Readings, Stopped};
+pub use registry::{LoadedDiscovery, LoadedPollster, Registry};
+pub use resource::{Object, Resource};
+pub use tools::{MakeError, Tools};

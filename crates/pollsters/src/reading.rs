@@ -1,0 +1,86 @@
+//! [`Reading`]: one measured value, before the agent makes a sample of it.
+
+use model::{Map, MeterKind, Text, Value};
+use tokio::sync::mpsc;
+
+/// How many readings wait for the agent at most; a pollster that has more waits.
+const WAITING: usize = 64;
+
+/// A meter as it is documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter {
+    /// Its name.
+    pub name: &'static str,
+    /// How its values relate to each other.
+    pub kind: MeterKind,
+    /// The unit of the volume.
+    pub unit: &'static str,
+}
+
+/// What a pollster reads. Time, id and source are the agent's to add.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The meter.
+    pub name: Text,
+    /// How its values relate.
+    pub kind: MeterKind,
+    /// The unit.
+    pub unit: Value,
+    /// The value. One that is unknown (null) is sent as it is, and dropped by the pipeline.
+    pub volume: Value,
+    /// Who owns the resource.
+    pub user_id: Value,
+    /// The project that pays.
+    pub project_id: Value,
+    /// What was measured.
+    pub resource_id: Value,
+    /// What else is known of it.
+    pub metadata: Map,
+    /// Seconds of the monotonic clock at the reading; set by compute pollsters only.
+    pub monotonic_time: Option<f64>,
+}
+
+impl Reading {
+    /// A reading of `meter` without owner and metadata.
+    #[must_use]
+    pub fn new(meter: &Meter, resource_id: impl Into<Value>, volume: impl Into<Value>) -> Self {
+        Self {
+            name: meter.name.into(),
+            kind: meter.kind,
+            unit: meter.unit.into(),
+            volume: volume.into(),
+            user_id: Value::Null,
+            project_id: Value::Null,
+            resource_id: resource_id.into(),
+            metadata: Map::new(),
+            monotonic_time: None,
+        }
+    }
+}
+
+/// Nobody takes readings any more: the pollster shall end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the agent takes no more readings of this pollster")]
+pub struct Stopped;
+
+/// Where a pollster gives its readings. Each is on its way to a publisher as soon as it is given, whatever becomes of
+/// those after it.
+#[derive(Debug)]
+pub struct Readings(mpsc::Sender<Reading>);
+
+impl Readings {
+    /// Both ends.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<Reading>) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Gives one, waiting while the agent has enough.
+    ///
+    /// # Errors
+    /// [`Stopped`]: the pollster shall end.
+    pub async fn give(&self, reading: Reading) -> Result<(), Stopped> {
+        self.0.send(reading).await.map_err(|_| Stopped)
+    }
+}

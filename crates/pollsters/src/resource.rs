@@ -1,0 +1,121 @@
+//! [`Resource`]: what discoveries find and pollsters read.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use model::{Map, Value};
+
+/// Something that can be polled. Cheap to clone.
+///
+/// Two are equal when they are of the same kind and have the same id, whatever else is known of them: that is what
+/// decides whether a resource was polled already in a cycle, is not to be polled any more, or is another agent's.
+#[derive(Debug, Clone)]
+pub enum Resource {
+    /// A text: an entry of `resources:` in `polling.yaml`, a host's name, the address of an endpoint.
+    Text(Arc<str>),
+    /// An object of a service, as the service describes it.
+    Object(Arc<Object>),
+}
+
+/// An object of a service.
+#[derive(Debug)]
+pub struct Object {
+    /// What it is, in one word: `image`, `volume`.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
+    /// Everything that the service says of it.
+    pub attributes: Map,
+}
+
+impl Object {
+    /// An attribute; [`Value::Null`] if the service does not say it.
+    #[must_use]
+    pub fn get(&self, attribute: &str) -> Value {
+        self.attributes.get(attribute).cloned().unwrap_or_default()
+    }
+}
+
+impl Resource {
+    /// A text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// What it is, in one word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Object(object) => object.kind,
+        }
+    }
+
+    /// What tells it from others of its kind, and never changes. Agents share resources by it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Object(object) => &object.id,
+        }
+    }
+
+    /// The object, if it is one of that kind.
+    #[must_use]
+    pub fn object(&self, kind: &str) -> Option<&Object> {
+        match self {
+            Self::Object(object) if object.kind == kind => Some(object),
+            Self::Object(_) | Self::Text(_) => None,
+        }
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind(), self.id()) == (other.kind(), other.id())
+    }
+}
+
+impl Eq for Resource {}
+
+impl Hash for Resource {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.kind(), self.id()).hash(state);
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Object(object) => write!(f, "{} {}", object.kind, object.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn kind_and_id_make_the_resource() {
+        let object = |kind, id: &str, name: &str| {
+            let attributes = [("name", name)].into_iter().collect();
+            Resource::Object(Arc::new(Object { kind, id: id.into(), attributes }))
+        };
+        let image = object("image", "1", "old");
+        let known: HashSet<_> = [image.clone(), Resource::text("1")].into();
+        assert!(known.contains(&object("image", "1", "new")));
+        assert!(
+            !known.contains(&object("volume", "1", "old")) && !known.contains(&object("image", "2", "old"))
+        );
+        assert_eq!((image.to_string(), Resource::text("1").to_string()), ("image 1".into(), "\"1\"".into()));
+        assert_eq!(image.object("image").unwrap().get("name"), Value::from("old"));
+        assert_eq!(image.object("image").unwrap().get("size"), Value::Null);
+        assert!(image.object("volume").is_none() && Resource::text("1").object("image").is_none());
+    }
+}
