@@ -16,6 +16,7 @@ pub mod opentelemetry;
 pub mod otlp;
 mod post;
 pub mod prometheus;
+mod protobuf;
 pub mod remote_write;
 pub mod series;
 pub mod tcp;

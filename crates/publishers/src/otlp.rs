@@ -16,7 +16,6 @@ mod grpc;
 mod http;
 mod metrics;
 mod options;
-mod protobuf;
 mod series;
 
 use std::io::Write as _;

@@ -134,6 +134,7 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     until("an empty queue", || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
     assert_balanced(&mut agent);
     assert!(agent.terminate().success());
+    a_test_of_the_publisher_shows_the_whole_exchange(&agent, &gnocchi);
 }
 
 /// Resource definitions with one resource type, one metric and one archive policy.
@@ -201,7 +202,6 @@ fn changed_resource_definitions_are_taken_without_a_restart() {
     reload(&mut agent, TAKEN);
     publish_and_see(IDS[2], "second");
     assert!(agent.terminate().success());
-    a_test_of_the_publisher_shows_the_whole_exchange(&agent, &gnocchi);
 }
 
 /// What `publish-test` shows of the exchange with Gnocchi: policies, the unknown resource, its creation, the measure.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pipeline::Unnamed;
 
-use super::protobuf::{Field, Malformed, Reader};
 use crate::post::said;
+use crate::protobuf::{Field, Malformed, Reader};
 
 /// The cause of records that a receiver has rejected without saying which.
 pub(super) const PARTIAL_SUCCESS: &str = "partial_success";
@@ -142,8 +142,8 @@ fn retry_delay(any: &[u8]) -> Result<Option<Duration>, Malformed> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::protobuf::{field_length, put_bytes, put_small};
     use super::*;
+    use crate::protobuf::{field_length, put_bytes, put_small};
 
     fn message(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::new();

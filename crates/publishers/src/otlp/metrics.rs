@@ -20,9 +20,9 @@ use model::pytext::{self, integer_of};
 use model::{IsoTime, MeterKind, Sample, Value};
 use pipeline::{Records, Refusal};
 
-use super::protobuf::{field_length, put_bytes, put_fixed64, put_message, put_small};
 use super::series::Series;
 use crate::post::Place;
+use crate::protobuf::{field_length, put_bytes, put_fixed64, put_message, put_small};
 
 /// What a point takes besides the texts that it is known to have, in bytes: about.
 const POINT_BYTES: usize = 120;

@@ -7,24 +7,17 @@
 //! Sample       { double value = 1; int64 timestamp = 2; }
 //! ```
 //!
-//! Every field number is below 16, so that its key is one byte. A series has one sample here.
+//! A series has one sample here.
 
 use std::ops::Range;
 
+use crate::protobuf::{field_length, integer_length, put_bytes, put_fixed64, put_integer, put_message};
 use crate::series::Series;
 
 /// The label that holds the metric's name.
 const NAME: &str = "__name__";
 /// The one NaN that is a value. Prometheus gives a meaning of its own to another one.
 const NAN: u64 = 0x7ff8_0000_0000_0001;
-
-/// Wire types, and keys made of them.
-const FIXED_64: u8 = 1;
-const LENGTH_DELIMITED: u8 = 2;
-const FIRST_DELIMITED: u8 = 1 << 3 | LENGTH_DELIMITED;
-const SECOND_DELIMITED: u8 = 2 << 3 | LENGTH_DELIMITED;
-const FIRST_FIXED: u8 = 1 << 3 | FIXED_64;
-const SECOND_VARINT: u8 = 2 << 3;
 
 /// Encoded samples in a row. Any part of them is a message.
 #[derive(Debug, Default)]
@@ -43,25 +36,20 @@ impl Message {
         labels.insert(place, (NAME, &series.name));
 
         let value = if value.is_nan() { NAN } else { value.to_bits() };
-        // A negative number takes ten bytes, as protobuf wants it.
         let timestamp = milliseconds.cast_unsigned();
-        let sample_bytes = 1 + size_of::<u64>() + 1 + varint_bytes(timestamp);
-        let label_bytes = |(name, value): &(&str, &str)| text_bytes(name) + text_bytes(value);
-        let labels_bytes: usize = labels.iter().map(|label| delimited_bytes(label_bytes(label))).sum();
+        let sample_bytes = 1 + size_of::<u64>() + integer_length(timestamp);
+        let label_bytes = |(name, value): &(&str, &str)| field_length(name.len()) + field_length(value.len());
+        let labels_bytes: usize = labels.iter().map(|label| field_length(label_bytes(label))).sum();
         let out = &mut self.bytes;
-        head(FIRST_DELIMITED, labels_bytes + delimited_bytes(sample_bytes), out);
+        put_message(1, labels_bytes + field_length(sample_bytes), out);
         for label in &labels {
-            head(FIRST_DELIMITED, label_bytes(label), out);
-            head(FIRST_DELIMITED, label.0.len(), out);
-            out.extend_from_slice(label.0.as_bytes());
-            head(SECOND_DELIMITED, label.1.len(), out);
-            out.extend_from_slice(label.1.as_bytes());
+            put_message(1, label_bytes(label), out);
+            put_bytes(1, label.0.as_bytes(), out);
+            put_bytes(2, label.1.as_bytes(), out);
         }
-        head(SECOND_DELIMITED, sample_bytes, out);
-        out.push(FIRST_FIXED);
-        out.extend_from_slice(&value.to_le_bytes());
-        out.push(SECOND_VARINT);
-        varint(timestamp, out);
+        put_message(2, sample_bytes, out);
+        put_fixed64(1, value.to_le_bytes(), out);
+        put_integer(2, timestamp, out);
         self.ends.push(self.bytes.len());
     }
 
@@ -82,37 +70,6 @@ impl Message {
         };
         self.bytes.get(place(samples.start)..place(samples.end)).unwrap_or_default()
     }
-}
-
-fn head(key: u8, length: usize, out: &mut Vec<u8>) {
-    out.push(key);
-    varint(length as u64, out);
-}
-
-fn varint(mut number: u64, out: &mut Vec<u8>) {
-    loop {
-        let [lowest, ..] = number.to_le_bytes();
-        let bits = lowest & 0x7f;
-        number >>= 7;
-        if number == 0 {
-            out.push(bits);
-            return;
-        }
-        out.push(bits | 0x80);
-    }
-}
-
-const fn varint_bytes(number: u64) -> usize {
-    let bits = u64::BITS - number.leading_zeros();
-    if bits == 0 { 1 } else { bits.div_ceil(7) as usize }
-}
-
-const fn delimited_bytes(length: usize) -> usize {
-    1 + varint_bytes(length as u64) + length
-}
-
-const fn text_bytes(text: &str) -> usize {
-    delimited_bytes(text.len())
 }
 
 #[cfg(test)]
@@ -149,15 +106,6 @@ mod tests {
         assert_eq!(read(&message.body(2..3)).len(), 1);
         assert_eq!(message.bytes(0..3), message.bytes.len());
         assert!(read(&message.body(0..0)).is_empty());
-    }
-
-    #[test]
-    fn lengths_of_numbers() {
-        for number in [0, 1, 127, 128, 16_383, 16_384, u64::MAX >> 1, u64::MAX] {
-            let mut out = Vec::new();
-            varint(number, &mut out);
-            assert_eq!(out.len(), varint_bytes(number), "{number}");
-        }
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! As much of protobuf's wire format as OTLP needs: a few functions that write, and a [`Reader`].
+//! As much of protobuf's wire format as OTLP and remote write need: a few functions that write, and a [`Reader`].
 //!
 //! A field is a key (number and wire type) and a value. Of the six wire types there are varints (7 bits a byte, the lowest
 //! first), 4 and 8 bytes in little-endian order, and bytes behind their length: texts, and messages within messages.
@@ -19,23 +19,28 @@ const fn key(field: u8, wire_type: u8) -> u8 {
 }
 
 /// How many bytes a varint takes.
-pub(super) fn varint_length(number: usize) -> usize {
-    let bits = usize::BITS - (number | 1).leading_zeros();
+const fn varint_length(number: u64) -> usize {
+    let bits = u64::BITS - (number | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
+/// How many bytes an integer takes as a field.
+pub(crate) const fn integer_length(number: u64) -> usize {
+    1 + varint_length(number)
+}
+
 /// How many bytes a text or message of that length takes as a field.
-pub(super) fn field_length(length: usize) -> usize {
-    1 + varint_length(length) + length
+pub(crate) const fn field_length(length: usize) -> usize {
+    1 + varint_length(length as u64) + length
 }
 
 /// The lowest byte.
 #[expect(clippy::cast_possible_truncation, reason = "what is cut off is meant to be")]
-const fn low_byte(number: usize) -> u8 {
+const fn low_byte(number: u64) -> u8 {
     number as u8
 }
 
-fn put_varint(mut number: usize, out: &mut Vec<u8>) {
+fn put_varint(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(low_byte(number) | 0x80);
         number >>= 7;
@@ -44,25 +49,31 @@ fn put_varint(mut number: usize, out: &mut Vec<u8>) {
 }
 
 /// Writes the beginning of a message of that length; its fields follow.
-pub(super) fn put_message(field: u8, length: usize, out: &mut Vec<u8>) {
+pub(crate) fn put_message(field: u8, length: usize, out: &mut Vec<u8>) {
     out.push(key(field, BYTES));
-    put_varint(length, out);
+    put_varint(length as u64, out);
 }
 
 /// Writes a text or the bytes of a message.
-pub(super) fn put_bytes(field: u8, bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_bytes(field: u8, bytes: &[u8], out: &mut Vec<u8>) {
     put_message(field, bytes.len(), out);
     out.extend_from_slice(bytes);
 }
 
 /// Writes a field of 8 bytes.
-pub(super) fn put_fixed64(field: u8, bytes: [u8; 8], out: &mut Vec<u8>) {
+pub(crate) fn put_fixed64(field: u8, bytes: [u8; 8], out: &mut Vec<u8>) {
     out.push(key(field, FIXED64));
     out.extend_from_slice(&bytes);
 }
 
+/// Writes an integer. A negative one, as its two's complement, takes ten bytes.
+pub(crate) fn put_integer(field: u8, number: u64, out: &mut Vec<u8>) {
+    out.push(key(field, VARINT));
+    put_varint(number, out);
+}
+
 /// Writes a small number, a truth value or one of an enumeration.
-pub(super) fn put_small(field: u8, number: u8, out: &mut Vec<u8>) {
+pub(crate) fn put_small(field: u8, number: u8, out: &mut Vec<u8>) {
     debug_assert!(number < 0x80, "one byte has room for no other");
     out.push(key(field, VARINT));
     out.push(number);
@@ -70,7 +81,7 @@ pub(super) fn put_small(field: u8, number: u8, out: &mut Vec<u8>) {
 
 /// What follows in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field<'b> {
+pub(crate) enum Field<'b> {
     Varint(u64),
     /// A text or a message.
     Bytes(&'b [u8]),
@@ -81,16 +92,16 @@ pub(super) enum Field<'b> {
 /// Bytes that are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is no protobuf message")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Reads the fields of a message one after the other. It takes no memory and never goes beyond the bytes given.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'b> {
+pub(crate) struct Reader<'b> {
     rest: &'b [u8],
 }
 
 impl<'b> Reader<'b> {
-    pub(super) fn new(message: &'b [u8]) -> Self {
+    pub(crate) fn new(message: &'b [u8]) -> Self {
         Self { rest: message }
     }
 
@@ -116,7 +127,7 @@ impl<'b> Reader<'b> {
     }
 
     /// The number and value of the next field, `None` at the end.
-    pub(super) fn field(&mut self) -> Result<Option<(u64, Field<'b>)>, Malformed> {
+    pub(crate) fn field(&mut self) -> Result<Option<(u64, Field<'b>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -155,12 +166,12 @@ mod tests {
             (300, b"\xac\x02"),
             (16_383, b"\xff\x7f"),
             (16_384, b"\x80\x80\x01"),
-            (usize::MAX, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+            (u64::MAX, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
         ] {
             let mut out = Vec::new();
             put_varint(number, &mut out);
             assert_eq!((out.as_slice(), varint_length(number)), (bytes, bytes.len()), "{number}");
-            assert_eq!(Reader::new(&out).varint(), Ok(number as u64));
+            assert_eq!(Reader::new(&out).varint(), Ok(number));
         }
     }
 
@@ -170,11 +181,13 @@ mod tests {
         put_bytes(1, b"text", &mut out);
         put_small(2, 7, &mut out);
         put_fixed64(3, 5_u64.to_le_bytes(), &mut out);
-        assert_eq!(out.len(), field_length(4) + 2 + 9);
+        put_integer(4, u64::MAX, &mut out);
+        assert_eq!(out.len(), field_length(4) + 2 + 9 + integer_length(u64::MAX));
         let mut reader = Reader::new(&out);
         assert_eq!(reader.field(), Ok(Some((1, Field::Bytes(b"text")))));
         assert_eq!(reader.field(), Ok(Some((2, Field::Varint(7)))));
         assert_eq!(reader.field(), Ok(Some((3, Field::Fixed))));
+        assert_eq!(reader.field(), Ok(Some((4, Field::Varint(u64::MAX)))));
         assert_eq!(reader.field(), Ok(None));
     }
 
