@@ -148,9 +148,19 @@ impl NotifyError {
         }
     }
 
+    /// Whether the message itself is at fault, so that another broker, or another time, would not help.
+    pub fn is_about_the_message(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::RoutingKey { .. })
+    }
+
+    /// The error with all its sources, in one line.
+    pub fn with_sources(&self) -> String {
+        chain(self)
+    }
+
     /// Whether another attempt may succeed.
     fn may_pass(&self) -> bool {
-        !matches!(self, Self::TooLarge { .. } | Self::RoutingKey { .. } | Self::Closed)
+        !self.is_about_the_message() && !matches!(self, Self::Closed)
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use definitions::{Problem, Severity, Source};
 use yaml::{Kind, Node, Span};
 
-use crate::{Filter, FilterError, PublisherUrl, RecordsKind};
+use crate::{Filter, PublisherUrl, RecordsKind};
 
 /// The pipelines that are used when there is no file: everything, to Gnocchi and to the message bus.
 pub mod builtin {
@@ -222,11 +222,7 @@ impl Reader {
             Err(error) => {
                 // A missing list was reported already.
                 if let Some(node) = entry.get(key) {
-                    self.problem(
-                        node.span,
-                        format!("{key} of source {name:?}: {error}"),
-                        filter_hint(&error),
-                    );
+                    self.problem(node.span, format!("{key} of source {name:?}: {error}"), error.hint());
                 }
                 None
             }
@@ -265,16 +261,6 @@ impl Reader {
             let place = format!("{}:{}:{}", self.path, entry.span.line, entry.span.column);
             config.sources.push(SourceEntry { name, place, filter, sinks });
         }
-    }
-}
-
-fn filter_hint(error: &FilterError) -> String {
-    match error {
-        FilterError::Empty => "list at least one name, or \"*\" for all".into(),
-        FilterError::Mixed { plain, .. } => {
-            format!("list {plain:?} in a source of its own, or write \"*\" for it")
-        }
-        FilterError::Redundant { plain } => format!("remove {plain:?}, or remove \"*\""),
     }
 }
 

@@ -69,6 +69,20 @@ pub enum FilterError {
     },
 }
 
+impl FilterError {
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Empty => "list at least one name, or \"*\" for all".into(),
+            Self::Mixed { plain, .. } => {
+                format!("list {plain:?} in a source of its own, or write \"*\" for it")
+            }
+            Self::Redundant { plain } => format!("remove {plain:?}, or remove \"*\""),
+        }
+    }
+}
+
 impl Filter {
     /// Compiles a list of names.
     ///

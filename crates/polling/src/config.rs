@@ -6,7 +6,7 @@
 mod interval;
 
 use definitions::{Problem, Severity, Source};
-use pipeline::{Filter, FilterError};
+use pipeline::Filter;
 use yaml::{Kind, Node, Span};
 
 /// Keys of a source.
@@ -273,7 +273,7 @@ impl Reader<'_> {
         match Filter::new(meters.iter().map(|entry| entry.text.as_str())) {
             Ok(filter) => (meters, Some(filter)),
             Err(error) => {
-                self.fatal(node.span, format!("meters: {error}"), filter_hint(&error));
+                self.fatal(node.span, format!("meters: {error}"), error.hint());
                 nothing
             }
         }
@@ -297,16 +297,6 @@ impl Reader<'_> {
             }
         }
         texts
-    }
-}
-
-fn filter_hint(error: &FilterError) -> String {
-    match error {
-        FilterError::Empty => "list at least one name, or \"*\" for all".into(),
-        FilterError::Mixed { plain, .. } => {
-            format!("list {plain:?} in a source of its own, or write \"*\" for it")
-        }
-        FilterError::Redundant { plain } => format!("remove {plain:?}, or remove \"*\""),
     }
 }
 

@@ -121,7 +121,7 @@ impl Notifications {
                     Ok(()) => {
                         self.confirmed.insert(first.id.clone());
                     }
-                    Err(error) if is_about_the_message(&error) => {
+                    Err(error) if error.is_about_the_message() => {
                         for record in 0..batch.len() {
                             let (group, record) = place(record);
                             let (cause, reason) = (error.cause(), error.to_string());
@@ -191,21 +191,6 @@ fn message(sample: &Sample, secret: &str) -> Vec<u8> {
     text
 }
 
-/// Whether another broker, or another time, would not help.
-fn is_about_the_message(error: &NotifyError) -> bool {
-    matches!(error, NotifyError::TooLarge { .. } | NotifyError::RoutingKey { .. })
-}
-
 fn failure(error: &NotifyError) -> PublishError {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        source = inner.source();
-    }
-    PublishError { cause: error.cause(), message }
+    PublishError { cause: error.cause(), message: error.with_sources() }
 }

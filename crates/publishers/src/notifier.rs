@@ -130,7 +130,7 @@ impl NotifierPublisher {
             for message in &made {
                 match self.send(message).await {
                     Ok(()) => {}
-                    Err(error) if is_about_the_message(&error) => {
+                    Err(error) if error.is_about_the_message() => {
                         refuse(message, &error, &mut refusals);
                     }
                     Err(error) => return Err(failure(&error)),
@@ -150,8 +150,8 @@ impl NotifierPublisher {
                 self.queue.sent();
                 continue;
             };
-            let text = failure(&error).message;
-            if is_about_the_message(&error) {
+            let text = error.with_sources();
+            if error.is_about_the_message() {
                 let records = self.queue.drop_first(DropCause::NotSendable);
                 tracing::warn!(records, "a message that no broker takes: records dropped: {text}");
                 continue;
@@ -197,7 +197,7 @@ impl NotifierPublisher {
                 let endpoint = self.notifier.state().borrow().endpoint.clone();
                 format!("< confirmed by the broker {}", endpoint.unwrap_or_default())
             }
-            Err(error) => format!("! {}", failure(error).message),
+            Err(error) => format!("! {}", error.with_sources()),
         });
         sent
     }
@@ -209,11 +209,6 @@ impl Publisher for NotifierPublisher {
     }
 }
 
-/// Whether another broker, or another time, would not help.
-fn is_about_the_message(error: &NotifyError) -> bool {
-    matches!(error, NotifyError::TooLarge { .. } | NotifyError::RoutingKey { .. })
-}
-
 fn refuse(message: &Message, error: &NotifyError, refusals: &mut Refusals) {
     for place in &message.places {
         let (group, record) = (place.group, place.record);
@@ -222,15 +217,5 @@ fn refuse(message: &Message, error: &NotifyError, refusals: &mut Refusals) {
 }
 
 fn failure(error: &NotifyError) -> PublishError {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        source = inner.source();
-    }
-    PublishError { cause: error.cause(), message }
+    PublishError { cause: error.cause(), message: error.with_sources() }
 }
