@@ -45,9 +45,9 @@ class Book:
         """Writes a request down; returns its answer."""
         if self._only_count:
             request = metrics_service_pb2.ExportMetricsServiceRequest.FromString(body)
-            points = sum(len(points(metric)) for _, _, metric in metrics(request))
+            taken = sum(len(points(metric)) for _, _, metric in metrics(request))
             with self._lock:
-                self._counts = [self._counts[0] + 1, self._counts[1] + points]
+                self._counts = [self._counts[0] + 1, self._counts[1] + taken]
             return {}
         entry = {"carrier": carrier, "bytes": len(body), **facts, **read(body)}
         with self._lock:
