@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Event, Sample};
 use sha2::{Digest as _, Sha256};
@@ -235,6 +236,12 @@ pub trait Publisher: fmt::Debug + Send {
     /// tried again with the first records.
     fn prepare(&mut self) -> Preparing<'_> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// How long records wait for others to be published with them, where that is not as long as
+    /// [`WorkerLimits::linger`](crate::WorkerLimits::linger): longer if a call costs the peer much.
+    fn linger(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -243,10 +243,12 @@ impl Worker {
             }
         }
         loop {
+            let linger = publisher.as_ref().and_then(|publisher| publisher.linger());
+            let linger = linger.unwrap_or(self.limits.linger);
             let received = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
-                received = self.gather(&mut gathered) => received,
+                received = self.gather(&mut gathered, linger) => received,
             };
             if received == 0 {
                 return;
@@ -300,15 +302,15 @@ impl Worker {
         }
     }
 
-    /// Waits for batches until there is enough to publish; returns how many there are, zero at the queue's end.
-    async fn gather(&mut self, gathered: &mut Vec<Queued>) -> usize {
+    /// Waits for batches, and then as long as `linger` until there is enough to publish; returns how many there are, zero at the queue's end.
+    async fn gather(&mut self, gathered: &mut Vec<Queued>, linger: Duration) -> usize {
         let limit = self.limits.group_batches;
         // Batches may be left over from a time on disk.
         let mut received = gathered.len();
         if received == 0 {
             received = self.batches.recv_many(gathered, limit).await;
         }
-        let until = Instant::now() + self.limits.linger;
+        let until = Instant::now() + linger;
         let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
         while received > 0 && gathered.len() < limit && records < self.limits.enough_records {
             let more = self.batches.recv_many(gathered, limit - gathered.len());

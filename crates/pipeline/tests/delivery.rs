@@ -78,6 +78,10 @@ impl Publisher for TestPublisher {
             Ok(Refusals::default())
         })
     }
+
+    fn linger(&self) -> Option<Duration> {
+        (self.name == "patient").then_some(DEADLINE)
+    }
 }
 
 struct Factory(Arc<World>);
@@ -220,6 +224,21 @@ async fn a_failing_publisher_gets_the_same_records_until_it_accepts_them() {
     assert_eq!(harness.world.calls.lock().unwrap()["fail"], 4);
     let state = harness.states[0].clone();
     assert_eq!(*state.borrow(), SinkState::Working);
+}
+
+#[tokio::test]
+async fn a_publisher_says_how_long_records_wait_for_others() {
+    for (publisher, calls) in [("patient", 1), ("quick", 2)] {
+        let limits = WorkerLimits { linger: Duration::ZERO, enough_records: 2, ..WorkerLimits::default() };
+        let harness = harness(&format!("['{publisher}://']"), "['*']", limits);
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            harness.deliver(vec![sample("b", 2)]).await
+        };
+        let outcomes = tokio::join!(harness.deliver(vec![sample("a", 1)]), later);
+        assert_eq!(outcomes, (Outcome::Accepted, Outcome::Accepted), "{publisher}");
+        assert_eq!(harness.world.calls.lock().unwrap().get(publisher), Some(&calls), "{publisher}");
+    }
 }
 
 #[tokio::test]

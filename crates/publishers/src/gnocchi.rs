@@ -28,6 +28,7 @@ mod writer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use definitions::ResourceDefinitions;
 use model::{Event, Sample, Value, json};
@@ -49,6 +50,8 @@ use crate::witness::Witness;
 
 /// Measures in one request at most. One is about 200 bytes, so that a body stays far below what proxies let through.
 const MEASURES: usize = 500;
+/// How long measures wait for others. A request costs Gnocchi milliseconds of CPU, whatever it carries.
+const LINGER: Duration = Duration::from_millis(50);
 /// Names of unknown metrics that are remembered, so that each is logged once.
 const UNKNOWN_NAMES: usize = 1_000;
 
@@ -331,5 +334,9 @@ impl GnocchiPublisher {
 impl Publisher for GnocchiPublisher {
     fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_> {
         Box::pin(self.publish_all(groups))
+    }
+
+    fn linger(&self) -> Option<Duration> {
+        Some(LINGER)
     }
 }
