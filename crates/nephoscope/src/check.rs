@@ -84,9 +84,7 @@ fn check_pipelines(
     for file in &definitions.files {
         say(format_args!("read: {file}"));
     }
-    let pipelines = definitions.samples.iter().map(|(.., pipelines)| pipelines);
-    let pipelines: Vec<_> =
-        pipelines.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)).collect();
+    let pipelines: Vec<_> = definitions.pipelines().map(|(_, pipelines)| pipelines).collect();
     if gnocchi::is_written_to(&pipelines)
         && let Err(error) = sessions.shared_cache()
     {
@@ -98,6 +96,16 @@ fn check_pipelines(
     let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
     let to_publishers = settings::publishers(config, &surroundings.env, &metrics, &amqp, sessions);
     let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(config, to_publishers));
+    let mut wrong = Vec::new();
+    for (kind, pipelines) in definitions.pipelines() {
+        wrong.append(&mut pipeline::check_publishers(pipelines, kind, &*publishers));
+    }
+    for error in &wrong {
+        report(Severity::Error, &with_sources(error));
+    }
+    if !wrong.is_empty() {
+        return;
+    }
     let notification =
         role::Notification::new(config, definitions, listeners, &publishers, None, &metrics, amqp);
     if let Err(error) = notification {

@@ -144,6 +144,22 @@ fn everything_that_is_wrong_is_named_with_file_line_column_and_what_to_write() {
     let out = text(&output.stdout);
     assert_eq!(output.status.code(), Some(78), "{out}");
     assert!(out.contains("error: pipeline.yaml:5:18: publisher gnochi:// of sink \"k\""), "{out}");
+
+    // Each of them, in both files.
+    let pipeline = |source: &str, publishers: &str| {
+        format!("sources:\n  - {source}\nsinks:\n  - name: k\n    publishers: [{publishers}]\n")
+    };
+    write(
+        "pipeline.yaml",
+        &pipeline("{name: s, meters: ['*'], sinks: [k]}", "gnochi, 'udp://h', 'tpc://h:1'"),
+    );
+    write("event_pipeline.yaml", &pipeline("{name: s, events: ['*'], sinks: [k]}", "gnocchy"));
+    let output = run(directory.path(), &["check", "--config-file", "ceilometer.conf"]);
+    let out = text(&output.stdout);
+    for wrong in ["pipeline.yaml:5:18: publisher gnochi://", "pipeline.yaml:5:37: publisher tpc://h:1"] {
+        assert!(out.contains(&format!("error: {wrong}")), "{wrong}: {out}");
+    }
+    assert!(out.contains("error: event_pipeline.yaml:5:18: publisher gnocchy://"), "{out}");
 }
 
 /// One run names what is wrong in every file, although `ceilometer.conf` itself could not be used.

@@ -26,7 +26,9 @@ pub use publisher::{
     Refusal, Refusals, Unnamed,
 };
 pub use refused::{RecordLetters, record_of};
-pub use router::{PublisherFactory, Router, RouterError, TakeChanges, Workers, read_again, volume_problem};
+pub use router::{
+    PublisherFactory, Router, RouterError, TakeChanges, Workers, check_publishers, read_again, volume_problem,
+};
 pub use spill::BufferState;
 pub use tap::{
     Destinations, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_SUBSCRIBERS, MAX_WAITING_BYTES, MAX_WAITING_RECORDS,

@@ -73,6 +73,30 @@ pub fn read_again<'f>(
     Ok(changes)
 }
 
+/// Everything that is wrong with the publishers of a configuration, in the order of the file.
+#[must_use]
+pub fn check_publishers(
+    config: &PipelineConfig,
+    kind: RecordsKind,
+    factory: &dyn PublisherFactory,
+) -> Vec<RouterError> {
+    let mut seen: Vec<&PublisherUrl> = Vec::new();
+    let mut wrong = Vec::new();
+    for pipeline in config.pipelines() {
+        for ConfiguredPublisher { url, place } in pipeline.publishers {
+            if seen.contains(&url) {
+                continue;
+            }
+            seen.push(url);
+            if let Err(source) = factory.check(url, kind) {
+                let (url, sink) = (url.redacted(), pipeline.sink.to_owned());
+                wrong.push(RouterError::Publisher { place: place.clone(), url, sink, source });
+            }
+        }
+    }
+    wrong
+}
+
 /// Why the pipelines cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
@@ -227,23 +251,20 @@ impl Router {
         metrics: &PipelineMetrics,
         mut known: Vec<Attached>,
     ) -> Result<(Self, Workers), RouterError> {
+        if let Some(wrong) = check_publishers(config, kind, &**factory).into_iter().next() {
+            return Err(wrong);
+        }
         let mut places: HashMap<PublisherUrl, usize> = HashMap::new();
         let mut attached: Vec<Attached> = Vec::new();
         let mut routes = Vec::new();
         let mut workers = Vec::new();
         for pipeline in config.pipelines() {
             let mut publishers = Vec::new();
-            for ConfiguredPublisher { url, place: written } in pipeline.publishers {
+            for ConfiguredPublisher { url, .. } in pipeline.publishers {
                 if let Some(&place) = places.get(url) {
                     publishers.push(place);
                     continue;
                 }
-                factory.check(url, kind).map_err(|source| RouterError::Publisher {
-                    place: written.clone(),
-                    url: url.redacted(),
-                    sink: pipeline.sink.to_owned(),
-                    source,
-                })?;
                 places.insert(url.clone(), attached.len());
                 publishers.push(attached.len());
                 if let Some(place) = known.iter().position(|known| known.url == *url) {

@@ -203,8 +203,7 @@ impl Running {
     ) -> Result<(), RouterError> {
         let former = Arc::clone(&self.agents.borrow());
         let mut changes = Vec::new();
-        let of_samples = definitions.samples.iter().map(|(.., pipelines)| pipelines);
-        for pipelines in of_samples.chain(definitions.events.iter().map(|(_, pipelines)| pipelines)) {
+        for (_, pipelines) in definitions.pipelines() {
             changes.append(&mut pipeline::read_again(pipelines, &*self.maker.publishers)?);
         }
         let (agent, workers) = self.maker.agent(config, definitions, Some(&former))?;

@@ -23,6 +23,14 @@ pub(crate) struct Definitions {
     pub(crate) files: Vec<String>,
 }
 
+impl Definitions {
+    /// The pipelines that records go through.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = (RecordsKind, &PipelineConfig)> {
+        let samples = self.samples.iter().map(|(.., pipelines)| (RecordsKind::Samples, pipelines));
+        samples.chain(self.events.iter().map(|(_, pipelines)| (RecordsKind::Events, pipelines)))
+    }
+}
+
 /// A file's text with the name that messages give it.
 pub(super) struct Text {
     pub(super) name: String,
