@@ -12,6 +12,8 @@ use crate::harness::{Agent, EXCHANGE};
 /// Notifications, of a megabyte each; [`MESSAGES_VARIABLE`] asks for more.
 const MESSAGES: usize = 80;
 const MESSAGES_VARIABLE: &str = "NEPHOSCOPE_MEMORY_MESSAGES";
+/// As many fit into the buffers on disk (`buffer_disk_bytes`).
+const ON_DISK_MAX: usize = 1000;
 const MESSAGE_BYTES: usize = 1_000_000;
 const RESIDENT_BYTES_MAX: u64 = 200 * 1000 * 1000;
 /// Queues that they are spread over.
@@ -101,7 +103,7 @@ fn hold_and_deliver(name: &str, setting: &str, on_disk: bool) {
     fs::remove_dir(&output).unwrap();
     agent.start();
     agent.wait_ready();
-    let count = messages();
+    let count = if on_disk { messages().min(ON_DISK_MAX) } else { messages() };
     publish(&vhost, &body, count);
     // Until reading waits for conversion, and conversion for the publishers.
     let (mut last, mut since) = (0.0, Instant::now());
