@@ -9,6 +9,7 @@
 
 mod cache;
 mod central;
+pub mod compute;
 mod cycle;
 mod discovery;
 mod local_node;
