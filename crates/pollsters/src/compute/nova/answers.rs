@@ -51,10 +51,7 @@ impl<T: Clone + Send> Answers<T> {
                 self.keep(key, answer.clone());
                 Ok(answer)
             }
-            (Err(error), None) => {
-                self.metrics.errors.with([error.cause()]).inc();
-                Err(error)
-            }
+            (Err(error), None) => Err(error),
             (Err(error), Some(Entry { answer, .. })) => {
                 self.metrics.errors.with([error.cause()]).inc();
                 self.metrics.outdated.with([self.what]).inc();
@@ -163,7 +160,7 @@ mod tests {
         assert_eq!(asked.times.get(), 3);
         let text = asked.metrics.prometheus_text();
         for line in [
-            "nephoscope_compute_nova_errors_total{cause=\"timeout\"} 2",
+            "nephoscope_compute_nova_errors_total{cause=\"timeout\"} 1",
             "nephoscope_compute_nova_outdated_total{what=\"flavor\"} 1",
         ] {
             assert!(text.contains(line), "{text}");
