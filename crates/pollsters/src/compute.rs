@@ -8,22 +8,36 @@
 //! `[compute] report_stopped_instance_metrics` gives it, and one whose QEMU hangs those that libvirt knows without asking
 //! QEMU. No value of a former cycle is ever sent again.
 
+mod discovery;
 mod disk;
+mod hypervisor;
 mod inspection;
 mod instance;
 mod machine;
+mod metadata;
+mod metrics;
 mod missing;
 mod network;
+mod nova;
+mod nova_lookup;
 mod past;
 mod pollster;
 mod sample_metadata;
+mod server;
+mod settings;
 #[cfg(test)]
 mod testing;
 
-pub use inspection::{Disk, Inspection, Machine, Nic, Survey, SurveyError, Traffic};
+pub use discovery::local_instances;
+pub use hypervisor::{Hypervisor, SurveyError};
+pub use inspection::{Disk, Inspection, Machine, Nic, Survey, Traffic};
 pub use instance::{Flavor, Instance};
+pub use metrics::ComputeMetrics;
+pub use nova_lookup::{Looking, NovaLookup, ServerExtra};
 pub use pollster::{Host, Surveying, Surveys};
 pub use sample_metadata::SampleMetadata;
+pub use server::Server;
+pub use settings::{ComputeSettings, InstanceDiscovery, UserMetadataRules, libvirt_uri};
 
 use crate::{DiscoveryLine, LoadedPollster, Namespace, PollsterLine, local_node};
 
@@ -95,7 +109,10 @@ meters! {
 pub(crate) static COMPUTE: Namespace = Namespace {
     name: "compute",
     pollsters: POLLSTERS,
-    discoveries: &[DiscoveryLine { name: "local_node", make: local_node::discovery }],
+    discoveries: &[
+        DiscoveryLine { name: LOCAL_INSTANCES, make: local_instances },
+        DiscoveryLine { name: "local_node", make: local_node::discovery },
+    ],
     later: &[],
 };
 

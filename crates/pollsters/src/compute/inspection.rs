@@ -115,24 +115,3 @@ pub struct Disk {
     /// Bytes that the image takes on the host.
     pub physical: Option<u64>,
 }
-
-/// Why there is no survey in a cycle.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct SurveyError {
-    cause: &'static str,
-    message: String,
-}
-
-impl SurveyError {
-    /// The label under which it is counted.
-    #[must_use]
-    pub fn cause(&self) -> &'static str {
-        self.cause
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_tests(cause: &'static str, message: &str) -> Self {
-        Self { cause, message: message.to_owned() }
-    }
-}

@@ -9,7 +9,7 @@ use model::Value;
 
 use super::missing::Missing;
 use super::sample_metadata::Labels;
-use super::{Inspection, Instance, Survey, SurveyError};
+use super::{Hypervisor, Inspection, Instance, Survey, SurveyError};
 use crate::{Cycle, MakeError, Meter, PollError, Polling, Pollster, Reading, Readings, Resource, Tools};
 
 /// The future that [`Surveys::survey`] returns.
@@ -32,8 +32,15 @@ pub struct Host {
 
 impl Host {
     /// The host that the configuration names.
-    pub(super) fn new(_tools: &Tools) -> Result<Self, MakeError> {
-        Err(MakeError { message: "no hypervisor".into(), hint: "see [compute]".into() })
+    pub(super) fn new(tools: &Tools) -> Result<Self, MakeError> {
+        let surveys = tools.hypervisor()?;
+        Ok(Self { surveys, reports_stopped: tools.compute.report_stopped_instance_metrics })
+    }
+}
+
+impl Surveys for Hypervisor {
+    fn survey<'a>(&'a self, cycle: &'a Cycle) -> Surveying<'a> {
+        Box::pin(Survey::of(cycle, self))
     }
 }
 
@@ -222,13 +229,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_survey_that_failed_and_a_resource_that_is_no_instance_are_errors() {
-        let failed = SurveyError::for_tests("unavailable", "libvirt is away");
+        let source = libvirt::Error::NoSocket { tried: vec!["/run/libvirt".into()] };
+        let failed = SurveyError::Libvirt { uri: "qemu:///system".into(), source };
         let given = Given::new(Err(failed));
         let cycle = Cycle::new(Clock::machine());
         let (readings, polled) = poll(&*pollster(machine::CPU, &given, false), &cycle, &["u1"]).await;
         let error = polled.unwrap_err();
-        assert!(readings.is_empty() && error.to_string().contains("libvirt is away"), "{error}");
-        assert_eq!(error.cause(), "unavailable");
+        assert!(readings.is_empty() && error.to_string().contains("/run/libvirt"), "{error}");
+        assert_eq!(error.cause(), "no_socket");
         // What needs no survey is there all the same.
         let surveys: Arc<dyn Surveys> = given;
         let (readings, polled) =
