@@ -31,6 +31,9 @@ pub(super) fn discovery(tools: &Tools) -> Result<Box<dyn Discovery>, MakeError> 
 }
 
 /// Makes what asks Nova of single instances and flavors.
-pub(super) fn lookup(tools: &Tools) -> Result<Arc<dyn NovaLookup>, MakeError> {
+///
+/// # Errors
+/// [`MakeError`] when the credentials cannot work.
+pub fn lookup(tools: &Tools) -> Result<Arc<dyn NovaLookup>, MakeError> {
     Ok(Arc::new(lookup::Lookup::new(tools)?))
 }
