@@ -21,4 +21,4 @@ pub use instance::{Flavor, Instance};
 pub use metrics::ComputeMetrics;
 pub use nova_lookup::{Looking, NovaLookup, ServerExtra};
 pub use server::Server;
-pub use settings::{ComputeSettings, InstanceDiscovery, UserMetadataRules, libvirt_uri};
+pub use settings::{ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri};
