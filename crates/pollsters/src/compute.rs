@@ -38,7 +38,7 @@ pub use nova_lookup::{Looking, NovaLookup, ServerExtra};
 pub use pollster::{Host, Surveying, Surveys};
 pub use sample_metadata::SampleMetadata;
 pub use server::Server;
-pub use settings::{ComputeSettings, InstanceDiscovery, UserMetadataRules, libvirt_uri};
+pub use settings::{ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri};
 
 use crate::{DiscoveryLine, LoadedPollster, Namespace, PollsterLine, local_node};
 
@@ -119,6 +119,5 @@ pub(crate) static COMPUTE: Namespace = Namespace {
 
 /// A count as samples carry it.
 fn integer(number: u64) -> model::Value {
-    i64::try_from(number)
-        .map_or_else(|_| model::Value::BigInt(number.to_string().into()), model::Value::Int)
+    i64::try_from(number).map_or_else(|_| model::Value::BigInt(number.to_string().into()), model::Value::Int)
 }
