@@ -16,6 +16,7 @@ import traceback  # noqa: E402
 
 from nova import context, objects  # noqa: E402
 from nova.api.openstack import wsgi_app  # noqa: E402
+from nova.network import model as network_model  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_utils import timeutils, uuidutils  # noqa: E402
 
@@ -87,6 +88,7 @@ class Commands:
                     **properties,
                 },
             )
+            server.info_cache = objects.InstanceInfoCache(cell, network_info=network_model.NetworkInfo())
             server.flavor = flavor
             server.old_flavor = None
             server.new_flavor = None

@@ -69,7 +69,8 @@ impl<T: Clone + Send> Answers<T> {
     }
 
     /// Whether an answer is kept whose time is not up.
-    pub(super) fn is_kept(&self, key: &str) -> bool {
+    #[cfg(test)]
+    fn is_kept(&self, key: &str) -> bool {
         let now = self.clock.monotonic();
         self.lock().get(key).is_some_and(|entry| now < entry.until)
     }
