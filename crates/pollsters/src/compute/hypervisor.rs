@@ -51,7 +51,11 @@ impl Hypervisor {
     ///
     /// # Errors
     /// [`MakeError`] when the URI cannot work.
-    pub fn new(_settings: &ComputeSettings, _clock: Clock, _metrics: ComputeMetrics) -> Result<Self, MakeError> {
+    pub fn new(
+        _settings: &ComputeSettings,
+        _clock: Clock,
+        _metrics: ComputeMetrics,
+    ) -> Result<Self, MakeError> {
         Ok(Self {})
     }
 }
