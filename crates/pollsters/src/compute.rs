@@ -37,7 +37,7 @@ pub use nova_lookup::{Looking, NovaLookup, ServerExtra};
 pub use pollster::{Host, Surveying, Surveys};
 pub use sample_metadata::SampleMetadata;
 pub use server::Server;
-pub use settings::{ComputeSettings, InstanceDiscovery, UserMetadataRules, libvirt_uri};
+pub use settings::{ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri};
 
 use crate::{DiscoveryLine, LoadedPollster, Namespace, PollsterLine, local_node};
 

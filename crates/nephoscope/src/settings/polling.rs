@@ -17,7 +17,7 @@ use oslo_messaging::{AmqpMetrics, NotifierConfig};
 use polling::config::PollingConfig;
 use polling::{NotificationsSettings, Plan, TaskOptions};
 use pollsters::compute::{
-    ComputeMetrics, ComputeSettings, InstanceDiscovery, UserMetadataRules, libvirt_uri,
+    ComputeMetrics, ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri,
 };
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
 
@@ -171,6 +171,7 @@ fn compute_settings(config: &Config) -> ComputeSettings {
             keys: config.get(&agent::RESERVED_METADATA_KEYS).to_vec(),
             length: config.get(&agent::RESERVED_METADATA_LENGTH),
         },
+        limits: LibvirtLimits::default(),
     }
 }
 

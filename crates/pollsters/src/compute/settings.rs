@@ -22,6 +22,40 @@ pub struct ComputeSettings {
     pub report_stopped_instance_metrics: bool,
     /// What of users' metadata goes into samples.
     pub user_metadata: UserMetadataRules,
+    /// How long libvirt is waited for.
+    pub limits: LibvirtLimits,
+}
+
+/// How long libvirt is waited for, and how many of its answers are waited for in vain. No options: what is here by default
+/// serves hosts with hundreds of domains, and tests are less patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LibvirtLimits {
+    /// For the statistics of all domains, the first time in a cycle.
+    pub deadline: Duration,
+    /// For the same once more, over another connection, when the first time was in vain.
+    pub repeat_deadline: Duration,
+    /// Calls that may hang at the same time, each for a domain. Each holds one of the 20 workers that libvirtd has for all
+    /// its clients.
+    pub stuck_calls_max: usize,
+    /// For a daemon to come back that was there in the cycle before.
+    pub restart: Duration,
+    /// For a connection, and for a call about a single domain.
+    pub call: Duration,
+    /// For the definitions that are to be read in one cycle; what is left is read in the next.
+    pub definitions: Duration,
+}
+
+impl Default for LibvirtLimits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(10),
+            repeat_deadline: Duration::from_secs(5),
+            stuck_calls_max: 5,
+            restart: Duration::from_secs(9),
+            call: Duration::from_secs(10),
+            definitions: Duration::from_secs(30),
+        }
+    }
 }
 
 /// How instances are found.
@@ -57,6 +91,7 @@ impl ComputeSettings {
             fetch_extra_metadata: false,
             report_stopped_instance_metrics: false,
             user_metadata: UserMetadataRules::default(),
+            limits: LibvirtLimits::default(),
         }
     }
 }
