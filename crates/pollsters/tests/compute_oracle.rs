@@ -1,5 +1,6 @@
-//! Ceilometer's compute pollsters, with its own libvirt inspector on a module `libvirt` that says what we make up, and ours
-//! make the same samples of the same domains, instances and options.
+//! Ceilometer's compute pollsters, with its own libvirt inspector on a module `libvirt` that says what we make up, and ours,
+//! with our hypervisor on a daemon that says the same in its bulk statistics, make the same samples of the same domains,
+//! instances and options.
 //!
 //! `compute_oracle.py` runs the original. Samples are compared as JSON texts, order of keys and form of numbers included,
 //! without their ids and times. What differs on purpose stands in `tests/oracle/expected_differences.yaml` under the suite
@@ -22,11 +23,14 @@ use std::time::Duration;
 
 use model::{Sample, Value};
 use nephoscope_pollsters::compute::{
-    Host, Survey, SurveyError, Surveying, Surveys, UserMetadataRules, pollsters,
+    ComputeMetrics, ComputeSettings, Host, Hypervisor, Survey, Surveying, Surveys, UserMetadataRules,
+    pollsters,
 };
 use nephoscope_pollsters::{Cycle, LoadedPollster, Readings, Resource};
 use observability::clock::{Clock, TestClock};
+use observability::metrics::Metrics;
 use serde_json::json;
+use testkit::{FakeDomain, FakeLibvirtd};
 
 #[path = "../../definitions/tests/support/differences.rs"]
 mod differences;
@@ -130,27 +134,26 @@ impl World {
         json!({ "seconds": seconds, "domains": domains, "instances": instances })
     }
 
-    fn survey(&self, seconds: f64) -> Survey {
-        let there = self.members.iter().filter(|member| !member.is_gone);
-        let domains = there.map(|member| (member.domain.uuid.clone(), member.domain.inspection()));
-        Survey { monotonic_time: seconds, domains: domains.collect() }
+    fn domains(&self) -> Vec<FakeDomain> {
+        self.members.iter().filter(|member| !member.is_gone).map(|member| member.domain.to_fake()).collect()
     }
 }
 
-/// Gives the survey of the cycle.
+/// Gives surveys of a hypervisor that has seen nothing before, so that no event is waited for.
 #[derive(Debug)]
-struct Now(Mutex<Arc<Result<Survey, SurveyError>>>);
+struct Fresh(Mutex<Arc<Hypervisor>>);
 
-impl Surveys for Now {
-    fn survey<'a>(&'a self, _cycle: &'a Cycle) -> Surveying<'a> {
-        let survey = Arc::clone(&self.0.lock().unwrap());
-        Box::pin(std::future::ready(survey))
+impl Surveys for Fresh {
+    fn survey<'a>(&'a self, cycle: &'a Cycle) -> Surveying<'a> {
+        let hypervisor = Arc::clone(&self.0.lock().unwrap());
+        Box::pin(async move { Survey::of(cycle, &hypervisor).await })
     }
 }
 
 /// Our agent's part of a world.
 struct Ours {
-    now: Arc<Now>,
+    server: FakeLibvirtd,
+    fresh: Arc<Fresh>,
     pollsters: Vec<LoadedPollster>,
     clock: Clock,
     hand: TestClock,
@@ -158,11 +161,17 @@ struct Ours {
 
 impl Ours {
     fn new(reports_stopped: bool) -> Self {
-        let now = Arc::new(Now(Mutex::new(Arc::new(Ok(Survey::default())))));
-        let surveys: Arc<dyn Surveys> = Arc::<Now>::clone(&now);
-        let pollsters = pollsters(&Host { surveys, reports_stopped });
+        let server = FakeLibvirtd::with_domains(Vec::new()).unwrap();
         let (clock, hand) = Clock::test("2026-11-26T05:00:00Z".parse().unwrap());
-        Self { now, pollsters, clock, hand }
+        let fresh = Arc::new(Fresh(Mutex::new(hypervisor(&server, &clock))));
+        let surveys: Arc<dyn Surveys> = Arc::<Fresh>::clone(&fresh);
+        let pollsters = pollsters(&Host { surveys, reports_stopped });
+        Self { server, fresh, pollsters, clock, hand }
+    }
+
+    fn change(&self, domains: Vec<FakeDomain>) {
+        self.server.change(|known| *known = domains);
+        *self.fresh.0.lock().unwrap() = hypervisor(&self.server, &self.clock);
     }
 
     /// The samples of an instance in a cycle, as JSON texts.
@@ -194,6 +203,12 @@ impl Ours {
         }
         texts
     }
+}
+
+fn hypervisor(server: &FakeLibvirtd, clock: &Clock) -> Arc<Hypervisor> {
+    let settings = ComputeSettings { libvirt_uri: server.uri(), ..ComputeSettings::new("node-1") };
+    let metrics = ComputeMetrics::register(&Metrics::new().component("compute"));
+    Arc::new(Hypervisor::new(&settings, clock.clone(), metrics).unwrap())
 }
 
 /// How upstream's samples of an instance look beside ours.
@@ -232,7 +247,7 @@ async fn samples_are_those_of_ceilometer() {
             let cycle = Cycle::new(ours.clock.clone());
             let seconds = cycle.monotonic_seconds();
             cycles.push(world.cycle(seconds));
-            *ours.now.0.lock().unwrap() = Arc::new(Ok(world.survey(seconds)));
+            ours.change(world.domains());
             let mut of_cycle = BTreeMap::new();
             for pollster in &ours.pollsters {
                 for member in &world.members {

@@ -1,12 +1,10 @@
-//! Domains: what libvirt says of them to Ceilometer's inspector, and what our survey says of them.
+//! Domains: what libvirt says of them to Ceilometer's inspector, call by call, and in its bulk statistics.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use libvirt::DomainState;
-use model::{Map, Value};
-use nephoscope_pollsters::compute::{Disk, Inspection, Machine, Nic, Traffic};
 use serde_json::json;
+use testkit::FakeDomain;
 
 const RUNNING: i32 = 1;
 const SHUT_OFF: i32 = 5;
@@ -82,6 +80,9 @@ impl Domain {
         let names = ["vda", "vdb", "sda", "hdc"];
         let count = random.usize(..5);
         let disks = names.into_iter().take(count).map(|name| Drive::generate(random, name)).collect();
+        let mut memory =
+            some(random, &["available", "usable", "unused", "rss", "swap_in", "swap_out", "major_fault"]);
+        memory.insert("actual", number(random));
         let mut domain = Self {
             uuid,
             name: format!("instance-{:08x}", random.u32(..)),
@@ -91,10 +92,7 @@ impl Domain {
             times: Vec::new(),
             cpu_time: number(random) & ((1 << 50) - 1),
             memory_kib: number(random),
-            memory: some(
-                random,
-                &["actual", "available", "usable", "unused", "rss", "swap_in", "swap_out", "major_fault"],
-            ),
+            memory,
             perf: some(random, &["cpu_cycles", "instructions", "cache_references", "cache_misses"]),
             disks,
             interfaces,
@@ -215,39 +213,79 @@ impl Domain {
         xml
     }
 
-    /// What the survey says of it.
-    pub(crate) fn inspection(&self) -> Inspection {
-        let memory = |key: &str| self.memory.get(key).copied();
-        let perf = |key: &str| self.perf.get(key).copied();
-        let is_off = self.state == SHUT_OFF;
-        let machine = Machine {
-            vcpus: Some(self.vcpus),
-            cpu_time_ns: Some(self.used()),
-            memory_actual_kib: if is_off { Some(self.memory_kib) } else { memory("actual") },
-            memory_available_kib: memory("available"),
-            memory_usable_kib: memory("usable"),
-            memory_unused_kib: memory("unused"),
-            memory_resident_kib: memory("rss"),
-            swap_in_kib: memory("swap_in"),
-            swap_out_kib: memory("swap_out"),
-            cpu_cycles: perf("cpu_cycles"),
-            instructions: perf("instructions"),
-            cache_references: perf("cache_references"),
-            cache_misses: perf("cache_misses"),
-        };
-        Inspection {
-            state: DomainState::from(self.state),
-            is_hung: false,
-            machine,
-            nics: self.interfaces.iter().filter_map(Interface::nic).collect(),
-            disks: self.disks.iter().filter(|drive| drive.has_source).map(Drive::disk).collect(),
+    /// The same as libvirt's bulk statistics have it.
+    pub(crate) fn to_fake(&self) -> FakeDomain {
+        let mut stats = Stats::default();
+        stats.add("state.state", "int", self.state);
+        stats.add("cpu.time", "ulong", self.cpu_time);
+        stats.add("balloon.maximum", "ulong", self.memory_kib);
+        for (name, value) in &self.memory {
+            let name = if *name == "actual" { "current" } else { name };
+            stats.add(&format!("balloon.{name}"), "ulong", *value);
+        }
+        stats.add("vcpu.current", "uint", self.vcpus);
+        stats.add("vcpu.maximum", "uint", self.max_vcpus);
+        for (index, (time, wait)) in self.times.iter().enumerate() {
+            stats.maybe(&format!("vcpu.{index}.time"), *time);
+            stats.maybe(&format!("vcpu.{index}.wait"), *wait);
+        }
+        for (name, value) in &self.perf {
+            stats.add(&format!("perf.{name}"), "ulong", *value);
+        }
+        stats.add("net.count", "uint", self.interfaces.len());
+        for (index, interface) in self.interfaces.iter().enumerate() {
+            // One without a device has a number, and nothing else.
+            let Some(target) = &interface.target else { continue };
+            stats.add(&format!("net.{index}.name"), "string", target.as_str());
+            const NAMES: [&str; 8] =
+                ["rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop"];
+            for (name, value) in NAMES.into_iter().zip(interface.counters.into_iter().flatten()) {
+                stats.add(&format!("net.{index}.{name}"), "ulong", value);
+            }
+        }
+        stats.add("block.count", "uint", self.disks.len());
+        for (index, drive) in self.disks.iter().enumerate() {
+            stats.add(&format!("block.{index}.name"), "string", drive.device.as_str());
+            let names = ["rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes"];
+            for (name, value) in names.into_iter().zip(drive.counters.into_iter().flatten()) {
+                stats.add(&format!("block.{index}.{name}"), "ulong", value);
+            }
+            if let (Some(_), Some((read, write))) = (drive.counters, drive.times) {
+                stats.add(&format!("block.{index}.rd.times"), "ulong", read);
+                stats.add(&format!("block.{index}.wr.times"), "ulong", write);
+            }
+            let names = ["capacity", "allocation", "physical"];
+            for (name, value) in names.into_iter().zip(drive.sizes.into_iter().flatten()) {
+                stats.add(&format!("block.{index}.{name}"), "ulong", value);
+            }
+        }
+        FakeDomain {
+            name: self.name.clone(),
+            uuid: self.uuid.clone(),
+            // As one without a process, of which nothing more is expected than there is.
+            id: -1,
+            state: self.state,
+            xml: self.xml(),
+            metadata: None,
+            memory: Vec::new(),
+            stats: stats.0,
         }
     }
+}
 
-    fn used(&self) -> u64 {
-        let known: Vec<u64> =
-            self.times.iter().filter_map(|(time, wait)| Some((*time)? + (*wait)?)).collect();
-        if known.len() as u64 == self.vcpus { known.iter().sum() } else { self.cpu_time }
+/// Name, type and value of each statistic.
+#[derive(Default)]
+struct Stats(Vec<(String, String, serde_json::Value)>);
+
+impl Stats {
+    fn add(&mut self, name: &str, kind: &str, value: impl Into<serde_json::Value>) {
+        self.0.push((name.to_owned(), kind.to_owned(), value.into()));
+    }
+
+    fn maybe(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.add(name, "ulong", value);
+        }
     }
 }
 
@@ -316,26 +354,6 @@ impl Interface {
         }
         xml.push_str("</interface>");
     }
-
-    fn nic(&self) -> Option<Nic> {
-        let mut parameters: Map =
-            self.parameters.iter().map(|(name, value)| (name.to_lowercase(), value.as_str())).collect();
-        parameters.insert("interfaceid", self.port.as_deref());
-        parameters.insert("bridge", self.bridge.as_deref());
-        let traffic = |[bytes, packets, errors, drops]: [u64; 4]| Traffic { bytes, packets, errors, drops };
-        let half = |from: usize| {
-            let counters = self.counters.as_ref()?.get(from..from + 4)?;
-            Some(traffic(counters.try_into().ok()?))
-        };
-        Some(Nic {
-            device: self.target.clone()?,
-            mac: self.mac.clone()?,
-            filter: self.filter.clone(),
-            parameters,
-            incoming: half(0),
-            outgoing: half(4),
-        })
-    }
 }
 
 impl Drive {
@@ -344,24 +362,6 @@ impl Drive {
         let times = maybe(random, 20, |random| (number(random), number(random)));
         let sizes = maybe(random, 20, |random| [(); 3].map(|()| number(random)));
         Self { device: device.to_owned(), has_source: random.u8(..8) != 0, counters, times, sizes }
-    }
-
-    fn disk(&self) -> Disk {
-        let counter = |place: usize| self.counters.as_ref()?.get(place).copied();
-        let size = |place: usize| self.sizes.as_ref()?.get(place).copied();
-        let times = self.counters.and(self.times);
-        Disk {
-            device: self.device.clone(),
-            read_requests: counter(0),
-            read_bytes: counter(1),
-            read_time_ns: times.map(|(read, _)| read),
-            write_requests: counter(2),
-            write_bytes: counter(3),
-            write_time_ns: times.map(|(_, write)| write),
-            capacity: size(0).max(size(2)),
-            allocation: size(1),
-            physical: size(2),
-        }
     }
 }
 
