@@ -333,7 +333,8 @@ mod tests {
 
     #[test]
     fn ids_are_of_version_4_and_differ_also_where_the_counter_is_full() {
-        for start in [Uuid::new_v4().as_u128(), Uuid::max().as_u128() & !(0xf << 76) & !(0x4 << 60) | 4 << 76] {
+        for start in [Uuid::new_v4().as_u128(), Uuid::max().as_u128() & !(0xf << 76) & !(0x4 << 60) | 4 << 76]
+        {
             let mut ids = SampleIds(start);
             let [one, other] = [ids.next(), ids.next()].map(|id| id.parse::<Uuid>().unwrap());
             for id in [one, other] {
