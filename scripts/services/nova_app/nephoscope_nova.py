@@ -75,7 +75,6 @@ class Commands:
                     "hostname": "server",
                     "availability_zone": "nova",
                     "reservation_id": "r-fixture1",
-                    "launched_at": timeutils.utcnow(),
                     "image_ref": image,
                     "root_device_name": "/dev/vda",
                     "metadata": {},
@@ -93,6 +92,9 @@ class Commands:
             server.old_flavor = None
             server.new_flavor = None
             server.create()
+            # As compute does when the guest runs; only what was written again is a change to Nova.
+            server.launched_at = timeutils.utcnow()
+            server.save()
         objects.InstanceMapping(
             context.get_admin_context(),
             instance_uuid=uuid,
