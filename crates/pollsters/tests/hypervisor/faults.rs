@@ -146,10 +146,10 @@ async fn a_daemon_without_events_has_its_definitions_read_again() {
         world.well().await;
         assert_eq!(server.calls(XML), 3 * cycle);
     }
-    // Once it tells them, they serve.
-    server.cut();
+    // Once it tells them, on another connection and after the wait that follows a refusal, they serve.
     let end = Instant::now() + PATIENCE;
     while server.calls(EVENTS) < 5 {
+        server.cut();
         world.cycle().await;
         assert!(Instant::now() < end);
         tokio::time::sleep(Duration::from_millis(20)).await;
