@@ -44,8 +44,8 @@ use domain::{Domain, Taps};
 use instance::Attributes;
 
 /// Worlds with options of their own, each with some instances for some cycles.
-const WORLDS: usize = 60;
-const CYCLES: usize = 3;
+const WORLDS: usize = 24;
+const CYCLES: usize = 4;
 
 /// What the original answers.
 fn original(scenarios: &[serde_json::Value]) -> Vec<serde_json::Value> {
@@ -249,14 +249,13 @@ async fn samples_are_those_of_ceilometer() {
             cycles.push(world.cycle(seconds));
             ours.change(world.domains());
             let mut of_cycle = BTreeMap::new();
-            for pollster in &ours.pollsters {
-                for member in &world.members {
-                    let instance = member.attributes.server().into_instance(&world.rules);
-                    let instance = Resource::Instance(Arc::new(instance));
+            for member in &world.members {
+                let instance = member.attributes.server().into_instance(&world.rules);
+                let instance = Resource::Instance(Arc::new(instance));
+                for pollster in &ours.pollsters {
                     let samples = ours.samples(pollster, &cycle, &instance).await;
-                    let id = member.domain.uuid.clone();
-                    let befell = member.domain.befell(&pollster.name).map(str::to_owned);
-                    of_cycle.insert((pollster.name.clone(), id), (befell, samples));
+                    let befell = member.domain.befell(&pollster.name);
+                    of_cycle.insert((pollster.name.clone(), member.domain.uuid.clone()), (befell, samples));
                 }
             }
             own.push(of_cycle);
@@ -278,19 +277,18 @@ async fn samples_are_those_of_ceilometer() {
             assert!(own.keys().all(|(meter, _)| meters.contains(&meter)) && meters.len() == 36, "{meters:?}");
             for ((meter, id), (befell, ours)) in own {
                 let theirs = &theirs[meter];
-                let befell = befell.as_ref().map(|befell| format!(": {befell}")).unwrap_or_default();
-                let case = format!("{meter}{befell}");
+                let case = befell.unwrap_or(meter);
                 let kind = if ours.is_empty() { "nothing" } else { "samples" };
                 judge.compared += 1;
                 if let Some(error) = theirs["error"].as_str() {
-                    judge.differ("meter", &case, error, kind, || format!("{ours:?}"));
+                    judge.differ("meter", case, error, kind, || format!("{ours:?}"));
                     continue;
                 }
                 let theirs: Vec<String> = serde_json::from_value(theirs["samples"][id].clone()).unwrap();
                 samples += theirs.len();
                 if theirs != *ours {
                     let outcome = describe(&theirs, ours);
-                    judge.differ("meter", &case, outcome, kind, || format!("{theirs:?}\n  {ours:?}"));
+                    judge.differ("meter", case, outcome, kind, || format!("{theirs:?}\n  {ours:?}"));
                 }
             }
         }
@@ -299,6 +297,6 @@ async fn samples_are_those_of_ceilometer() {
         "{} times a meter of an instance, {samples} samples, {} expected",
         judge.compared, judge.expected
     );
-    assert!(samples > 20_000, "{samples}");
+    assert!(samples > 15_000, "{samples}");
     judge.end();
 }

@@ -103,7 +103,11 @@ impl Domain {
     }
 
     fn set_state(&mut self, random: &mut fastrand::Rng) {
-        self.state = if random.u8(..3) > 0 { RUNNING } else { random.i32(..8) };
+        self.state = match random.u8(..6) {
+            0 => SHUT_OFF,
+            1 => random.i32(..8),
+            _ => RUNNING,
+        };
     }
 
     fn set_times(&mut self, random: &mut fastrand::Rng) {
@@ -130,7 +134,7 @@ impl Domain {
     /// It is on another host in this cycle.
     pub(crate) fn gone(&mut self) {
         for interface in &mut self.interfaces {
-            interface.befell.get_or_insert("the instance was gone");
+            interface.befell.get_or_insert("changes: the instance was gone");
         }
     }
 
@@ -138,23 +142,25 @@ impl Domain {
     pub(crate) fn was_read(&mut self) {
         for interface in &mut self.interfaces {
             if self.state == SHUT_OFF {
-                interface.befell.get_or_insert("the instance was shut off");
+                interface.befell.get_or_insert("changes: the instance was shut off");
             } else if interface.counters.is_some() {
                 interface.befell = None;
             }
         }
     }
 
-    /// What makes a difference to that meter, if anything does.
+    /// What makes a difference to that meter, and to others of its kind, if anything does.
     pub(crate) fn befell(&self, meter: &str) -> Option<&'static str> {
         let read = |drive: &&Drive| drive.has_source;
-        if meter.ends_with(".delta") && self.state != SHUT_OFF {
+        if meter.ends_with(".rate") {
+            Some("rates")
+        } else if meter.ends_with(".delta") && self.state != SHUT_OFF {
             self.interfaces.iter().filter(|one| one.counters.is_some()).find_map(|one| one.befell)
         } else if meter.starts_with("disk.device.read") || meter.starts_with("disk.device.write") {
             let lacks = |drive: &Drive| drive.counters.is_some() && drive.times.is_none();
-            self.disks.iter().filter(read).any(lacks).then_some("no latency")
+            self.disks.iter().filter(read).any(lacks).then_some("disks: no latency")
         } else if meter.starts_with("disk.device") {
-            self.disks.iter().filter(read).any(|drive| drive.sizes.is_none()).then_some("no size")
+            self.disks.iter().filter(read).any(|drive| drive.sizes.is_none()).then_some("disks: no size")
         } else {
             None
         }
@@ -320,7 +326,7 @@ impl Interface {
             0 => self.counters = None,
             1 => {
                 self.mac = self.mac.as_ref().map(|_| mac(random));
-                self.befell.get_or_insert("another interface");
+                self.befell.get_or_insert("changes: another interface");
             }
             _ => {}
         }
