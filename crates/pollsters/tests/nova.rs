@@ -157,7 +157,10 @@ impl Judge {
                 (Some(theirs), Some(ours)) => self.differences(step, &path, theirs, ours),
                 (theirs, ours) => {
                     let is_upstream = theirs.is_some();
-                    let rule = self.expected.iter_mut().find(|rule| rule.key == path && rule.upstream == is_upstream);
+                    let rule = self
+                        .expected
+                        .iter_mut()
+                        .find(|rule| rule.key == path && rule.upstream == is_upstream);
                     let Some(rule) = rule else { panic!("{step}: {path}: {theirs:?}, ours {ours:?}") };
                     rule.seen = true;
                 }
@@ -185,7 +188,9 @@ struct Things {
 fn furnish(test: &TestCloud) -> Things {
     let TestCloud { nova, cloud, .. } = test;
     let flavor = nova
-        .create_flavor(&json!({ "name": "m1.small", "memory_mb": 2048, "vcpus": 2, "root_gb": 20, "ephemeral_gb": 5 }))
+        .create_flavor(
+            &json!({ "name": "m1.small", "memory_mb": 2048, "vcpus": 2, "root_gb": 20, "ephemeral_gb": 5 }),
+        )
         .unwrap();
     let large = nova
         .create_flavor(&json!({ "name": "m1 lärge", "flavorid": "f 1._x", "is_public": false, "swap": 64 }))
@@ -281,8 +286,11 @@ fn instances_are_found_and_described_as_ceilometer_does() {
 
     // Changes.
     let [web, of_gone_image, from_volume, of_gone_flavor, ..] = &things.servers[..] else { unreachable!() };
-    nova.update_server(web, &json!({ "display_name": "renamed", "task_state": null, "metadata": { "metering.c": "1" } }))
-        .unwrap();
+    nova.update_server(
+        web,
+        &json!({ "display_name": "renamed", "task_state": null, "metadata": { "metering.c": "1" } }),
+    )
+    .unwrap();
     nova.delete_server(of_gone_image).unwrap();
     nova.update_server(of_gone_flavor, &json!({ "vm_state": "error" })).unwrap();
     let new = json!({ "flavor": things.large, "image": things.image, "display_name": "new" });
@@ -307,7 +315,9 @@ fn instances_are_found_and_described_as_ceilometer_does() {
     // What libvirt's metadata do not say.
     let lookup = ask_nova(&tools).unwrap();
     runtime.block_on(async {
-        for (name, id) in [("m1.small", Some(&things.flavor)), ("m1 lärge", Some(&things.large)), ("doomed", None)] {
+        for (name, id) in
+            [("m1.small", Some(&things.flavor)), ("m1 lärge", Some(&things.large)), ("doomed", None)]
+        {
             assert_eq!(lookup.flavor_id(name).await.unwrap().as_ref(), id, "{name}");
         }
         let before = nova.requests().len();
