@@ -1,8 +1,8 @@
 //! The metering message of a sample: what goes over the bus, UDP and TCP.
 
 use super::{Field, Sample, write_json_fields};
+use crate::Map;
 use crate::signature::{self, MESSAGE_SIGNATURE, Signer};
-use crate::{Map, Value};
 
 /// The fields of [`Sample::wire_fields`] by their names, which is the order in which they are signed.
 const SIGNED: [usize; 14] = [1, 2, 3, 4, 12, 13, 7, 8, 9, 11, 0, 10, 5, 6];
@@ -79,7 +79,7 @@ mod tests {
 
     use super::super::tests::sample;
     use super::*;
-    use crate::json;
+    use crate::{Value, json};
 
     #[test]
     fn wire_form_has_its_own_names_and_order() {
