@@ -99,12 +99,12 @@ impl Lookup {
     async fn find_flavor(&self, name: &str) -> Result<Option<String>, Error> {
         let mut flavors = self.flavors.lock().await;
         let now = self.clock.monotonic();
-        let list = match flavors.as_ref().filter(|list| list.serves(now)) {
-            Some(list) => list.clone(),
-            None => {
-                let entries = self.client.flavors().await.map(|found| Arc::new(found.into_iter().collect()));
-                flavors.insert(Listed { at: self.clock.monotonic(), entries }).clone()
-            }
+        let known = flavors.as_ref().filter(|list| list.serves(now)).cloned();
+        let list = if let Some(list) = known {
+            list
+        } else {
+            let entries = self.client.flavors().await.map(|found| Arc::new(found.into_iter().collect()));
+            flavors.insert(Listed { at: self.clock.monotonic(), entries }).clone()
         };
         drop(flavors);
         Ok(list.entries?.get(name).cloned())
