@@ -13,6 +13,7 @@ use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
 use polling::PollingMetrics;
+use pollsters::compute::ComputeMetrics;
 use publishers::exporter::ExporterMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
@@ -25,9 +26,10 @@ struct Reference {
     generate: fn() -> String,
 }
 
-const REFERENCES: [Reference; 2] = [
+const REFERENCES: [Reference; 3] = [
     Reference { path: "docs/reference/configuration.md", generate: oslo_config::reference },
     Reference { path: "docs/reference/metrics.md", generate: metrics },
+    Reference { path: "docs/reference/pollsters.md", generate: pollsters::reference },
 ];
 
 /// Every metric under the component names that the binary gives; a test of the binary compares the page with what a
@@ -45,6 +47,7 @@ fn metrics() -> String {
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = PollingMetrics::register(&metrics.component("polling"));
+    let _ = ComputeMetrics::register(&metrics.component("compute"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));

@@ -9,12 +9,14 @@
 
 mod cache;
 mod central;
+pub mod compute;
 mod cycle;
 mod discovery;
 mod local_node;
 mod namespace;
 mod pollster;
 mod reading;
+mod reference;
 mod registry;
 mod resource;
 mod rest;
@@ -26,6 +28,7 @@ pub use discovery::{Discovering, Discovery, DiscoveryError, GLOBAL_GROUP};
 pub use namespace::{DiscoveryLine, NAMESPACES, Namespace, PollsterLine};
 pub use pollster::{PollError, Polling, Pollster};
 pub use reading::{Meter, Reading, Readings, Stopped};
+pub use reference::reference;
 pub use registry::{LoadedDiscovery, LoadedPollster, Registry};
 pub use resource::{Object, Resource};
 pub use tools::{MakeError, Tools};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use model::{Map, Value};
 
+use crate::compute::Instance;
+
 /// Something that can be polled. Cheap to clone.
 ///
 /// Two are equal when they are of the same kind and have the same id, whatever else is known of them: that is what
@@ -16,6 +18,8 @@ pub enum Resource {
     Text(Arc<str>),
     /// An object of a service, as the service describes it.
     Object(Arc<Object>),
+    /// An instance on this host.
+    Instance(Arc<Instance>),
 }
 
 /// An object of a service.
@@ -50,6 +54,7 @@ impl Resource {
         match self {
             Self::Text(_) => "text",
             Self::Object(object) => object.kind,
+            Self::Instance(_) => "instance",
         }
     }
 
@@ -59,6 +64,7 @@ impl Resource {
         match self {
             Self::Text(text) => text,
             Self::Object(object) => &object.id,
+            Self::Instance(instance) => &instance.id,
         }
     }
 
@@ -67,7 +73,16 @@ impl Resource {
     pub fn object(&self, kind: &str) -> Option<&Object> {
         match self {
             Self::Object(object) if object.kind == kind => Some(object),
-            Self::Object(_) | Self::Text(_) => None,
+            Self::Object(_) | Self::Text(_) | Self::Instance(_) => None,
+        }
+    }
+
+    /// The instance, if it is one.
+    #[must_use]
+    pub fn instance(&self) -> Option<&Arc<Instance>> {
+        match self {
+            Self::Instance(instance) => Some(instance),
+            Self::Text(_) | Self::Object(_) => None,
         }
     }
 }
@@ -91,6 +106,7 @@ impl fmt::Display for Resource {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Object(object) => write!(f, "{} {}", object.kind, object.id),
+            Self::Instance(instance) => write!(f, "instance {}", instance.id),
         }
     }
 }
