@@ -11,6 +11,8 @@
 #[allow(dead_code, reason = "the comparison of notification agents uses the rest")]
 #[path = "oracle/both.rs"]
 mod both;
+#[path = "polling/books.rs"]
+mod books;
 #[path = "polling/bus.rs"]
 mod bus;
 #[path = "polling/commands.rs"]

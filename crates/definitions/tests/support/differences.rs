@@ -83,7 +83,7 @@ impl Judge {
             assert!(
                 suites
                     .iter()
-                    .all(|suite| ["converters", "resources", "agents", "publishers", "day"].contains(suite)),
+                    .all(|suite| ["converters", "resources", "agents", "publishers", "day", "compute"].contains(suite)),
                 "line {line}"
             );
             if suites.contains(&suite) {
