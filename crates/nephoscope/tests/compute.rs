@@ -14,6 +14,7 @@ mod books;
 #[allow(dead_code, reason = "the comparison of notification agents uses the rest")]
 #[path = "oracle/both.rs"]
 mod both;
+#[allow(dead_code, reason = "the comparison on the message bus uses the rest")]
 #[path = "polling/bus.rs"]
 mod bus;
 #[path = "compute/ceilometer.rs"]

@@ -95,6 +95,7 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         ("-rwxr-xr-x", "./usr/bin/nephoscope"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-notification.service"),
+        ("-rw-r--r--", "./lib/systemd/system/nephoscope-compute.service"),
         ("-rw-r--r--", "./usr/lib/sysusers.d/nephoscope.conf"),
         ("-rw-r--r--", "./usr/lib/tmpfiles.d/nephoscope.conf"),
         ("drwxr-x---", "./etc/ceilometer/"),
