@@ -13,6 +13,7 @@ use observability::supervisor::SupervisorMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
 use polling::PollingMetrics;
+use pollsters::compute::ComputeMetrics;
 use publishers::exporter::ExporterMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
@@ -45,6 +46,7 @@ fn metrics() -> String {
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = PollingMetrics::register(&metrics.component("polling"));
+    let _ = ComputeMetrics::register(&metrics.component("compute"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));

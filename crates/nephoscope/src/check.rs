@@ -113,7 +113,8 @@ fn check_polling(
     report: &mut impl FnMut(Severity, &str),
 ) {
     let all_in_one = roles == Roles::All;
-    let (polled, problems) = settings::polling::load_polling(config, sessions, all_in_one);
+    let metrics = Metrics::new();
+    let (polled, problems) = settings::polling::load_polling(config, sessions, all_in_one, &metrics);
     for problem in &problems {
         report(problem.severity, &problem.to_string());
     }
@@ -124,8 +125,7 @@ fn check_polling(
             format!("{}: no source selects a pollster of this agent: nothing is polled", polled.file);
         report(Severity::Warning, &message);
     }
-    let made =
-        role::Polling::new(config, polled, None, !all_in_one, &Metrics::new(), &AmqpMetrics::default());
+    let made = role::Polling::new(config, polled, None, !all_in_one, &metrics, &AmqpMetrics::default());
     if let Err(error) = made {
         report(Severity::Error, &error);
     }

@@ -109,6 +109,7 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     };
     let config = loaded.config;
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
+    let metrics = Metrics::new();
     let mut problems = Vec::new();
     let definitions = roles.has_pipelines().then(|| {
         let (definitions, mut found) = settings::load_definitions(&config);
@@ -116,7 +117,7 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         definitions
     });
     let polled = roles.polls(&config).then(|| {
-        let (polled, mut found) = settings::polling::load_polling(&config, &sessions, roles == Roles::All);
+        let (polled, mut found) = settings::polling::load_polling(&config, &sessions, roles == Roles::All, &metrics);
         problems.append(&mut found);
         polled
     });
@@ -128,7 +129,6 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         Ok(listeners) => listeners.unwrap_or_default(),
         Err(error) => return Ending::Configuration(error.to_string()),
     };
-    let metrics = Metrics::new();
     let logs = settings::log_options(&config, &invocation.program, surroundings).and_then(|options| {
         observability::logs::start(&options, &Clock::machine(), role::log_metrics(&metrics))
     });
@@ -208,6 +208,7 @@ fn read_again(
 ) -> Result<role::Reread, String> {
     let loaded = settings::load(invocation, surroundings).map_err(|error| error.to_string())?;
     let config = loaded.config;
+    let metrics = Metrics::new();
     let mut problems = Vec::new();
     let definitions = roles.has_pipelines().then(|| {
         let (definitions, mut found) = settings::load_definitions(&config);

@@ -41,13 +41,15 @@ pub(crate) fn run(arguments: &PollArguments, invocation: &Invocation, surroundin
         Ok(polling) => polling,
         Err(text) => return Ending::Usage(anyhow!(text)),
     };
-    let registry = Arc::new(Registry::load(&namespaces, &settings::polling::tools(&config, &sessions)));
+    let metrics = Metrics::new();
+    let tools = settings::polling::tools(&config, &sessions, &metrics);
+    let registry = Arc::new(Registry::load(&namespaces, &tools));
     let (plan, problems) = Plan::new(&polling, &registry);
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
         return Ending::Configuration(check::describe_fatal(&problems));
     }
     let output = Arc::new(Collected::default());
-    let metrics = PollingMetrics::register(&Metrics::new().component("polling"));
+    let metrics = PollingMetrics::register(&metrics.component("polling"));
     let parts = Arc::new(TaskParts {
         options: settings::polling::task_options(&config),
         output: Arc::<Collected>::clone(&output),

@@ -117,7 +117,7 @@ impl Task {
     pub async fn run(&self, progress: &Progress, stop: &CancellationToken) -> CycleReport {
         let TaskParts { options, metrics, clock, .. } = &*self.parts;
         let started = clock.monotonic();
-        let run = Run::new(&self.registry, &self.parts, progress, stop);
+        let run = Run::new(self.interval_seconds, &self.registry, &self.parts, progress, stop);
         for source in &self.sources {
             let limit = if options.threads == 0 { source.assigned.len() } else { options.threads };
             let polls: Vec<_> =

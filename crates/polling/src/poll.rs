@@ -44,6 +44,7 @@ struct Taken {
 
 impl<'t> Run<'t> {
     pub(crate) fn new(
+        interval_seconds: u64,
         registry: &'t Registry,
         parts: &'t TaskParts,
         progress: &'t Progress,
@@ -52,7 +53,7 @@ impl<'t> Run<'t> {
         Self {
             parts,
             discoveries: Discoveries::new(registry, parts),
-            cycle: Cycle::new(parts.clock.clone()),
+            cycle: Cycle::of_task(parts.clock.clone(), interval_seconds),
             history: Mutex::default(),
             report: Mutex::default(),
             progress,
@@ -215,25 +216,32 @@ impl<'t> Run<'t> {
     async fn take(&self, name: &str, timestamp: &str, mut readings: mpsc::Receiver<Reading>) -> Taken {
         let TaskParts { options, metrics, clock, .. } = self.parts;
         let size = options.batch_size.max(1);
+        let counter = metrics.samples.with([name]);
+        let mut maker = SampleMaker::new(timestamp, &options.sample_source);
         let mut taken = Taken { samples: 0, is_stalled: false };
-        let mut batch = Vec::new();
+        let (mut waiting, mut batch) = (Vec::new(), Vec::new());
         loop {
-            let reading = tokio::select! {
+            // What is there already is taken at once; it is a batch at most.
+            let count = tokio::select! {
                 biased;
-                reading = readings.recv() => reading,
+                count = readings.recv_many(&mut waiting, size) => count,
                 () = clock.sleep(STALL) => {
                     taken.is_stalled = true;
                     break;
                 }
             };
-            let Some(reading) = reading else { break };
-            self.progress.tick();
-            if batch.len() >= size {
-                self.send(std::mem::take(&mut batch)).await;
+            if count == 0 {
+                break;
             }
-            metrics.samples.with([name]).inc();
-            taken.samples += 1;
-            batch.push(Arc::new(sample(reading, timestamp, &options.sample_source)));
+            self.progress.tick();
+            for reading in waiting.drain(..) {
+                if batch.len() >= size {
+                    self.send(std::mem::take(&mut batch)).await;
+                }
+                counter.inc();
+                taken.samples += 1;
+                batch.push(Arc::new(maker.sample(reading)));
+            }
         }
         if !batch.is_empty() {
             self.send(batch).await;
@@ -260,22 +268,53 @@ fn now(clock: &Clock) -> String {
     now.map(Timestamp::to_iso).unwrap_or_default()
 }
 
-fn sample(reading: Reading, timestamp: &str, source: &str) -> Sample {
-    Sample {
-        name: reading.name,
-        kind: reading.kind,
-        unit: reading.unit,
-        volume: reading.volume,
-        user_id: reading.user_id,
-        user_name: Value::Null,
-        project_id: reading.project_id,
-        project_name: Value::Null,
-        resource_id: reading.resource_id,
-        timestamp: timestamp.into(),
-        resource_metadata: Arc::new(reading.metadata.into()),
-        source: source.into(),
-        id: Uuid::new_v4().hyphenated().to_string(),
-        monotonic_time: reading.monotonic_time,
+/// Makes the samples of one run.
+struct SampleMaker {
+    timestamp: Value,
+    source: Value,
+    ids: SampleIds,
+}
+
+impl SampleMaker {
+    fn new(timestamp: &str, source: &str) -> Self {
+        Self { timestamp: timestamp.into(), source: source.into(), ids: SampleIds::new() }
+    }
+
+    fn sample(&mut self, reading: Reading) -> Sample {
+        Sample {
+            name: reading.name,
+            kind: reading.kind,
+            unit: reading.unit,
+            volume: reading.volume,
+            user_id: reading.user_id,
+            user_name: Value::Null,
+            project_id: reading.project_id,
+            project_name: Value::Null,
+            resource_id: reading.resource_id,
+            timestamp: self.timestamp.clone(),
+            resource_metadata: reading.metadata,
+            source: self.source.clone(),
+            id: self.ids.next(),
+            monotonic_time: reading.monotonic_time,
+        }
+    }
+}
+
+/// The ids of one run's samples: UUIDs of version 4 that count up from a random one, so that the system is asked for chance
+/// once and not thousands of times.
+struct SampleIds(u128);
+
+impl SampleIds {
+    fn new() -> Self {
+        Self(Uuid::new_v4().as_u128())
+    }
+
+    fn next(&mut self) -> String {
+        // In the lowest 62 bits, beside version and variant.
+        const COUNTED: u128 = (1 << 62) - 1;
+        self.0 = self.0 & !COUNTED | self.0.wrapping_add(1) & COUNTED;
+        let mut text = Uuid::encode_buffer();
+        Uuid::from_u128(self.0).hyphenated().encode_lower(&mut text).to_owned()
     }
 }
 
@@ -286,4 +325,21 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_of_version_4_and_differ_also_where_the_counter_is_full() {
+        for start in [Uuid::new_v4().as_u128(), Uuid::max().as_u128() & !(0xf << 76) & !(0x4 << 60) | 4 << 76] {
+            let mut ids = SampleIds(start);
+            let [one, other] = [ids.next(), ids.next()].map(|id| id.parse::<Uuid>().unwrap());
+            for id in [one, other] {
+                assert_eq!((id.get_version_num(), id.get_variant()), (4, uuid::Variant::RFC4122), "{id}");
+            }
+            assert_ne!(one, other);
+        }
+    }
 }

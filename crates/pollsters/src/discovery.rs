@@ -37,6 +37,14 @@ pub enum DiscoveryError {
         /// Whose, and what is wrong with it.
         message: String,
     },
+    /// Anything else.
+    #[error("{message}")]
+    Failed {
+        /// A short name for the metric's label.
+        cause: &'static str,
+        /// What happened, with the values that matter.
+        message: String,
+    },
     /// It panicked.
     #[error("the discovery panicked: {message}")]
     Panic {
@@ -52,6 +60,7 @@ impl DiscoveryError {
         match self {
             Self::Service(error) => error.cause(),
             Self::Answer { .. } => "protocol",
+            Self::Failed { cause, .. } => cause,
             Self::Panic { .. } => "panic",
         }
     }

@@ -1,6 +1,6 @@
 //! [`Namespace`]: the table of pollsters and discoveries that `--polling-namespaces` chooses.
 
-use crate::{Discovery, MakeError, Meter, Pollster, Tools, central, local_node};
+use crate::{Discovery, MakeError, Meter, Pollster, Tools, central, compute, local_node};
 
 /// One pollster's line in the table of its namespace.
 #[derive(Debug)]
@@ -46,51 +46,7 @@ impl Namespace {
 }
 
 /// Every namespace.
-pub static NAMESPACES: [&Namespace; 3] = [&COMPUTE, &central::CENTRAL, &IPMI];
-
-static COMPUTE: Namespace = Namespace {
-    name: "compute",
-    pollsters: &[],
-    discoveries: &[DiscoveryLine { name: "local_node", make: local_node::discovery }],
-    later: &[
-        "cpu",
-        "disk.device.allocation",
-        "disk.device.capacity",
-        "disk.device.read.bytes",
-        "disk.device.read.latency",
-        "disk.device.read.requests",
-        "disk.device.usage",
-        "disk.device.write.bytes",
-        "disk.device.write.latency",
-        "disk.device.write.requests",
-        "disk.ephemeral.size",
-        "disk.root.size",
-        "memory",
-        "memory.available",
-        "memory.resident",
-        "memory.swap.in",
-        "memory.swap.out",
-        "memory.usage",
-        "network.incoming.bytes",
-        "network.incoming.bytes.delta",
-        "network.incoming.bytes.rate",
-        "network.incoming.packets",
-        "network.incoming.packets.drop",
-        "network.incoming.packets.error",
-        "network.outgoing.bytes",
-        "network.outgoing.bytes.delta",
-        "network.outgoing.bytes.rate",
-        "network.outgoing.packets",
-        "network.outgoing.packets.drop",
-        "network.outgoing.packets.error",
-        "perf.cache.misses",
-        "perf.cache.references",
-        "perf.cpu.cycles",
-        "perf.instructions",
-        "power.state",
-        "vcpus",
-    ],
-};
+pub static NAMESPACES: [&Namespace; 3] = [&compute::COMPUTE, &central::CENTRAL, &IPMI];
 
 static IPMI: Namespace = Namespace {
     name: "ipmi",

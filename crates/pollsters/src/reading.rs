@@ -1,7 +1,12 @@
 //! [`Reading`]: one measured value, before the agent makes a sample of it.
 
+use std::sync::{Arc, LazyLock};
+
 use model::{Map, MeterKind, Text, Value};
 use tokio::sync::mpsc;
+
+/// What readings without metadata share.
+static NO_METADATA: LazyLock<Arc<Value>> = LazyLock::new(|| Arc::new(Map::new().into()));
 
 /// How many readings wait for the agent at most; a pollster that has more waits.
 const WAITING: usize = 64;
@@ -34,8 +39,8 @@ pub struct Reading {
     pub project_id: Value,
     /// What was measured.
     pub resource_id: Value,
-    /// What else is known of it.
-    pub metadata: Map,
+    /// What else is known of it: a map. Readings of one thing may share it.
+    pub metadata: Arc<Value>,
     /// Seconds of the monotonic clock at the reading; set by compute pollsters only.
     pub monotonic_time: Option<f64>,
 }
@@ -45,14 +50,14 @@ impl Reading {
     #[must_use]
     pub fn new(meter: &Meter, resource_id: impl Into<Value>, volume: impl Into<Value>) -> Self {
         Self {
-            name: meter.name.into(),
+            name: Text::new_static(meter.name),
             kind: meter.kind,
-            unit: meter.unit.into(),
+            unit: Text::new_static(meter.unit).into(),
             volume: volume.into(),
             user_id: Value::Null,
             project_id: Value::Null,
             resource_id: resource_id.into(),
-            metadata: Map::new(),
+            metadata: Arc::clone(&NO_METADATA),
             monotonic_time: None,
         }
     }

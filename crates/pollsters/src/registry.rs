@@ -114,14 +114,17 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use observability::clock::Clock;
+    use observability::metrics::Metrics;
 
     use super::*;
     use crate::NAMESPACES;
+    use crate::compute::{ComputeMetrics, ComputeSettings};
 
     #[test]
     fn what_cannot_be_made_says_why() {
         let cloud = Err("[service_credentials] auth_url is not set".to_owned());
-        let tools = Tools { host: "node-1".into(), cloud, clock: Clock::machine() };
+        let metrics = ComputeMetrics::register(&Metrics::new().component("compute"));
+        let tools = Tools::new(cloud, Clock::machine(), ComputeSettings::new("node-1"), metrics);
         let registry = Registry::load(&NAMESPACES, &tools);
         let (name, made) = registry.pollsters().next().unwrap();
         assert_eq!(name, "image.size");

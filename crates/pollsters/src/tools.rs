@@ -1,7 +1,11 @@
 //! [`Tools`]: what pollsters and discoveries are made with.
 
+use std::sync::Arc;
+
 use observability::clock::Clock;
 use openstack::Service;
+
+use crate::compute::{ComputeMetrics, ComputeSettings, Hypervisor};
 
 /// What the configuration and the surroundings give them. Nothing is sent or opened before the first cycle.
 #[derive(Debug, Clone)]
@@ -13,6 +17,12 @@ pub struct Tools {
     pub cloud: Result<Service, String>,
     /// The time.
     pub clock: Clock,
+    /// What the configuration says to the namespace `compute`.
+    pub compute: Arc<ComputeSettings>,
+    /// What the namespace `compute` counts.
+    pub compute_metrics: ComputeMetrics,
+    /// See [`hypervisor`](Self::hypervisor).
+    hypervisor: Result<Arc<Hypervisor>, MakeError>,
 }
 
 /// Why a pollster or discovery cannot be made. It will not be better before the configuration is.
@@ -26,6 +36,19 @@ pub struct MakeError {
 }
 
 impl Tools {
+    /// Puts them together.
+    #[must_use]
+    pub fn new(
+        cloud: Result<Service, String>,
+        clock: Clock,
+        compute: ComputeSettings,
+        compute_metrics: ComputeMetrics,
+    ) -> Self {
+        let hypervisor = Hypervisor::new(&compute, clock.clone(), compute_metrics.clone()).map(Arc::new);
+        let host = compute.host.clone();
+        Self { host, cloud, clock, compute: Arc::new(compute), compute_metrics, hypervisor }
+    }
+
     /// The service of that type.
     ///
     /// # Errors
@@ -38,5 +61,13 @@ impl Tools {
                 hint: "the agent reads the cloud with the credentials of [service_credentials]".into(),
             }),
         }
+    }
+
+    /// This host's hypervisor, the same for all who ask.
+    ///
+    /// # Errors
+    /// [`MakeError`] when its URI cannot work.
+    pub fn hypervisor(&self) -> Result<Arc<Hypervisor>, MakeError> {
+        self.hypervisor.clone()
     }
 }

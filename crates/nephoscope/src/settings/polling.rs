@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use definitions::{Problem, Severity, Source};
 use observability::clock::Clock;
+use observability::metrics::Metrics;
 use oslo_config::options::{
-    agent, messaging, nephoscope, notifications_bus, polling as options, publisher, publisher_notifier,
+    agent, compute, messaging, nephoscope, notifications_bus, polling as options, publisher, publisher_notifier,
 };
 use oslo_config::{Config, CredentialsOf};
 use oslo_messaging::envelope::Version;
 use oslo_messaging::{AmqpMetrics, NotifierConfig};
 use polling::config::PollingConfig;
 use polling::{NotificationsSettings, Plan, TaskOptions};
+use pollsters::compute::{
+    ComputeMetrics, ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri,
+};
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
 
 use super::definitions::read_file;
@@ -118,13 +122,14 @@ pub(crate) fn load_polling(
     config: &Config,
     sessions: &Sessions,
     all_in_one: bool,
+    metrics: &Metrics,
 ) -> (Option<PollingFiles>, Vec<Problem>) {
     let (namespaces, mut problems) = namespaces(config, all_in_one);
     let (read, mut found) = polling_config(config);
     problems.append(&mut found);
     problems.append(&mut unsupported(config));
     let Some((polling, file)) = read else { return (None, problems) };
-    let registry = Registry::load(&namespaces, &tools(config, sessions));
+    let registry = Registry::load(&namespaces, &tools(config, sessions, metrics));
     let (plan, mut found) = Plan::new(&polling, &registry);
     problems.append(&mut found);
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
@@ -134,12 +139,32 @@ pub(crate) fn load_polling(
 }
 
 /// What pollsters are made with.
-pub(crate) fn tools(config: &Config, sessions: &Sessions) -> Tools {
+pub(crate) fn tools(config: &Config, sessions: &Sessions, metrics: &Metrics) -> Tools {
     let cloud = sessions.service(CredentialsOf::Service, "identity", None);
-    Tools {
+    let metrics = ComputeMetrics::register(&metrics.component("compute"));
+    Tools::new(cloud.map_err(|error| with_sources(&error)), Clock::machine(), compute_settings(config), metrics)
+}
+
+/// What the configuration says to the namespace `compute`.
+fn compute_settings(config: &Config) -> ComputeSettings {
+    let seconds = |value: i64| Duration::from_secs(u64::try_from(value).unwrap_or(0));
+    ComputeSettings {
         host: config.get(&agent::HOST).to_owned(),
-        cloud: cloud.map_err(|error| with_sources(&error)),
-        clock: Clock::machine(),
+        libvirt_uri: libvirt_uri(config.get(&agent::LIBVIRT_TYPE), config.get(&agent::LIBVIRT_URI)).to_owned(),
+        discovery: match config.get(&compute::INSTANCE_DISCOVERY_METHOD) {
+            "libvirt_metadata" => InstanceDiscovery::LibvirtMetadata,
+            _ => InstanceDiscovery::Nova,
+        },
+        resource_update_interval: seconds(config.get(&compute::RESOURCE_UPDATE_INTERVAL)),
+        resource_cache_expiry: seconds(config.get(&compute::RESOURCE_CACHE_EXPIRY)),
+        fetch_extra_metadata: config.get(&compute::FETCH_EXTRA_METADATA),
+        report_stopped_instance_metrics: config.get(&compute::REPORT_STOPPED_INSTANCE_METRICS),
+        user_metadata: UserMetadataRules {
+            namespaces: config.get(&agent::RESERVED_METADATA_NAMESPACE).to_vec(),
+            keys: config.get(&agent::RESERVED_METADATA_KEYS).to_vec(),
+            length: config.get(&agent::RESERVED_METADATA_LENGTH),
+        },
+        limits: LibvirtLimits::default(),
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::option::{RefusedValue, host_address, integer, list, text};
 
 const IPMI: &str = "the IPMI agent";
-const COMPUTE: &str = "the compute pollsters";
 const SWIFT: &str = "the pollsters of Swift";
 
 options! { "DEFAULT";
@@ -16,15 +15,15 @@ options! { "DEFAULT";
     POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique();
     /// How instances are inspected. There is one choice.
     HYPERVISOR_INSPECTOR: Str = text("hypervisor_inspector", "libvirt").choices(&["libvirt"])
-        .leaving("libvirt is the only inspector").later(COMPUTE);
+        .leaving("libvirt is the only inspector");
     /// Kind of hypervisor behind libvirt; decides the connection URI unless `libvirt_uri` is set.
-    LIBVIRT_TYPE: Str = text("libvirt_type", "kvm").choices(&["kvm", "lxc", "qemu", "parallels"]).later(COMPUTE);
+    LIBVIRT_TYPE: Str = text("libvirt_type", "kvm").choices(&["kvm", "lxc", "qemu", "parallels"]);
     /// libvirt connection URI, instead of the one that follows from `libvirt_type`.
     LIBVIRT_URI: Str = text("libvirt_uri", "").refuses(&[
         RefusedValue::Transport { transport: "ssh", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
         RefusedValue::Transport { transport: "libssh", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
         RefusedValue::Transport { transport: "libssh2", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
-    ]).later(COMPUTE);
+    ]);
     /// Prefix of Swift account names; must equal the one of the Swift proxy.
     RESELLER_PREFIX: Str = text("reseller_prefix", "AUTH_").later(SWIFT);
     /// File that routes samples to publishers.

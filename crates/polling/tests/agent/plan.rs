@@ -4,6 +4,8 @@ use definitions::{Severity, Source};
 use nephoscope_polling::Plan;
 use nephoscope_polling::config::PollingConfig;
 use observability::clock::Clock;
+use observability::metrics::Metrics;
+use pollsters::compute::{ComputeMetrics, ComputeSettings};
 use pollsters::{Namespace, Registry, Tools};
 
 use crate::world::{Script, World};
@@ -46,7 +48,8 @@ fn sources_of_an_interval_are_one_task_and_those_of_a_name_one_source() {
 #[test]
 fn what_there_is_not_is_told_with_its_place() {
     let cloud = Err("[service_credentials] auth_url is not set".to_owned());
-    let tools = Tools { host: "h".into(), cloud, clock: Clock::machine() };
+    let metrics = ComputeMetrics::register(&Metrics::new().component("compute"));
+    let tools = Tools::new(cloud, Clock::machine(), ComputeSettings::new("h"), metrics);
     let registry = Registry::load(&[Namespace::named("central").unwrap()], &tools);
     let (_, problems) = plan(
         "sources:\n- {name: s, interval: 60, meters: [cpu, volume.size, imag.size, 'x.*'], discovery: [image, 'images:x']}\n",

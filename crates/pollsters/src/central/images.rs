@@ -2,6 +2,8 @@
 //!
 //! `GET /v2/images`, page by page; the policy of Glance decides which images the credentials see.
 
+use std::sync::Arc;
+
 use model::{Map, MeterKind, Value};
 use openstack::{Method, Service};
 
@@ -91,7 +93,7 @@ impl Pollster for Size {
 fn reading(image: &Object) -> Reading {
     Reading {
         project_id: image.get("owner"),
-        metadata: metadata(image),
+        metadata: Arc::new(metadata(image).into()),
         ..Reading::new(&SIZE, image.id.as_str(), image.get("size"))
     }
 }
@@ -106,8 +108,6 @@ fn metadata(image: &Object) -> Map {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::json;
     use observability::clock::Clock;
 
@@ -150,7 +150,7 @@ mod tests {
             (&Value::Int(1000), &"B".into(), &Value::Null)
         );
         assert_eq!(
-            json::to_string(&first.metadata.clone().into()),
+            json::to_string(&first.metadata),
             r#"{"status": "active", "visibility": "shared", "name": "\u00e9", "container_format": null, "created_at": null, "disk_format": null, "updated_at": null, "min_disk": 0, "is_protected": false, "checksum": null, "min_ram": null, "tags": ["a"], "virtual_size": null}"#
         );
         assert_eq!((&second.volume, &second.project_id), (&Value::Null, &Value::Null));

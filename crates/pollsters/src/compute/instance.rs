@@ -1,6 +1,8 @@
 //! [`Instance`]: a virtual machine of Nova's on this host.
 
-use model::{Map, Value};
+use model::Value;
+
+use super::SampleMetadata;
 
 /// An instance as a discovery finds it: what its samples carry, made once for all pollsters.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +18,7 @@ pub struct Instance {
     /// The sizes that its flavor gives it.
     pub flavor: Flavor,
     /// The metadata of every sample of it (Ceilometer's order of keys), without what a pollster adds.
-    pub metadata: Map,
+    pub metadata: SampleMetadata,
 }
 
 /// The sizes of a flavor that pollsters need.

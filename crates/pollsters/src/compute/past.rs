@@ -1,0 +1,128 @@
+//! [`Past`]: what counters of network interfaces were when they were read last.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::pollster::Seen;
+use super::{Nic, Survey};
+
+/// A task that has not run for so many of its intervals is not there any more.
+const INTERVALS_KEPT: f64 = 10.0;
+
+/// The last readings of a pollster, for each task by itself: tasks have other intervals.
+#[derive(Debug, Default)]
+pub(super) struct Past(Mutex<HashMap<u64, OfTask>>);
+
+#[derive(Debug, Default)]
+struct OfTask {
+    ended: f64,
+    /// By the instance's id.
+    instances: HashMap<String, Vec<Counter>>,
+}
+
+/// Device and address together are an interface: another one may get either of them.
+#[derive(Debug)]
+struct Counter {
+    device: String,
+    mac: String,
+    value: u64,
+    seconds: f64,
+}
+
+impl Counter {
+    fn is_of(&self, nic: &Nic) -> bool {
+        self.device == nic.device && self.mac == nic.mac
+    }
+}
+
+/// How a counter has grown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Change {
+    pub(super) amount: u64,
+    pub(super) seconds: f64,
+}
+
+impl Change {
+    /// None if no time has passed.
+    #[expect(clippy::cast_precision_loss, reason = "a rate is not exact")]
+    pub(super) fn per_second(self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.amount as f64 / self.seconds)
+    }
+}
+
+impl Past {
+    /// The change since the task's last reading, which `value` takes the place of. One that is smaller than before began
+    /// at zero since, and all of it is new.
+    pub(super) fn change(&self, seen: Seen<'_>, nic: &Nic, value: u64) -> Option<Change> {
+        let now = seen.survey.monotonic_time;
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let instances = &mut tasks.entry(seen.task).or_default().instances;
+        let id = &seen.instance.id;
+        if !instances.contains_key(id) {
+            instances.insert(id.clone(), Vec::new());
+        }
+        let counters = instances.get_mut(id)?;
+        let Some(last) = counters.iter_mut().find(|counter| counter.is_of(nic)) else {
+            let (device, mac) = (nic.device.clone(), nic.mac.clone());
+            counters.push(Counter { device, mac, value, seconds: now });
+            return None;
+        };
+        let amount = value.checked_sub(last.value).unwrap_or(value);
+        let change = Change { amount, seconds: now - last.seconds };
+        (last.value, last.seconds) = (value, now);
+        Some(change)
+    }
+
+    /// The instance does not run: its counters begin at zero when it does.
+    pub(super) fn stopped(&self, seen: Seen<'_>) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters =
+            tasks.get_mut(&seen.task).and_then(|task| task.instances.get_mut(&seen.instance.id));
+        for counter in counters.into_iter().flatten() {
+            counter.value = 0;
+        }
+    }
+
+    /// A run of the task has ended. Forgets what is not in the survey, and tasks that do not run any more.
+    pub(super) fn forget(&self, survey: &Survey, task: u64) {
+        let now = survey.monotonic_time;
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = tasks.get_mut(&task) {
+            task.ended = now;
+            task.instances.retain(|id, counters| {
+                let Some(inspection) = survey.domains.get(id) else { return false };
+                counters.retain(|counter| inspection.nics.iter().any(|nic| counter.is_of(nic)));
+                true
+            });
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an interval has few digits")]
+        tasks.retain(|interval, kept| {
+            *interval == task || now - kept.ended <= INTERVALS_KEPT * *interval as f64
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{inspection, instance, survey};
+    use super::*;
+
+    #[test]
+    fn a_task_that_does_not_run_any_more_is_forgotten() {
+        let past = Past::default();
+        let (instance, inspection) = (instance("u1"), inspection());
+        let run = |task, seconds| {
+            let survey = survey(seconds, [("u1", inspection.clone())]);
+            let seen = Seen { instance: &instance, inspection: &inspection, survey: &survey, task };
+            let change = past.change(seen, &inspection.nics[0], 1);
+            past.forget(&survey, task);
+            change.is_some()
+        };
+        assert!(!run(60, 0.0) && !run(300, 0.0) && run(60, 599.0));
+        assert!(run(300, 1199.0), "600 s after its last run, the other task is still there");
+        assert_eq!(past.0.lock().unwrap().len(), 2);
+        assert!(run(300, 1201.0));
+        assert_eq!(past.0.lock().unwrap().len(), 1);
+        assert!(!run(60, 1202.0));
+    }
+}
