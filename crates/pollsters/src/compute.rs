@@ -119,6 +119,5 @@ pub(crate) static COMPUTE: Namespace = Namespace {
 
 /// A count as samples carry it.
 fn integer(number: u64) -> model::Value {
-    i64::try_from(number)
-        .map_or_else(|_| model::Value::BigInt(number.to_string().into()), model::Value::Int)
+    i64::try_from(number).map_or_else(|_| model::Value::BigInt(number.to_string().into()), model::Value::Int)
 }

@@ -8,8 +8,8 @@ use definitions::{Problem, Severity, Source};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use oslo_config::options::{
-    agent, compute, messaging, nephoscope, notifications_bus, polling as options, publisher, publisher_notifier,
-    service_types,
+    agent, compute, messaging, nephoscope, notifications_bus, polling as options, publisher,
+    publisher_notifier, service_types,
 };
 use oslo_config::{Config, CredentialsOf};
 use oslo_messaging::envelope::Version;
@@ -143,7 +143,12 @@ pub(crate) fn load_polling(
 pub(crate) fn tools(config: &Config, sessions: &Sessions, metrics: &Metrics) -> Tools {
     let cloud = sessions.service(CredentialsOf::Service, "identity", None);
     let metrics = ComputeMetrics::register(&metrics.component("compute"));
-    Tools::new(cloud.map_err(|error| with_sources(&error)), Clock::machine(), compute_settings(config), metrics)
+    Tools::new(
+        cloud.map_err(|error| with_sources(&error)),
+        Clock::machine(),
+        compute_settings(config),
+        metrics,
+    )
 }
 
 /// What the configuration says to the namespace `compute`.
@@ -151,7 +156,8 @@ fn compute_settings(config: &Config) -> ComputeSettings {
     let seconds = |value: i64| Duration::from_secs(u64::try_from(value).unwrap_or(0));
     ComputeSettings {
         host: config.get(&agent::HOST).to_owned(),
-        libvirt_uri: libvirt_uri(config.get(&agent::LIBVIRT_TYPE), config.get(&agent::LIBVIRT_URI)).to_owned(),
+        libvirt_uri: libvirt_uri(config.get(&agent::LIBVIRT_TYPE), config.get(&agent::LIBVIRT_URI))
+            .to_owned(),
         nova_service_type: config.get(&service_types::NOVA).to_owned(),
         discovery: match config.get(&compute::INSTANCE_DISCOVERY_METHOD) {
             "libvirt_metadata" => InstanceDiscovery::LibvirtMetadata,

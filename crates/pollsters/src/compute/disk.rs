@@ -17,7 +17,8 @@ pub(super) struct DiskMeter {
 pub(super) const READ_REQUESTS: DiskMeter =
     counter("disk.device.read.requests", "request", |disk| disk.read_requests);
 pub(super) const READ_BYTES: DiskMeter = counter("disk.device.read.bytes", "B", |disk| disk.read_bytes);
-pub(super) const READ_LATENCY: DiskMeter = counter("disk.device.read.latency", "ns", |disk| disk.read_time_ns);
+pub(super) const READ_LATENCY: DiskMeter =
+    counter("disk.device.read.latency", "ns", |disk| disk.read_time_ns);
 pub(super) const WRITE_REQUESTS: DiskMeter =
     counter("disk.device.write.requests", "request", |disk| disk.write_requests);
 pub(super) const WRITE_BYTES: DiskMeter = counter("disk.device.write.bytes", "B", |disk| disk.write_bytes);

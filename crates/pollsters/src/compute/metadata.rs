@@ -70,7 +70,8 @@ fn kept(given: &Map, rules: &UserMetadataRules, taken: &Map) -> Map {
     let mut keep = |key: &str, value: &Value| {
         let key = key.replace('.', "_");
         if taken.get(&key).is_none() {
-            let value = value.as_str().map_or_else(|| value.clone(), |text| cropped(text, rules.length).into());
+            let value =
+                value.as_str().map_or_else(|| value.clone(), |text| cropped(text, rules.length).into());
             kept.insert(key, value);
         }
     };
@@ -93,7 +94,9 @@ fn kept(given: &Map, rules: &UserMetadataRules, taken: &Map) -> Map {
 fn cropped(text: &str, length: i64) -> &str {
     let characters = match usize::try_from(length) {
         Ok(characters) => characters,
-        Err(_) => text.chars().count().saturating_sub(usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX)),
+        Err(_) => {
+            text.chars().count().saturating_sub(usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX))
+        }
     };
     let end = text.char_indices().nth(characters).map_or(text.len(), |(end, _)| end);
     text.get(..end).unwrap_or(text)
@@ -162,7 +165,8 @@ mod tests {
 
     #[test]
     fn the_first_link_leads_to_the_image() {
-        let image = map(r#"{"id": "img", "links": [{"rel": "bookmark", "href": "http://n/img"}, {"href": "x"}]}"#);
+        let image =
+            map(r#"{"id": "img", "links": [{"rel": "bookmark", "href": "http://n/img"}, {"href": "x"}]}"#);
         let metadata = of(&Server { image: image.into(), ..server() }, &UserMetadataRules::default());
         assert_eq!(metadata.get("image_ref_url"), Some(&"http://n/img".into()));
     }
@@ -178,7 +182,10 @@ mod tests {
             "second.n": "8"}"#;
         for (rules, expected) in [
             (rules(&["metering."], &[], 256), Some(r#"{"a_b": "12345", "n": 7}"#)),
-            (rules(&["metering."], &["other.k", "absent"], 3), Some(r#"{"a_b": "123", "n": 7, "other_k": "\u00fc23"}"#)),
+            (
+                rules(&["metering."], &["other.k", "absent"], 3),
+                Some(r#"{"a_b": "123", "n": 7, "other_k": "\u00fc23"}"#),
+            ),
             (rules(&["metering.", "second."], &[], 0), Some(r#"{"a_b": "", "n": ""}"#)),
             (rules(&[], &["plain", "other.k"], -2), Some(r#"{"plain": "", "other_k": "\u00fc23"}"#)),
             (rules(&[], &[], 256), None),

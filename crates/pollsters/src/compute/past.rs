@@ -76,8 +76,7 @@ impl Past {
     /// The instance does not run: its counters begin at zero when it does.
     pub(super) fn stopped(&self, seen: Seen<'_>) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counters =
-            tasks.get_mut(&seen.task).and_then(|task| task.instances.get_mut(&seen.instance.id));
+        let counters = tasks.get_mut(&seen.task).and_then(|task| task.instances.get_mut(&seen.instance.id));
         for counter in counters.into_iter().flatten() {
             counter.value = 0;
         }

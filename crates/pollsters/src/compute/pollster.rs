@@ -175,7 +175,11 @@ mod tests {
     use super::super::{disk, machine, network};
     use super::*;
 
-    fn pollster(meter: machine::MachineMeter, given: &Arc<Given>, reports_stopped: bool) -> Box<dyn Pollster> {
+    fn pollster(
+        meter: machine::MachineMeter,
+        given: &Arc<Given>,
+        reports_stopped: bool,
+    ) -> Box<dyn Pollster> {
         let surveys: Arc<dyn Surveys> = Arc::<Given>::clone(given);
         meter.pollster(&Host { surveys, reports_stopped })
     }
@@ -193,7 +197,9 @@ mod tests {
         assert_eq!((&reading.user_id, &reading.project_id), (&"user".into(), &"project".into()));
         assert_eq!((reading.monotonic_time, reading.unit.as_str()), (Some(5.5), Some("vcpu")));
         // Others than that are looked at as if they ran.
-        for state in [DomainState::Paused, DomainState::Crashed, DomainState::PmSuspended, DomainState::NoState] {
+        for state in
+            [DomainState::Paused, DomainState::Crashed, DomainState::PmSuspended, DomainState::NoState]
+        {
             given.set(survey(5.5, [("u1", Inspection { state, ..inspection() })]));
             let (readings, _) = poll(&*pollster(machine::POWER_STATE, &given, false), &cycle, &["u1"]).await;
             assert_eq!(readings[0].volume, Value::from(i64::from(state.number())));
@@ -240,7 +246,8 @@ mod tests {
         // What needs no survey is there all the same.
         let surveys: Arc<dyn Surveys> = given;
         let (readings, polled) =
-            poll(&*disk::ROOT_SIZE.pollster(&Host { surveys, reports_stopped: false }), &cycle, &["u1"]).await;
+            poll(&*disk::ROOT_SIZE.pollster(&Host { surveys, reports_stopped: false }), &cycle, &["u1"])
+                .await;
         assert!(polled.is_ok());
         assert_eq!(readings[0].volume, Value::Int(9));
 

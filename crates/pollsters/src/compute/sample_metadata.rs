@@ -222,7 +222,9 @@ mod tests {
         nic.filter = Some("no-spoof".into());
         let (id, metadata) = text(&instance.labels_of_nic(&nic));
         assert_eq!(id, "no-spoof");
-        assert!(metadata.contains(r#""fref": "no-spoof""#) && metadata.contains(r#""vnic_name": "no-spoof""#));
+        assert!(
+            metadata.contains(r#""fref": "no-spoof""#) && metadata.contains(r#""vnic_name": "no-spoof""#)
+        );
         nic.filter = Some(String::new());
         assert_eq!(text(&instance.labels_of_nic(&nic)).0, "u1");
     }

@@ -51,7 +51,9 @@ impl Extras {
             Ok(nova) => Some(nova),
             Err(error) if wants_servers => return Err(error),
             Err(error) => {
-                tracing::debug!("flavors are known by name alone where libvirt does not have their ids: {error}");
+                tracing::debug!(
+                    "flavors are known by name alone where libvirt does not have their ids: {error}"
+                );
                 None
             }
         };

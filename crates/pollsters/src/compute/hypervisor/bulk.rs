@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use libvirt::{Connection, Domain, DomainFlags, DomainState, DomainStats, Error, ErrorCode, Record, StatsGroups};
+use libvirt::{
+    Connection, Domain, DomainFlags, DomainState, DomainStats, Error, ErrorCode, Record, StatsGroups,
+};
 use uuid::Uuid;
 
 use super::definitions::Wanted;
@@ -63,7 +65,9 @@ impl Hypervisor {
             if desk.is_qemu || tells_enough(&bulk.stats) {
                 return self.assemble(desk, bulk).await;
             }
-            tracing::info!("this driver's bulk statistics tell nothing but states: domains are read one by one");
+            tracing::info!(
+                "this driver's bulk statistics tell nothing but states: domains are read one by one"
+            );
             desk.way = Way::OneByOne;
         }
         self.read_one_by_one(desk).await
@@ -79,7 +83,8 @@ impl Hypervisor {
             let groups = if lane.may_ask { GROUPS } else { HARMLESS };
             let flags = if desk.way == Way::NoWait { DomainFlags::NOWAIT } else { DomainFlags::default() };
             let connection = lane.connection.with_timeout(deadline);
-            let answer = self.counted("ConnectGetAllDomainStats", connection.all_domain_stats(groups, flags)).await;
+            let answer =
+                self.counted("ConnectGetAllDomainStats", connection.all_domain_stats(groups, flags)).await;
             match answer {
                 Ok(stats) => {
                     let is_limited = !lane.may_ask;
@@ -102,11 +107,15 @@ impl Hypervisor {
                 }
                 Err(error) => match error.code() {
                     Some(ErrorCode::NO_SUPPORT) => {
-                        tracing::info!("this driver has no bulk statistics: domains are read one by one: {error}");
+                        tracing::info!(
+                            "this driver has no bulk statistics: domains are read one by one: {error}"
+                        );
                         desk.way = Way::OneByOne;
                         return Ok(None);
                     }
-                    Some(ErrorCode::INVALID_ARG | ErrorCode::ARGUMENT_UNSUPPORTED) if desk.way == Way::NoWait => {
+                    Some(ErrorCode::INVALID_ARG | ErrorCode::ARGUMENT_UNSUPPORTED)
+                        if desk.way == Way::NoWait =>
+                    {
                         tracing::info!("this driver's bulk statistics wait for busy domains: {error}");
                         desk.way = Way::Wait;
                     }
@@ -200,11 +209,17 @@ impl Hypervisor {
 
     /// Asks domains once more that did not answer and that no stuck call accounts for: they may have been busy for a
     /// moment, with a snapshot for example.
-    async fn ask_again(&self, desk: &Desk, connection: &Connection, busy: Vec<Domain>) -> Option<DomainStats> {
+    async fn ask_again(
+        &self,
+        desk: &Desk,
+        connection: &Connection,
+        busy: Vec<Domain>,
+    ) -> Option<DomainStats> {
         if busy.len() <= desk.lanes.stuck() {
             return None;
         }
-        let unknown: Vec<Domain> = busy.into_iter().filter(|domain| !desk.hung.contains(&domain.uuid)).collect();
+        let unknown: Vec<Domain> =
+            busy.into_iter().filter(|domain| !desk.hung.contains(&domain.uuid)).collect();
         if unknown.is_empty() {
             return None;
         }

@@ -68,9 +68,10 @@ pub(in crate::compute) enum NoInstance {
 
 impl Definition {
     /// Reads the XML of the domain of that UUID and name, on this host.
-    pub(super) fn read(xml: &str, uuid: &str, name: &str, host: &str) -> Self {
+    pub(in crate::compute) fn read(xml: &str, uuid: &str, name: &str, host: &str) -> Self {
         // Without DTDs there are no entities to expand.
-        let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
+        let options =
+            ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
         let document = match Document::parse_with_options(xml, options) {
             Ok(document) => document,
             Err(error) => {
@@ -121,13 +122,16 @@ impl NovaInstance {
     fn read(domain: Node<'_, '_>, uuid: &str, name: &str, host: &str) -> Result<Self, NoInstance> {
         let metadata = child(domain, "metadata").ok_or(NoInstance::NoMetadata)?;
         let of = |namespace: &str| {
-            metadata.children().find(|node| node.is_element() && node.tag_name().namespace() == Some(namespace))
+            metadata
+                .children()
+                .find(|node| node.is_element() && node.tag_name().namespace() == Some(namespace))
         };
         let nova = NOVA.into_iter().find_map(of).ok_or(NoInstance::NoMetadata)?;
         let missing = |missing| move || NoInstance::Missing { missing };
         let flavor = child(nova, "flavor").ok_or_else(missing("nova:flavor"))?;
         let owner = child(nova, "owner");
-        let owner_id = |element| owner.and_then(|owner| child(owner, element))?.attribute("uuid").map(str::to_owned);
+        let owner_id =
+            |element| owner.and_then(|owner| child(owner, element))?.attribute("uuid").map(str::to_owned);
         let user_id = owner_id("user").ok_or_else(missing("nova:owner/nova:user/@uuid"))?;
         let project_id = owner_id("project").ok_or_else(missing("nova:owner/nova:project/@uuid"))?;
         let display_name = text(child(nova, "name").ok_or_else(missing("nova:name"))?);
@@ -162,7 +166,12 @@ impl NovaInstance {
     }
 
     /// The instance in that state, with that id of its flavor and those metadata of its user.
-    pub(in crate::compute) fn server(&self, state: DomainState, flavor_id: &str, user_metadata: Map) -> Server {
+    pub(in crate::compute) fn server(
+        &self,
+        state: DomainState,
+        flavor_id: &str,
+        user_metadata: Map,
+    ) -> Server {
         let mut server = self.server.clone();
         server.flavor.insert("id", flavor_id);
         let (vm_state, status) = states(state);

@@ -157,7 +157,11 @@ impl Hypervisor {
                 }
             }
             if left > 0 && self.clock.elapsed(started) >= self.limits.definitions {
-                tracing::warn!(left, of = count, "reading definitions takes long; it goes on in the next cycle");
+                tracing::warn!(
+                    left,
+                    of = count,
+                    "reading definitions takes long; it goes on in the next cycle"
+                );
                 break;
             }
         }

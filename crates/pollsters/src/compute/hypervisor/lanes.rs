@@ -99,7 +99,9 @@ impl Lanes {
             }
             Err(error) if is_about_events(&error) => {
                 if !std::mem::replace(&mut self.is_mute, true) {
-                    tracing::warn!("libvirt tells no events, and definitions are read again instead: {error}");
+                    tracing::warn!(
+                        "libvirt tells no events, and definitions are read again instead: {error}"
+                    );
                 }
                 self.without_events.connection().await?
             }
@@ -134,7 +136,10 @@ impl Lanes {
                 }
                 Err(broadcast::error::TryRecvError::Lagged(lost)) => {
                     self.metrics.events.inc_by(lost);
-                    tracing::info!(lost, "more events of libvirt than are kept: all definitions are read again");
+                    tracing::info!(
+                        lost,
+                        "more events of libvirt than are kept: all definitions are read again"
+                    );
                     // Those that are left are of no use beside it.
                     *events = events.resubscribe();
                     return Told::Everything;
@@ -199,7 +204,8 @@ impl Lanes {
 
     /// Says on the gauges how things stand.
     pub(super) fn show(&self) {
-        let open = self.first.iter().filter(|first| first.connection.closed().is_none()).count() + self.others.len();
+        let open =
+            self.first.iter().filter(|first| first.connection.closed().is_none()).count() + self.others.len();
         self.metrics.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
         self.metrics.stuck_calls.set(i64::try_from(self.stuck()).unwrap_or(i64::MAX));
     }

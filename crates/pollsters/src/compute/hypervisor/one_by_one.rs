@@ -1,16 +1,17 @@
 //! Domain by domain, for drivers without useful bulk statistics (libvirt's test driver, containers).
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use libvirt::{Connection, Domain, DomainFlags, DomainInfo, DomainState, Error, ErrorCode, InterfaceStats, Parameters};
+use libvirt::{
+    Connection, Domain, DomainFlags, DomainInfo, DomainState, Error, ErrorCode, InterfaceStats, Parameters,
+};
 use uuid::Uuid;
 
 use super::bulk::{key, seconds};
 use super::definitions::Wanted;
 use super::{Definition, Desk, Hypervisor, Seen, Sighted};
-use crate::compute::{Disk, Inspection, Machine, Nic, Survey, Traffic};
+use crate::compute::{Disk, Inspection, Machine, Nic, Traffic};
 
 /// Domains that are asked at the same time.
 const PARALLEL: usize = 3;
@@ -22,21 +23,25 @@ impl Hypervisor {
         let domains = self.counted("ConnectListAllDomains", list).await?;
         let present: HashSet<Uuid> = domains.iter().map(|domain| domain.uuid).collect();
         desk.definitions.keep(&present);
-        let wanted = domains.iter().filter_map(|domain| {
-            let devices = u64::from(domain.id.cast_unsigned());
-            let is_sure = desk.definitions.sure(&domain.uuid, Some(devices)).is_some();
-            (!is_sure).then(|| Wanted { domain: domain.clone(), devices: Some(devices) })
-        });
-        let wanted = wanted.collect();
-        let gone = self.read_definitions(&mut desk.definitions, &connection, wanted).await?;
-        let definitions = &desk.definitions;
-        let calls = domains.iter().filter(|domain| !gone.contains(&domain.uuid)).map(|domain| {
-            let definition = definitions.last(&domain.uuid);
-            let connection = &connection;
-            async move {
-                let inspection = self.inspect(connection, domain, definition.map(|found| &**found)).await;
-                (domain, definition, inspection)
+        let mut wanted = Vec::new();
+        for domain in &domains {
+            let devices = Some(u64::from(domain.id.cast_unsigned()));
+            if desk.definitions.sure(&domain.uuid, devices).is_none() {
+                wanted.push(Wanted { domain: domain.clone(), devices });
             }
+        }
+        let gone = self.read_definitions(&mut desk.definitions, &connection, wanted).await?;
+        let mut asked = Vec::with_capacity(domains.len());
+        for domain in domains {
+            if !gone.contains(&domain.uuid) {
+                let definition = desk.definitions.last(&domain.uuid).cloned();
+                asked.push((domain, definition));
+            }
+        }
+        let connection = &connection;
+        let calls = asked.into_iter().map(|(domain, definition)| async move {
+            let inspection = self.inspect(connection, &domain, definition.as_deref()).await;
+            (domain, definition, inspection)
         });
         let mut answers = futures_util::stream::iter(calls).buffered(PARALLEL);
         let mut seen = Seen::default();
@@ -53,7 +58,6 @@ impl Hypervisor {
                 }
             };
             if let Some(definition) = definition {
-                let definition = Arc::clone(definition);
                 seen.domains.push(Sighted { uuid: domain.uuid, state: inspection.state, definition });
             }
             seen.survey.domains.insert(key(&domain.uuid), inspection);
@@ -83,7 +87,12 @@ impl Hypervisor {
         Ok(Inspection { state: info.state, is_hung: false, machine, nics, disks })
     }
 
-    async fn machine(&self, connection: &Connection, domain: &Domain, info: &DomainInfo) -> Result<Machine, Error> {
+    async fn machine(
+        &self,
+        connection: &Connection,
+        domain: &Domain,
+        info: &DomainInfo,
+    ) -> Result<Machine, Error> {
         let vcpus = Some(u64::from(info.vcpus));
         if info.state == DomainState::ShutOff {
             return Ok(Machine { vcpus, memory_actual_kib: Some(info.max_memory_kib), ..Machine::default() });
@@ -106,7 +115,9 @@ impl Hypervisor {
 
     async fn nic(&self, connection: &Connection, domain: &Domain, nic: &Nic) -> Result<Nic, Error> {
         let call = connection.domain_interface_stats(domain, &nic.device);
-        let Some(stats) = told(self.counted("DomainInterfaceStats", call).await)? else { return Ok(nic.clone()) };
+        let Some(stats) = told(self.counted("DomainInterfaceStats", call).await)? else {
+            return Ok(nic.clone());
+        };
         let (incoming, outgoing) = traffic(&stats);
         Ok(Nic { incoming, outgoing, ..nic.clone() })
     }

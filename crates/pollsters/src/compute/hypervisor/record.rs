@@ -93,7 +93,8 @@ impl<'a> Reading<'a> {
             match group {
                 "state" => {
                     if rest == "state" {
-                        self.state = value.as_i64().and_then(|state| i32::try_from(state).ok()).map(DomainState::from);
+                        self.state =
+                            value.as_i64().and_then(|state| i32::try_from(state).ok()).map(DomainState::from);
                     }
                     continue;
                 }

@@ -26,8 +26,13 @@ impl Tls {
         // libvirt goes without a certificate where there is none, and daemons may be content with that.
         let certfile = Some(certfile).filter(|certfile| certfile.exists());
         let keyfile = certfile.as_ref().map(|_| keyfile);
-        let options =
-            TlsOptions { cafile: Some(cafile), certfile, keyfile, insecure: uri.no_verify, ..TlsOptions::default() };
+        let options = TlsOptions {
+            cafile: Some(cafile),
+            certfile,
+            keyfile,
+            insecure: uri.no_verify,
+            ..TlsOptions::default()
+        };
         Self(options)
     }
 }
@@ -41,9 +46,9 @@ fn files(pki_path: Option<&Path>) -> [PathBuf; 3] {
 
 impl TlsConnector for Tls {
     fn connect(&self, host: &str, tcp: TcpStream) -> TlsFuture {
-        let prepared = client_tls(&self.0)
-            .map_err(io::Error::other)
-            .and_then(|config| Ok((config, ServerName::try_from(host.to_owned()).map_err(io::Error::other)?)));
+        let prepared = client_tls(&self.0).map_err(io::Error::other).and_then(|config| {
+            Ok((config, ServerName::try_from(host.to_owned()).map_err(io::Error::other)?))
+        });
         Box::pin(async move {
             let (config, name) = prepared?;
             let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
