@@ -83,7 +83,7 @@ impl Judge {
             assert!(
                 suites
                     .iter()
-                    .all(|suite| ["converters", "resources", "agents", "publishers", "day", "compute"].contains(suite)),
+                    .all(|suite| ["converters", "resources", "agents", "publishers", "day", "instances"].contains(suite)),
                 "line {line}"
             );
             if suites.contains(&suite) {

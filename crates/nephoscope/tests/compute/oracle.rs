@@ -55,7 +55,7 @@ fn side_by_side(judge: &mut Judge, case: &str, uri: &str, nova: &Server, more: &
 
 #[test]
 fn both_agents_say_the_same_of_the_same_domains() {
-    let mut judge = Judge::new("compute");
+    let mut judge = Judge::new("instances");
     let nova = nova();
     let daemon = hypervisor();
     let ours = side_by_side(&mut judge, "real", daemon.uri(), &nova, &[]);
