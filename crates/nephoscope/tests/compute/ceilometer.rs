@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use model::json;
+use serde_json::Value;
 use testkit::{repository, venv_python};
 
 use crate::sample::Polled;
@@ -51,9 +52,9 @@ impl Ceilometer {
         Self { child, stdin, answers, log }
     }
 
-    /// Runs a cycle and returns its samples.
-    pub(crate) fn cycle(&mut self) -> Vec<Polled> {
-        let _ = writeln!(self.stdin);
+    /// Runs a cycle and returns its samples; the options, `{"group.name": value}`, hold from now on.
+    pub(crate) fn cycle(&mut self, options: &Value) -> Vec<Polled> {
+        let _ = writeln!(self.stdin, "{options}");
         let line = self.answers.recv_timeout(LONG).unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         let notifications = json::parse(line).unwrap();
         let notifications = notifications.as_list().unwrap().iter();

@@ -2,6 +2,7 @@
 //! daemon of an account cannot have.
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use testkit::Libvirtd;
 
 use crate::ceilometer::Ceilometer;
@@ -17,16 +18,17 @@ fn instances() -> [Value; 8] {
         json!({
             "number": 1, "guest": "busy", "nova": "2025.2", "vcpus": 2, "display_name": "wéb &amp; 1",
             "disks": ["vda", "vdb", "sda"],
-            // A device that the host has, one that it has not, and one without a name.
+            // A device that the host has, one that it has not, and one without a name. Nobody else has the first:
+            // Ceilometer's deltas are by the device's name, whosever it is.
             "nics": ["lo", "nowhere0", ""],
         }),
-        json!({ "number": 2, "guest": "busy", "nova": "1.0" }),
+        json!({ "number": 2, "guest": "busy", "nova": "1.0", "nics": [""] }),
         json!({ "number": 3, "state": "paused", "nics": [], "flavor": "long gone" }),
-        json!({ "number": 4, "state": "shut off", "nova": "2025.2" }),
-        json!({ "number": 5, "guest": "panics", "state": "crashed" }),
-        json!({ "number": 6, "guest": "sleeps", "state": "pmsuspended" }),
+        json!({ "number": 4, "state": "shut off", "nova": "2025.2", "disks": ["vda", "vdb"], "nics": [] }),
+        json!({ "number": 5, "guest": "panics", "state": "crashed", "nics": [] }),
+        json!({ "number": 6, "guest": "sleeps", "state": "pmsuspended", "nics": [] }),
         json!({ "number": 7, "state": "shut off", "disks": [], "nics": [] }),
-        json!({ "number": 8, "guest": "busy", "nova": null }),
+        json!({ "number": 8, "guest": "busy", "nova": null, "nics": [] }),
     ]
 }
 
@@ -38,27 +40,44 @@ fn hypervisor() -> Libvirtd {
     daemon
 }
 
-/// Ceilometer's agent, ours, and Ceilometer's again.
-fn side_by_side(judge: &mut Judge, case: &str, uri: &str, nova: &Server, more: &[&str]) -> Vec<Polled> {
-    let mut both = settings(uri, nova.address);
-    both.extend(more.iter().map(|setting| ("compute", (*setting).to_owned())));
-    let directory = configured(&both);
-    let mut theirs = Ceilometer::start(directory.path());
-    let before = theirs.cycle();
-    let ours = poll(directory.path());
-    let after = theirs.cycle();
-    assert!(!before.is_empty(), "{}", theirs.log());
-    println!("{case}: {} samples of Ceilometer's agent, {} of ours", before.len(), ours.len());
-    compare(judge, case, &before, &ours, &after);
-    ours
+/// Both agents, one after the other.
+struct Both {
+    judge: Judge,
+    theirs: Ceilometer,
+    nova: Server,
+    _directory: TempDir,
+}
+
+impl Both {
+    /// `uri` is where Ceilometer's agent connects to at its start.
+    fn start(uri: &str) -> Self {
+        let nova = nova();
+        let directory = configured(&settings(uri, nova.address));
+        let theirs = Ceilometer::start(directory.path());
+        Self { judge: Judge::new("instances"), theirs, nova, _directory: directory }
+    }
+
+    /// Ceilometer's agent, ours, and Ceilometer's again; returns what ours says.
+    fn compare(&mut self, case: &str, uri: &str, stopped: bool) -> Vec<Polled> {
+        let mut own = settings(uri, self.nova.address);
+        own.push(("compute", format!("report_stopped_instance_metrics = {stopped}")));
+        let directory = configured(&own);
+        let options = json!({ "DEFAULT.libvirt_uri": uri, "compute.report_stopped_instance_metrics": stopped });
+        let before = self.theirs.cycle(&options);
+        let ours = poll(directory.path());
+        let after = self.theirs.cycle(&json!({}));
+        assert!(!before.is_empty(), "{}", self.theirs.log());
+        println!("{case}: {} samples of Ceilometer's agent, {} of ours", before.len(), ours.len());
+        compare(&mut self.judge, case, &before, &ours, &after);
+        ours
+    }
 }
 
 #[test]
 fn both_agents_say_the_same_of_the_same_domains() {
-    let mut judge = Judge::new("instances");
-    let nova = nova();
     let daemon = hypervisor();
-    let ours = side_by_side(&mut judge, "real", daemon.uri(), &nova, &[]);
+    let mut both = Both::start(daemon.uri());
+    let ours = both.compare("real", daemon.uri(), false);
     // What shall be there is there.
     let of = |number: u32| {
         let uuid = format!("{number:08x}-3333-4333-8333-333333333333");
@@ -82,8 +101,7 @@ fn both_agents_say_the_same_of_the_same_domains() {
     assert_eq!(meters(&of(4)), ["disk.ephemeral.size", "disk.root.size"].into());
     assert!(of(8).is_empty());
 
-    let stopped = ["report_stopped_instance_metrics = true"];
-    let ours = side_by_side(&mut judge, "stopped too", daemon.uri(), &nova, &stopped);
+    let ours = both.compare("stopped too", daemon.uri(), true);
     let uuid = "00000004-3333";
     let reported: Vec<Polled> =
         ours.into_iter().filter(|sample| sample.resource.starts_with(uuid)).collect();
@@ -91,13 +109,13 @@ fn both_agents_say_the_same_of_the_same_domains() {
     drop(daemon);
 
     let replayed = replayed::cloud();
-    let ours = side_by_side(&mut judge, "replayed", &replayed.uri(), &nova, &[]);
+    let ours = both.compare("replayed", &replayed.uri(), false);
     let found = meters(&ours);
     for meter in ["memory.usage", "memory.swap.in", "perf.cache.misses", "network.outgoing.packets.drop"] {
         assert!(found.contains(meter), "{meter}: {found:?}");
     }
-    let side = ["report_stopped_instance_metrics = true"];
-    side_by_side(&mut judge, "replayed, stopped too", &replayed.uri(), &nova, &side);
+    both.compare("replayed, stopped too", &replayed.uri(), true);
+    let Both { judge, .. } = both;
     println!("{} samples compared, {} expected differences", judge.compared, judge.expected);
     assert!(judge.compared > 400, "{}", judge.compared);
     judge.end();
