@@ -180,7 +180,8 @@ def polling(stage):
 def measure(bench, stage):
     options = bench.options
     replayed(bench.report.figure, stage, options.compute_domains, options.compute_cycles)
-    real(bench.report.figure, stage, options.compute_real, options.compute_cycles)
+    if options.peer_messages:
+        real(bench.report.figure, stage, options.compute_real, options.compute_cycles)
     memory(bench.report.figure, stage)
     start(bench.report.figure, stage, options.starts)
 
