@@ -28,7 +28,8 @@ impl Nova {
     /// Starts a Nova whose tokens this Keystone checks, with more options for `nova.conf`, each `group.name=value`. It has
     /// to be entered into the catalogue ([`Cloud::register_service`](crate::Cloud::register_service)).
     pub fn start(keystone: &Keystone, options: &[&str]) -> Result<Self, Error> {
-        let mut arguments = vec!["--transport-url=fake://".to_owned(), format!("--keystone={}", keystone.url())];
+        let mut arguments =
+            vec!["--transport-url=fake://".to_owned(), format!("--keystone={}", keystone.url())];
         arguments.extend(options.iter().map(|option| format!("--set={option}")));
         let (service, report) = Service::start_reporting("nova", "nova.py", &arguments)?;
         Ok(Self { service, report })

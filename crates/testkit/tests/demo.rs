@@ -161,7 +161,11 @@ fn ctrl_c_stops_everything() {
     demo.line("sample    cpu ");
     let processes = demo.processes();
     assert!(processes.len() >= 9, "{processes:?}");
-    assert_eq!(processes.iter().filter(|process| process.contains("qemu-system")).count(), 2, "{processes:?}");
+    assert_eq!(
+        processes.iter().filter(|process| process.contains("qemu-system")).count(),
+        2,
+        "{processes:?}"
+    );
     demo.process.signal(Signal::INT).unwrap();
     let status = demo.process.wait(LIMIT).unwrap();
     assert!(status.success(), "{}", demo.process.output());

@@ -10,7 +10,7 @@ use model::{Value, json};
 use serde_json::json;
 use testkit::{Libvirtd, shared_rabbitmq, until, wait_until};
 
-use crate::books::{wait_for_cycles, SECRET};
+use crate::books::{SECRET, wait_for_cycles};
 use crate::both::Upstream;
 use crate::bus::{assert_signed, take};
 use crate::harness::{Agent, PROGRAM, read_lines};
@@ -27,7 +27,13 @@ fn polling(agent: &Agent, interval: u64, meters: &str) {
 }
 
 /// The agent under one of the names that distributions give it; it is ready.
-fn named(name: &str, links: &Path, url: &str, arguments: &[&str], settings: &[(&'static str, String)]) -> Agent {
+fn named(
+    name: &str,
+    links: &Path,
+    url: &str,
+    arguments: &[&str],
+    settings: &[(&'static str, String)],
+) -> Agent {
     let link = links.join(name);
     symlink(PROGRAM, &link).unwrap();
     let mut agent = Agent::new(url).durable().command(link, arguments);
@@ -48,7 +54,9 @@ fn samples_of_instances_reach_ceilometers_notification_agent() {
     let url = vhost.transport_url();
     let nova = nova();
     let daemon = Libvirtd::start().unwrap();
-    for instance in [json!({ "number": 1, "guest": "busy", "nova": "2025.2" }), json!({ "number": 2, "nova": "1.0" })] {
+    for instance in
+        [json!({ "number": 1, "guest": "busy", "nova": "2025.2" }), json!({ "number": 2, "nova": "1.0" })]
+    {
         daemon.instance(&instance).unwrap();
     }
     let links = tempfile::tempdir().unwrap();
@@ -89,9 +97,8 @@ fn samples_of_instances_reach_ceilometers_notification_agent() {
     };
     let (one, other) = (polled(&one), polled(&other));
     let keys = |samples: &[Polled]| -> BTreeSet<(String, String, String)> {
-        let key = |sample: &Polled| {
-            (sample.meter.clone(), sample.resource.clone(), sample.description.clone())
-        };
+        let key =
+            |sample: &Polled| (sample.meter.clone(), sample.resource.clone(), sample.description.clone());
         samples.iter().map(key).collect()
     };
     assert_eq!(keys(&one), keys(&other));

@@ -62,7 +62,8 @@ impl Both {
         let mut own = settings(uri, self.nova.address);
         own.push(("compute", format!("report_stopped_instance_metrics = {stopped}")));
         let directory = configured(&own);
-        let options = json!({ "DEFAULT.libvirt_uri": uri, "compute.report_stopped_instance_metrics": stopped });
+        let options =
+            json!({ "DEFAULT.libvirt_uri": uri, "compute.report_stopped_instance_metrics": stopped });
         let before = self.theirs.cycle(&options);
         let ours = poll(directory.path());
         let after = self.theirs.cycle(&json!({}));
@@ -103,9 +104,10 @@ fn both_agents_say_the_same_of_the_same_domains() {
 
     let ours = both.compare("stopped too", daemon.uri(), true);
     let uuid = "00000004-3333";
-    let reported: Vec<Polled> =
-        ours.into_iter().filter(|sample| sample.resource.starts_with(uuid)).collect();
-    assert!(meters(&reported).is_superset(&["power.state", "vcpus", "memory", "disk.device.capacity"].into()));
+    let reported: Vec<Polled> = ours.into_iter().filter(|sample| sample.resource.starts_with(uuid)).collect();
+    assert!(
+        meters(&reported).is_superset(&["power.state", "vcpus", "memory", "disk.device.capacity"].into())
+    );
     drop(daemon);
 
     let replayed = replayed::cloud();

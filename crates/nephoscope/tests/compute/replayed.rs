@@ -48,7 +48,9 @@ fn tell_of_the_guest(domain: &mut FakeDomain, usable: bool) {
         set(domain, &format!("balloon.{name}"), "ulong", kib);
         domain.memory.push((tag, kib));
     }
-    for (number, name) in ["cpu_cycles", "instructions", "cache_references", "cache_misses"].iter().enumerate() {
+    for (number, name) in
+        ["cpu_cycles", "instructions", "cache_references", "cache_misses"].iter().enumerate()
+    {
         set(domain, &format!("perf.{name}"), "ulong", 1_000_000 + number as u64);
     }
 }
@@ -87,7 +89,11 @@ fn bridged(domain: &mut FakeDomain) {
         for (number, direction) in ["rx", "tx"].iter().enumerate() {
             for (more, what) in ["bytes", "pkts", "errs", "drop"].iter().enumerate() {
                 let value = 1000 * (index as u64 + 1) + 100 * number as u64 + more as u64;
-                domain.stats.push((format!("net.{index}.{direction}.{what}"), "ulong".to_owned(), value.into()));
+                domain.stats.push((
+                    format!("net.{index}.{direction}.{what}"),
+                    "ulong".to_owned(),
+                    value.into(),
+                ));
             }
         }
     }

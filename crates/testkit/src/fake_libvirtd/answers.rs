@@ -249,9 +249,9 @@ fn single(
                 return refused(INVALID_ARG, format!("invalid argument: invalid path: {disk}"));
             };
             monitor(shared, domain)?;
-            let told = BLOCK_PARAMETERS.iter().filter_map(|(parameter, name)| {
-                Some((parameter, number(&format!("block.{index}.{name}"))?))
-            });
+            let told = BLOCK_PARAMETERS
+                .iter()
+                .filter_map(|(parameter, name)| Some((parameter, number(&format!("block.{index}.{name}"))?)));
             let told: Vec<_> = told.collect();
             // Who has room for none asks how many there are.
             let wanted = if arguments.u32() == Some(0) { 0 } else { told.len() };
