@@ -26,9 +26,10 @@ struct Reference {
     generate: fn() -> String,
 }
 
-const REFERENCES: [Reference; 2] = [
+const REFERENCES: [Reference; 3] = [
     Reference { path: "docs/reference/configuration.md", generate: oslo_config::reference },
     Reference { path: "docs/reference/metrics.md", generate: metrics },
+    Reference { path: "docs/reference/pollsters.md", generate: pollsters::reference },
 ];
 
 /// Every metric under the component names that the binary gives; a test of the binary compares the page with what a

@@ -6,62 +6,17 @@
 #![expect(clippy::print_stdout, reason = "an example shows something")]
 
 use std::error::Error;
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use libvirt::frame::{HEADER_BYTES, Header, Kind, LENGTH_BYTES, REMOTE_PROGRAM, Status, VERSION};
-use libvirt::xdr::{Reader, Writer, XdrError};
-use libvirt::{ConnectOptions, Connection, DomainFlags, DomainStats, StatsGroups, procedure};
+use libvirt::{ConnectOptions, Connection, DomainFlags, DomainStats};
 
-/// What telemetry asks for.
-const GROUPS: StatsGroups = StatsGroups(63);
+#[path = "yardstick/bare.rs"]
+mod bare;
+
+use bare::{Bare, GROUPS, Kept, cpu};
+
 const DOMAINS: usize = 500;
 /// Calls in a turn.
 const TURN: u32 = 10;
-
-/// Processor time of this thread.
-fn cpu() -> Result<Duration, Box<dyn Error>> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = text.split(' ').next().unwrap_or_default().parse()?;
-    Ok(Duration::from_nanos(nanoseconds))
-}
-
-/// What is kept of the statistics, so that reading them is not optimised away.
-#[derive(Default, PartialEq, Eq, Debug)]
-struct Kept {
-    parameters: usize,
-    sum: u64,
-}
-
-impl Kept {
-    fn add(&mut self, name: &str, value: u64) {
-        self.parameters += 1;
-        self.sum = self.sum.wrapping_add(value).wrapping_add(u64::from(name.ends_with('s')));
-    }
-}
-
-/// Once over an answer, without a look back.
-fn walk_bare(payload: &[u8]) -> Result<Kept, XdrError> {
-    const LONGEST: u32 = 1 << 22;
-    let mut kept = Kept::default();
-    let mut reader = Reader::new(payload);
-    for _ in 0..reader.u32()? {
-        reader.text(LONGEST)?;
-        reader.uuid()?;
-        reader.i32()?;
-        for _ in 0..reader.u32()? {
-            let name = reader.text(LONGEST)?;
-            let value = match reader.i32()? {
-                1 | 2 | 6 => u64::from(reader.u32()?),
-                3..=5 => reader.u64()?,
-                _ => reader.text(LONGEST).map(|_| 0)?,
-            };
-            kept.add(name, value);
-        }
-    }
-    Ok(kept)
-}
 
 /// The same with our iterators.
 fn walk(stats: &DomainStats) -> Kept {
@@ -72,33 +27,6 @@ fn walk(stats: &DomainStats) -> Kept {
         }
     }
     kept
-}
-
-struct Bare {
-    stream: UnixStream,
-    serial: u32,
-    packet: Vec<u8>,
-}
-
-impl Bare {
-    fn call(&mut self, procedure: i32, arguments: Writer) -> Result<(), Box<dyn Error>> {
-        self.serial += 1;
-        let (kind, status, serial) = (Kind::Call, Status::Ok, self.serial);
-        let header = Header { program: REMOTE_PROGRAM, version: VERSION, procedure, kind, serial, status };
-        self.stream.write_all(&header.packet(&arguments.into_bytes()))?;
-        let mut length = [0; LENGTH_BYTES];
-        self.stream.read_exact(&mut length)?;
-        self.packet.resize(usize::try_from(u32::from_be_bytes(length))? - LENGTH_BYTES, 0);
-        self.stream.read_exact(&mut self.packet)?;
-        Ok(())
-    }
-
-    fn stats(&mut self) -> Result<Kept, Box<dyn Error>> {
-        let mut arguments = Writer::new();
-        arguments.length(0).u32(GROUPS.0).u32(DomainFlags::NOWAIT.0);
-        self.call(procedure::CONNECT_GET_ALL_DOMAIN_STATS, arguments)?;
-        Ok(walk_bare(self.packet.get(HEADER_BYTES..).unwrap_or_default())?)
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -112,11 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (None, Some(server)) => server.socket().to_owned(),
         (None, None) => return Err("no socket".into()),
     };
-    let mut bare = Bare { stream: UnixStream::connect(&socket)?, serial: 0, packet: Vec::new() };
-    bare.call(procedure::AUTH_LIST, Writer::new())?;
-    let mut open = Writer::new();
-    open.optional_text(Some("qemu:///system")).u32(1);
-    bare.call(procedure::CONNECT_OPEN, open)?;
+    let mut bare = Bare::connect(&socket)?;
     let uri = format!("qemu+unix:///system?socket={}", socket.display()).parse()?;
     let connection = Connection::open(&uri, &ConnectOptions::default()).await?;
 

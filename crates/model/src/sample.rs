@@ -1,11 +1,12 @@
 //! Samples: one measured value of one meter of one resource.
 
+mod wire;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{write_repr, write_text_repr};
-use crate::signature::{self, MESSAGE_SIGNATURE};
 use crate::time::IsoTime;
 use crate::{Map, Text, Value};
 
@@ -100,10 +101,35 @@ pub fn sample_id(message_id: &str, definition: &str, index: usize) -> String {
 }
 
 /// One field in the order of a printed sample.
+#[derive(Clone, Copy)]
 enum Field<'s> {
     Text(&'s str),
     Value(&'s Value),
     Seconds(Option<f64>),
+}
+
+impl Field<'_> {
+    fn to_value(self) -> Value {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Value(value) => value.clone(),
+            Self::Seconds(seconds) => seconds.into(),
+        }
+    }
+}
+
+/// Appends fields as the beginning of a JSON object, up to its closing brace.
+fn write_json_fields<'s>(fields: impl IntoIterator<Item = (&'static str, Field<'s>)>, out: &mut Vec<u8>) {
+    for (place, (name, field)) in fields.into_iter().enumerate() {
+        out.extend_from_slice(if place == 0 { b"{\"" } else { b", \"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\": ");
+        match field {
+            Field::Text(text) => write_string(text, out),
+            Field::Value(value) => write_json_value(value, out),
+            Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
+        }
+    }
 }
 
 impl Sample {
@@ -130,31 +156,12 @@ impl Sample {
     /// The sample as a map, in the order of the http, file and zaqar publishers.
     #[must_use]
     pub fn to_dict(&self) -> Map {
-        self.fields()
-            .into_iter()
-            .map(|(name, field)| {
-                let value = match field {
-                    Field::Text(text) => text.into(),
-                    Field::Value(value) => value.clone(),
-                    Field::Seconds(seconds) => seconds.into(),
-                };
-                (name, value)
-            })
-            .collect()
+        self.fields().into_iter().map(|(name, field)| (name, field.to_value())).collect()
     }
 
     /// Appends the JSON text of [`to_dict`](Self::to_dict), as `json.dumps` writes it.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        for (place, (name, field)) in self.fields().into_iter().enumerate() {
-            out.extend_from_slice(if place == 0 { b"{\"" } else { b", \"" });
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\": ");
-            match field {
-                Field::Text(text) => write_string(text, out),
-                Field::Value(value) => write_json_value(value, out),
-                Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
-            }
-        }
+        write_json_fields(self.fields(), out);
         out.push(b'}');
     }
 
@@ -171,37 +178,6 @@ impl Sample {
             }
         }
         out.push(b'}');
-    }
-
-    /// The metering message of the bus, UDP and TCP, signed with `secret` (unsigned when that is empty).
-    ///
-    /// Only the TCP publisher names a publisher.
-    #[must_use]
-    pub fn to_wire(&self, secret: &str, publisher_id: Option<&str>) -> Map {
-        let mut message: Map = [
-            ("source", self.source.clone()),
-            ("counter_name", self.name.clone().into()),
-            ("counter_type", self.kind.as_str().into()),
-            ("counter_unit", self.unit.clone()),
-            ("counter_volume", self.volume.clone()),
-            ("user_id", self.user_id.clone()),
-            ("user_name", self.user_name.clone()),
-            ("project_id", self.project_id.clone()),
-            ("project_name", self.project_name.clone()),
-            ("resource_id", self.resource_id.clone()),
-            ("timestamp", self.timestamp.clone()),
-            ("resource_metadata", Value::clone(&self.resource_metadata)),
-            ("message_id", self.id.as_str().into()),
-            ("monotonic_time", self.monotonic_time.into()),
-        ]
-        .into_iter()
-        .collect();
-        if let Some(publisher_id) = publisher_id {
-            message.insert("publisher_id", publisher_id);
-        }
-        let signature = signature::compute(&message, secret);
-        message.insert(MESSAGE_SIGNATURE, signature);
-        message
     }
 
     /// The timestamp, if it is the text of a time.
@@ -270,18 +246,6 @@ mod tests {
              '2026-07-21T13:56:12.123456', 'resource_metadata': {'k': 'v'}, 'source': 'openstack', 'id': 'ID1', \
              'monotonic_time': None}"
         );
-    }
-
-    #[test]
-    fn wire_form_has_its_own_names_and_order() {
-        let wire = sample().to_wire("s", Some("tcp"));
-        let keys: Vec<_> = wire.iter().map(|(key, _)| key).collect();
-        assert_eq!(
-            keys.join(" "),
-            "source counter_name counter_type counter_unit counter_volume user_id user_name project_id project_name \
-             resource_id timestamp resource_metadata message_id monotonic_time publisher_id message_signature"
-        );
-        assert_eq!(sample().to_wire("", None).get(MESSAGE_SIGNATURE), Some(&"".into()));
     }
 
     #[test]

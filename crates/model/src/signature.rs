@@ -1,6 +1,8 @@
 //! The signature of metering messages: HMAC-SHA-256 over a walk of the message (Ceilometer's
 //! `publisher.utils.compute_signature`).
 
+use std::fmt;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -10,25 +12,52 @@ use crate::{Map, Value};
 /// The key of a message that holds its signature, which is not signed itself.
 pub const MESSAGE_SIGNATURE: &str = "message_signature";
 
+/// Signs messages with one secret: what depends on the secret alone is done once.
+#[derive(Clone)]
+pub struct Signer {
+    /// None: nothing is signed.
+    mac: Option<Hmac<Sha256>>,
+    /// What is signed; kept, so that its memory is.
+    text: Vec<u8>,
+}
+
+impl Signer {
+    /// With an empty secret, signatures are empty.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        // HMAC takes keys of any length, so this never fails.
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok().filter(|_| !secret.is_empty());
+        Self { mac, text: Vec::new() }
+    }
+
+    /// The signature, as lower-case hexadecimal digits, of what `write` writes.
+    pub(crate) fn sign(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let Some(mut mac) = self.mac.clone() else { return String::new() };
+        self.text.clear();
+        write(&mut self.text);
+        mac.update(&self.text);
+        let digest = mac.finalize().into_bytes();
+        let mut signature = String::with_capacity(digest.len() * 2);
+        for byte in digest {
+            for half in [byte >> 4, byte & 0xf] {
+                signature.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+            }
+        }
+        signature
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("signs", &self.mac.is_some()).finish_non_exhaustive()
+    }
+}
+
 /// The signature of `message` as lower-case hexadecimal digits; empty when the secret is empty.
 #[must_use]
 pub fn compute(message: &Map, secret: &str) -> String {
-    if secret.is_empty() {
-        return String::new();
-    }
-    // HMAC takes keys of any length, so this never fails.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    let mut text = Vec::with_capacity(1024);
-    write_walk(message, &mut text);
-    mac.update(&text);
-    let digest = mac.finalize().into_bytes();
-    let mut signature = String::with_capacity(digest.len() * 2);
-    for byte in digest {
-        for half in [byte >> 4, byte & 0xf] {
-            signature.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
-        }
-    }
-    signature
+    Signer::new(secret).sign(|text| write_walk(message, text))
 }
 
 /// Whether `message` carries the signature that [`compute`] gives it; always, when the secret is empty.
@@ -59,25 +88,33 @@ fn sorted(map: &Map) -> Vec<(&str, &Value)> {
 
 fn walk(map: &Map, prefix: &mut String, out: &mut Vec<u8>) {
     for (key, value) in sorted(map) {
-        match value {
-            Value::Map(inner) => {
-                let length = prefix.len();
-                prefix.push_str(key);
-                prefix.push(':');
-                walk(inner, prefix, out);
-                prefix.truncate(length);
-            }
-            _ if prefix.is_empty() && key == MESSAGE_SIGNATURE => {}
-            _ => {
-                out.extend_from_slice(prefix.as_bytes());
-                out.extend_from_slice(key.as_bytes());
-                match value {
-                    Value::List(_) => write_decoded(value, out),
-                    scalar => write_str(scalar, out),
-                }
-            }
+        if !(prefix.is_empty() && key == MESSAGE_SIGNATURE) || value.as_map().is_some() {
+            entry(key, value, prefix, out);
         }
     }
+}
+
+/// Appends one name with its value.
+fn entry(key: &str, value: &Value, prefix: &mut String, out: &mut Vec<u8>) {
+    if let Value::Map(inner) = value {
+        let length = prefix.len();
+        prefix.push_str(key);
+        prefix.push(':');
+        walk(inner, prefix, out);
+        prefix.truncate(length);
+        return;
+    }
+    out.extend_from_slice(prefix.as_bytes());
+    out.extend_from_slice(key.as_bytes());
+    match value {
+        Value::List(_) => write_decoded(value, out),
+        scalar => write_str(scalar, out),
+    }
+}
+
+/// Appends what is signed of one of a message's own names with its value.
+pub(crate) fn write_entry(key: &str, value: &Value, out: &mut Vec<u8>) {
+    entry(key, value, &mut String::new(), out);
 }
 
 /// Appends the text of a value inside a list, where texts have become byte strings and maps are sorted.

@@ -240,6 +240,17 @@ impl Value {
 }
 
 impl Value {
+    /// Whether every number in it is finite.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::BigInt(_) | Self::Str(_) => true,
+            Self::Float(number) => number.is_finite(),
+            Self::List(list) => list.iter().all(Self::is_finite),
+            Self::Map(map) => map.values().all(Self::is_finite),
+        }
+    }
+
     /// About how many bytes of memory the value takes, its own place included.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {

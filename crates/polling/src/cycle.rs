@@ -1,6 +1,6 @@
 //! [`Task`]: everything that is polled at one interval, one cycle at a time.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -65,6 +65,8 @@ struct Source {
 /// A pollster of a source.
 pub(crate) struct Assigned {
     pub(crate) assignment: Assignment,
+    /// Another source of the task has a pollster of that name, too.
+    pub(crate) is_shared: bool,
     /// What it can never read. Forgotten when the plan changes, or the process ends.
     pub(crate) given_up: Mutex<HashSet<Resource>>,
 }
@@ -84,12 +86,21 @@ impl Task {
     /// The task of a part of a plan.
     #[must_use]
     pub fn new(plan: TaskPlan, registry: Arc<Registry>, parts: Arc<TaskParts>) -> Self {
-        let assigned = |assignment| Assigned { assignment, given_up: Mutex::default() };
+        let mut sources_of: HashMap<String, usize> = HashMap::new();
+        for assignment in plan.sources.iter().flat_map(|source| &source.assignments) {
+            *sources_of.entry(assignment.pollster.name.clone()).or_default() += 1;
+        }
+        let assigned = |assignment: Assignment| Assigned {
+            is_shared: sources_of.get(&assignment.pollster.name).is_some_and(|sources| *sources > 1),
+            assignment,
+            given_up: Mutex::default(),
+        };
         let sources = plan.sources.into_iter().map(|source| Source {
             name: source.name,
             assigned: source.assignments.into_iter().map(assigned).collect(),
         });
-        Self { interval_seconds: plan.interval_seconds, sources: sources.collect(), registry, parts }
+        let sources = sources.collect();
+        Self { interval_seconds: plan.interval_seconds, sources, registry, parts }
     }
 
     /// The tasks of a plan.

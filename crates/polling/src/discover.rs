@@ -1,6 +1,6 @@
 //! Discoveries of one cycle: each runs once, whoever asks first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,7 +30,7 @@ impl<'t> Discoveries<'t> {
         Self { registry, parts, cells: Mutex::default() }
     }
 
-    /// What is found by `url`, as it is written under `discovery:`. A failure is not repeated in the same cycle: many
+    /// What is found by `url`, as it is written under `discovery:`, each resource once. A failure is not repeated in the same cycle: many
     /// pollsters share a discovery.
     pub(crate) async fn find(&self, url: &str, cycle: &Cycle) -> Found {
         let cell = {
@@ -57,6 +57,8 @@ impl<'t> Discoveries<'t> {
             .unwrap_or_else(|panic| Err(DiscoveryError::Panic { message: panic_text(&*panic).to_owned() }));
         match found {
             Ok(mut resources) => {
+                let mut seen = HashSet::with_capacity(resources.len());
+                resources.retain(|resource| seen.insert(resource.clone()));
                 let all = resources.len();
                 let group = discovery.group();
                 resources.retain(|resource| self.parts.partition.is_mine(&group, resource.id()));

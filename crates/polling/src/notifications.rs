@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use definitions::{Problem, Source};
-use model::{Sample, Value, json};
+use model::Sample;
+use model::signature::Signer;
 use observability::clock::Clock;
 use oslo_messaging::{AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Retry};
 use pipeline::config::PipelineConfig;
@@ -77,7 +78,7 @@ impl PublisherFactory for BusPublishers {
 #[derive(Debug)]
 pub struct Notifications {
     notifier: Notifier,
-    secret: String,
+    signer: Signer,
     batch_size: usize,
     clock: Clock,
     /// First samples of batches that were confirmed in an attempt which failed later on: they are not sent again.
@@ -98,7 +99,7 @@ impl Notifications {
         })?;
         Ok(Self {
             notifier,
-            secret: settings.secret.clone(),
+            signer: Signer::new(&settings.secret),
             batch_size: settings.batch_size.max(1),
             clock: settings.clock.clone(),
             confirmed: HashSet::new(),
@@ -138,7 +139,7 @@ impl Notifications {
 
     /// Sends one notification. A sample with an infinity or NaN, which JSON does not have, is refused.
     async fn send(
-        &self,
+        &mut self,
         batch: &[Arc<Sample>],
         place: impl Fn(usize) -> (usize, usize),
         refusals: &mut Refusals,
@@ -146,8 +147,7 @@ impl Notifications {
         let mut payload = b"{\"samples\": [".to_vec();
         let mut is_empty = true;
         for (record, sample) in batch.iter().enumerate() {
-            let text = message(sample, &self.secret);
-            if serde_json::from_slice::<&RawValue>(&text).is_err() {
+            if !sample.is_finite() {
                 let (group, record) = place(record);
                 let reason = "an infinity or NaN, which JSON does not have".to_owned();
                 refusals.push(Refusal { group, record, cause: "not_finite", reason });
@@ -156,13 +156,13 @@ impl Notifications {
             if !std::mem::take(&mut is_empty) {
                 payload.extend_from_slice(b", ");
             }
-            payload.extend_from_slice(&text);
+            sample.write_wire(&mut self.signer, &mut payload);
         }
         payload.extend_from_slice(b"]}");
         if is_empty {
             return Ok(());
         }
-        // Each text was found to be JSON, so the whole is.
+        // All numbers are finite, so it is JSON.
         let payload = String::from_utf8(payload).ok().and_then(|text| RawValue::from_string(text).ok());
         let Some(payload) = payload else { return Ok(()) };
         let outgoing = Outgoing {
@@ -182,13 +182,6 @@ impl Publisher for Notifications {
     fn publish(&mut self, groups: Arc<[Records]>) -> Publishing<'_> {
         Box::pin(async move { self.publish_all(&groups).await })
     }
-}
-
-/// The signed metering message of a sample.
-fn message(sample: &Sample, secret: &str) -> Vec<u8> {
-    let mut text = Vec::with_capacity(1024);
-    json::write(&Value::Map(sample.to_wire(secret, None)), &mut text);
-    text
 }
 
 fn failure(error: &NotifyError) -> PublishError {

@@ -126,15 +126,14 @@ mod tests {
         let metrics = ComputeMetrics::register(&Metrics::new().component("compute"));
         let tools = Tools::new(cloud, Clock::machine(), ComputeSettings::new("node-1"), metrics);
         let registry = Registry::load(&NAMESPACES, &tools);
-        let (name, made) = registry.pollsters().next().unwrap();
-        assert_eq!(name, "image.size");
         // A pollster that asks nobody can be made all the same.
+        let (_, made) = registry.pollsters().find(|(name, _)| *name == "image.size").unwrap();
         assert!(made.is_ok());
         let error = registry.discovery("images").unwrap().unwrap_err().to_string();
         assert!(error.starts_with("[service_credentials] auth_url is not set; "), "{error}");
         assert_eq!(registry.discovery("local_node").unwrap().unwrap().discovery.group(), "LocalNode-node-1");
         assert!(registry.discovery("local_nodes").is_none());
-        assert_eq!(registry.discovery_names(), ["images", "local_node"]);
-        assert!(registry.later().contains(&"cpu") && registry.later().contains(&"hardware.ipmi.fan"));
+        assert_eq!(registry.discovery_names(), ["images", "local_instances", "local_node"]);
+        assert!(registry.later().contains(&"volume.size") && registry.later().contains(&"hardware.ipmi.fan"));
     }
 }

@@ -31,7 +31,8 @@ impl Listing {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Vec<Resource>, DiscoveryError> {
         let entries = self.entries(self.parameters, request).await?;
-        let resource = |(id, attributes)| Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }));
+        let resource =
+            |(id, attributes)| Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }));
         Ok(entries.into_iter().map(resource).collect())
     }
 

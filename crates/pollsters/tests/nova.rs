@@ -38,30 +38,28 @@ struct Original {
 }
 
 impl Original {
-    fn start(keystone: &Keystone, pages: bool) -> Self {
+    fn start(keystone: &Keystone) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/nova.py");
         let mut child = Command::new(testkit::venv_python().unwrap())
             .arg("-B")
             .arg(script)
+            .env("PYTHONWARNINGS", "ignore")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let start = json!({
-            "pages": pages,
-            "sections": {
-                "DEFAULT": { "host": HOST },
-                "compute": { "instance_discovery_method": "naive" },
-                "service_credentials": {
-                    "auth_type": "password", "auth_url": keystone.url(), "username": keystone.user(),
-                    "password": keystone.password(), "project_name": "admin", "user_domain_id": "default",
-                    "project_domain_id": "default", "region_name": keystone.region(),
-                },
+        let sections = json!({
+            "DEFAULT": { "host": HOST },
+            "compute": { "instance_discovery_method": "naive" },
+            "service_credentials": {
+                "auth_type": "password", "auth_url": keystone.url(), "username": keystone.user(),
+                "password": keystone.password(), "project_name": "admin", "user_domain_id": "default",
+                "project_domain_id": "default", "region_name": keystone.region(),
             },
         });
-        writeln!(stdin.as_mut().unwrap(), "{start}").unwrap();
+        writeln!(stdin.as_mut().unwrap(), "{sections}").unwrap();
         let mut original = Self { child, stdin, stdout };
         assert_eq!(original.line(), json!("ready"));
         original
@@ -69,7 +67,11 @@ impl Original {
 
     /// The samples of disk.root.size of one discovery, by instance.
     fn samples(&mut self) -> BTreeMap<String, Value> {
-        writeln!(self.stdin.as_mut().unwrap(), "discover").unwrap();
+        self.ask("discover")
+    }
+
+    fn ask(&mut self, what: &str) -> BTreeMap<String, Value> {
+        writeln!(self.stdin.as_mut().unwrap(), "{what}").unwrap();
         let answer = self.line();
         assert_eq!(answer["group"], HOST);
         serde_json::from_value(answer["samples"].clone()).unwrap()
@@ -155,7 +157,10 @@ impl Judge {
                 (Some(theirs), Some(ours)) => self.differences(step, &path, theirs, ours),
                 (theirs, ours) => {
                     let is_upstream = theirs.is_some();
-                    let rule = self.expected.iter_mut().find(|rule| rule.key == path && rule.upstream == is_upstream);
+                    let rule = self
+                        .expected
+                        .iter_mut()
+                        .find(|rule| rule.key == path && rule.upstream == is_upstream);
                     let Some(rule) = rule else { panic!("{step}: {path}: {theirs:?}, ours {ours:?}") };
                     rule.seen = true;
                 }
@@ -183,7 +188,9 @@ struct Things {
 fn furnish(test: &TestCloud) -> Things {
     let TestCloud { nova, cloud, .. } = test;
     let flavor = nova
-        .create_flavor(&json!({ "name": "m1.small", "memory_mb": 2048, "vcpus": 2, "root_gb": 20, "ephemeral_gb": 5 }))
+        .create_flavor(
+            &json!({ "name": "m1.small", "memory_mb": 2048, "vcpus": 2, "root_gb": 20, "ephemeral_gb": 5 }),
+        )
         .unwrap();
     let large = nova
         .create_flavor(&json!({ "name": "m1 lärge", "flavorid": "f 1._x", "is_public": false, "swap": 64 }))
@@ -234,11 +241,12 @@ fn lists(requests: &[String]) -> Vec<BTreeMap<String, String>> {
 #[test]
 fn instances_are_found_and_described_as_ceilometer_does() {
     let test = TestCloud::start();
+    // Everything happens within the minute before the first list, as far as this clock knows.
+    let (clock, hand) = Clock::test(Clock::machine().now());
     let things = furnish(&test);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut judge = Judge::new();
-    let mut original = Original::start(&test.keystone, true);
-    let (clock, hand) = Clock::test(Clock::machine().now());
+    let mut original = Original::start(&test.keystone);
     let tools = test.tools(clock);
     let discovery = discovery(&tools);
     let nova = &test.nova;
@@ -264,36 +272,40 @@ fn instances_are_found_and_described_as_ceilometer_does() {
     // A flavor is asked for once, an image as well.
     assert_eq!(requests.iter().filter(|line| line.contains("/flavors/")).count(), 3, "{requests:#?}");
     assert_eq!(discovery.group(), HOST);
-    // The original reads the first page alone.
-    assert_eq!(Original::start(&test.keystone, false).samples().len(), 2);
+    // The original reads the first page alone, of which one has failed.
+    assert_eq!(original.ask("first page").len(), 1);
 
-    // Nothing has changed: the very same instances. One that is deleted softly is among changes, and not in whole lists.
+    // Nothing has changed: the very same instances. The one that is deleted softly is told now, and left out.
     let (again, requests) = found("again");
     judge.compare("again", &original.samples(), &again);
     let is_in = |one: &Arc<Instance>, all: &[Arc<Instance>]| all.iter().any(|other| Arc::ptr_eq(one, other));
     assert!(first.iter().all(|one| is_in(one, &again)));
-    assert_eq!(again.len(), 5);
+    assert_eq!(again.len(), 4);
+    assert_eq!(lists(&requests).len(), 4, "six servers in full pages: {requests:#?}");
     assert!(lists(&requests).iter().all(|page| page["changes-since"].ends_with('Z')), "{requests:#?}");
 
     // Changes.
     let [web, of_gone_image, from_volume, of_gone_flavor, ..] = &things.servers[..] else { unreachable!() };
-    nova.update_server(web, &json!({ "display_name": "renamed", "task_state": null, "metadata": { "metering.c": "1" } }))
-        .unwrap();
+    nova.update_server(
+        web,
+        &json!({ "display_name": "renamed", "task_state": null, "metadata": { "metering.c": "1" } }),
+    )
+    .unwrap();
     nova.delete_server(of_gone_image).unwrap();
     nova.update_server(of_gone_flavor, &json!({ "vm_state": "error" })).unwrap();
     let new = json!({ "flavor": things.large, "image": things.image, "display_name": "new" });
     nova.create_server(&new).unwrap();
     let (changed, _) = found("changed");
     judge.compare("changed", &original.samples(), &changed);
-    assert_eq!(changed.len(), 4);
+    assert_eq!(changed.len(), 3);
     let same = changed.iter().filter(|one| is_in(one, &again)).count();
-    assert_eq!(same, 2, "those that have not changed");
+    assert_eq!(same, 1, "the one that has not changed");
 
     // What has moved away is found out by the next whole list.
     nova.update_server(from_volume, &json!({ "host": "compute-2" })).unwrap();
     let (moved, _) = found("moved");
     judge.compare("moved", &original.samples(), &moved);
-    assert_eq!(moved.len(), 4);
+    assert_eq!(moved.len(), 3);
     hand.advance(Duration::from_hours(1));
     let (whole, requests) = found("whole");
     assert_eq!(whole.len(), 2);
@@ -303,7 +315,9 @@ fn instances_are_found_and_described_as_ceilometer_does() {
     // What libvirt's metadata do not say.
     let lookup = ask_nova(&tools).unwrap();
     runtime.block_on(async {
-        for (name, id) in [("m1.small", Some(&things.flavor)), ("m1 lärge", Some(&things.large)), ("doomed", None)] {
+        for (name, id) in
+            [("m1.small", Some(&things.flavor)), ("m1 lärge", Some(&things.large)), ("doomed", None)]
+        {
             assert_eq!(lookup.flavor_id(name).await.unwrap().as_ref(), id, "{name}");
         }
         let before = nova.requests().len();

@@ -68,7 +68,8 @@ impl Agent {
 
     fn count(&self, line: &str) -> u64 {
         let text = self.metrics.prometheus_text();
-        let found = text.lines().find_map(|found| found.strip_prefix("nephoscope_compute_nova_")?.strip_prefix(line));
+        let found =
+            text.lines().find_map(|found| found.strip_prefix("nephoscope_compute_nova_")?.strip_prefix(line));
         found.map_or(0, |number| number.trim().parse().unwrap())
     }
 }
@@ -81,7 +82,9 @@ fn page(servers: &[Value], next: Option<&str>) -> Value {
     let links: Vec<Value> = next
         .iter()
         .map(|marker| {
-            let href = format!("http://elsewhere:8774/v2.1/servers/detail?host=compute-1&all_tenants=True&marker={marker}");
+            let href = format!(
+                "http://elsewhere:8774/v2.1/servers/detail?host=compute-1&all_tenants=True&marker={marker}"
+            );
             json!({ "rel": "next", "href": href })
         })
         .collect();
@@ -135,13 +138,19 @@ async fn without_a_first_list_nothing_is_found_and_the_reason_is_told() {
     agent.fake.requests();
     agent.fake.document(&page(&[server("s1", "one")], None)).document(&flavor());
     assert_eq!(agent.find().await, named(&[("s1", "one")]));
-    assert_eq!(agent.fake.requests(), ["GET /servers/detail?all_tenants=True&host=compute-1", "GET /flavors/f1"]);
+    assert_eq!(
+        agent.fake.requests(),
+        ["GET /servers/detail?all_tenants=True&host=compute-1", "GET /flavors/f1"]
+    );
 }
 
 #[tokio::test]
 async fn a_page_that_fails_midway_changes_nothing_and_the_changes_are_asked_for_again() {
     let agent = Agent::start().await;
-    agent.fake.document(&page(&[server("s1", "one")], Some("s1"))).document(&page(&[server("s2", "two")], None));
+    agent
+        .fake
+        .document(&page(&[server("s1", "one")], Some("s1")))
+        .document(&page(&[server("s2", "two")], None));
     agent.fake.document(&flavor());
     assert_eq!(agent.find().await, named(&[("s1", "one"), ("s2", "two")]));
     let requests = agent.fake.requests();
@@ -150,7 +159,8 @@ async fn a_page_that_fails_midway_changes_nothing_and_the_changes_are_asked_for_
 
     let mut failures = 0;
     let deleted = json!({ "id": "s2", "OS-EXT-STS:vm_state": "deleted" });
-    let pages = [page(&[server("s1", "renamed"), server("s3", "new")], Some("s3")), page(&[deleted], Some("s2"))];
+    let pages =
+        [page(&[server("s1", "renamed"), server("s3", "new")], Some("s3")), page(&[deleted], Some("s2"))];
     for (answer, cause) in nonsense() {
         agent.hand.advance(Duration::from_secs(10));
         agent.fake.document(&pages[0]).document(&pages[1]).answer(answer.clone());
@@ -224,7 +234,7 @@ async fn flavors_and_images_that_cannot_be_read() {
     assert_eq!(image().await, ("cirros".to_owned(), true));
     agent.fake.document(&list);
     assert_eq!(image().await, ("cirros".to_owned(), true));
-    assert_eq!(agent.count("outdated_total{what=\"image\"}"), 1);
+    assert_eq!(agent.count("outdated_total{what=\"image\"}"), 2);
     agent.fake.requests();
     // An id that is no part of a path is not asked for.
     agent.fake.document(&page(&[with_image("..")], None));
@@ -271,7 +281,8 @@ async fn a_token_that_is_refused_is_renewed_and_every_request_names_the_version(
     let settings = ComputeSettings { nova_service_type: "nova!".into(), ..ComputeSettings::new("compute-1") };
     let agent = Agent::with(fake, AuthOptions::Password(password), settings);
     let token = |token: &str| {
-        let endpoint = |path: &str| json!([{ "interface": "public", "url": format!("{}{path}", agent.fake.url) }]);
+        let endpoint =
+            |path: &str| json!([{ "interface": "public", "url": format!("{}{path}", agent.fake.url) }]);
         let body = json!({ "token": {
             "issued_at": "2026-11-26T02:00:00.000000Z", "expires_at": "2026-11-26T03:00:00.000000Z",
             "catalog": [{ "type": "nova!", "name": "nova", "endpoints": endpoint("v2.1") },
@@ -279,7 +290,9 @@ async fn a_token_that_is_refused_is_renewed_and_every_request_names_the_version(
         }})
         .to_string();
         let length = body.len();
-        format!("HTTP/1.1 201 Created\r\nx-subject-token: {token}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        format!(
+            "HTTP/1.1 201 Created\r\nx-subject-token: {token}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
     };
     agent.fake.answer(token("first")).answer(status("401 Unauthorized", "")).answer(token("second"));
     agent.fake.document(&page(&[server("s1", "one")], None)).document(&flavor());
@@ -339,7 +352,9 @@ async fn lookups_share_requests_and_failures() {
     }
     agent.fake.requests();
 
-    agent.fake.document(&json!({ "flavors": [{ "id": "1", "name": "a" }, { "id": "2", "name": "b" }, { "id": "3" }] }));
+    agent.fake.document(
+        &json!({ "flavors": [{ "id": "1", "name": "a" }, { "id": "2", "name": "b" }, { "id": "3" }] }),
+    );
     for (name, id) in [("b", Some("2")), ("a", Some("1")), ("c", None)] {
         assert_eq!(lookup.flavor_id(name).await.unwrap().as_deref(), id, "{name}");
     }

@@ -16,6 +16,7 @@ import traceback  # noqa: E402
 
 from nova import context, objects  # noqa: E402
 from nova.api.openstack import wsgi_app  # noqa: E402
+from nova.network import model as network_model  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_utils import timeutils, uuidutils  # noqa: E402
 
@@ -74,7 +75,6 @@ class Commands:
                     "hostname": "server",
                     "availability_zone": "nova",
                     "reservation_id": "r-fixture1",
-                    "launched_at": timeutils.utcnow(),
                     "image_ref": image,
                     "root_device_name": "/dev/vda",
                     "metadata": {},
@@ -87,10 +87,14 @@ class Commands:
                     **properties,
                 },
             )
+            server.info_cache = objects.InstanceInfoCache(cell, network_info=network_model.NetworkInfo())
             server.flavor = flavor
             server.old_flavor = None
             server.new_flavor = None
             server.create()
+            # As compute does when the guest runs; only what was written again is a change to Nova.
+            server.launched_at = timeutils.utcnow()
+            server.save()
         objects.InstanceMapping(
             context.get_admin_context(),
             instance_uuid=uuid,

@@ -87,6 +87,7 @@ impl Judge {
                     "agents",
                     "publishers",
                     "day",
+                    "compute",
                     "instances"
                 ]
                 .contains(suite)),

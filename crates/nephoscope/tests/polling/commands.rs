@@ -55,7 +55,7 @@ fn poll_prints_what_would_be_sent() {
     assert_eq!((&samples[7]["resource_id"], &samples[7]["volume"]), (&"image-7".into(), &7.into()));
     // Three pages, and nothing else.
     assert_eq!(glance.server.requests().len(), 3);
-    let (status, stdout, _) = run(directory.path(), &["poll"]);
+    let (status, stdout, _) = run(directory.path(), &["poll", "--meter", "image.size"]);
     assert_eq!(status, Some(0));
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines.len(), 46);
@@ -63,11 +63,7 @@ fn poll_prints_what_would_be_sent() {
     for (arguments, status, words) in [
         (&["poll", "--meter", "imag.size"][..], Some(1), "no pollster of that name in these namespaces"),
         (&["poll", "--meter", "a", "--meter", "!b"], Some(64), "negated"),
-        (
-            &["poll", "--namespace", "compute"],
-            Some(78),
-            "no pollsters in the namespace compute; poll it with",
-        ),
+        (&["poll", "--namespace", "ipmi"], Some(78), "no pollsters in the namespace ipmi; poll it with"),
         (
             &["poll", "--namespace", "centrl"],
             Some(78),
@@ -79,7 +75,7 @@ fn poll_prints_what_would_be_sent() {
         assert!(stderr.contains(words), "{arguments:?}: {stderr}");
     }
     glance.fail(true);
-    let (status, _, stderr) = run(directory.path(), &["poll"]);
+    let (status, _, stderr) = run(directory.path(), &["poll", "--namespace", "central"]);
     assert_eq!(status, Some(1));
     assert!(stderr.contains("discovery images: ") && stderr.contains("503"), "{stderr}");
 }
@@ -89,10 +85,15 @@ fn pollsters_are_listed_with_what_is_not_there_yet() {
     let output = Command::new(PROGRAM).arg("pollsters").output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find(|line| line.trim_start().starts_with("image.size")).unwrap();
-    let words: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!(words, ["image.size", "image.size", "gauge", "B", "images"]);
-    assert!(text.contains("namespace compute") && text.contains("not in this version: cpu, "), "{text}");
+    for expected in [
+        ["image.size", "image.size", "gauge", "B", "images"],
+        ["cpu", "cpu", "cumulative", "ns", "local_instances"],
+        ["network.incoming.bytes.rate", "network.incoming.bytes.rate", "gauge", "B/s", "local_instances"],
+    ] {
+        let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
+        assert!(lines.any(|words| words == expected), "{expected:?}\n{text}");
+    }
+    assert!(text.contains("namespace ipmi") && text.contains("not in this version: hardware.ipmi.current, "));
 }
 
 #[test]
@@ -111,19 +112,12 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
             &["polling", "--polling-namespaces", "central"],
             "the file must be a map, not nothing",
         ),
-        // The default has compute in it.
         (
             "",
             Some("sources: []"),
-            &["polling"],
-            "this version has no pollsters in the namespace compute; poll it with \
-          Ceilometer's agent, and start this one with --polling-namespaces central",
-        ),
-        (
-            "",
-            Some("sources: []"),
-            &["polling", "--polling-namespaces", "ipmi"],
-            "no pollsters in the namespace ipmi",
+            &["polling", "--polling-namespaces", "central", "ipmi"],
+            "this version has no pollsters in the namespace ipmi; poll it with \
+          Ceilometer's agent, and start this one with --polling-namespaces compute central",
         ),
         (
             "",
@@ -156,10 +150,10 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
     }
     // Under upstream's names, with upstream's status.
     let directory = configured(&glance, "");
-    let output = run_as("ceilometer-agent-compute", directory.path(), &[]);
+    let output = run_as("ceilometer-agent-ipmi", directory.path(), &[]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("ceilometer-polling: ") && stderr.contains("namespace compute"), "{stderr}");
+    assert!(stderr.starts_with("ceilometer-polling: ") && stderr.contains("namespace ipmi"), "{stderr}");
     let (status, stdout, _) =
         run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
     assert_eq!(status, Some(0), "{stdout}");

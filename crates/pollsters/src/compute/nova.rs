@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::NovaLookup;
 use crate::{Discovery, MakeError, Tools};
 
-pub(super) use metrics::NovaMetrics;
+pub(crate) use metrics::NovaMetrics;
 
 /// How long an answer is kept: flavors and images hardly ever change, users' metadata seldom.
 const KEPT: Duration = Duration::from_mins(10);

@@ -83,12 +83,12 @@ impl World {
     }
 
     /// A metric without labels, or the sum over all labels.
-    pub(crate) fn metric(&self, name: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str) -> u64 {
         let text = self.metrics.prometheus_text();
         let name = format!("nephoscope_compute_{name}");
         let of = |line: &&str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([' ', '{']));
         let values =
-            text.lines().filter(of).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
+            text.lines().filter(of).map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
         values.sum()
     }
 }

@@ -2,9 +2,10 @@
 
     nova.py < COMMANDS
 
-The first line is a JSON object: the options of each section of ceilometer.conf, and `pages`: whether all pages of a list shall
-be read (the original reads the first one). Each further line asks for one discovery, which is answered with the resource
-metadata of the samples of disk.root.size, by instance, and their volumes and owners.
+The first line is a JSON object: the options of each section of ceilometer.conf. Each further line asks for a discovery:
+`discover` is one more of the same discovery object, which reads all pages of a list; `first page` one of a new object, which does
+as the original does. The answer is the resource metadata of the samples of disk.root.size, by instance, with their volumes and
+owners.
 """
 
 import json
@@ -36,25 +37,27 @@ def read_every_page(servers):
     servers.list = lambda **arguments: first(limit=-1, **arguments)
 
 
+def describe(pollster, instances):
+    return {
+        sample.resource_id: {
+            "metadata": sample.resource_metadata,
+            "volume": sample.volume,
+            "user_id": sample.user_id,
+            "project_id": sample.project_id,
+        }
+        for sample in pollster.get_samples(None, {}, instances)
+    }
+
+
 def main():
-    start = json.loads(sys.stdin.readline())
-    conf = configuration(start["sections"])
-    found = discovery.InstanceDiscovery(conf)
-    if start["pages"]:
-        read_every_page(found.nova_cli.nova_client.servers)
+    conf = configuration(json.loads(sys.stdin.readline()))
+    kept = discovery.InstanceDiscovery(conf)
+    read_every_page(kept.nova_cli.nova_client.servers)
     pollster = disk.RootSizePollster(conf)
     print(json.dumps("ready"), flush=True)
-    for _ in sys.stdin:
-        instances = list(found.discover(None))
-        samples = {
-            sample.resource_id: {
-                "metadata": sample.resource_metadata,
-                "volume": sample.volume,
-                "user_id": sample.user_id,
-                "project_id": sample.project_id,
-            }
-            for sample in pollster.get_samples(None, {}, instances)
-        }
+    for line in sys.stdin:
+        found = kept if line.strip() == "discover" else discovery.InstanceDiscovery(conf)
+        samples = describe(pollster, list(found.discover(None)))
         print(json.dumps({"samples": samples, "group": found.group_id}), flush=True)
 
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use nephoscope_pollsters::compute::Instance;
 use nephoscope_pollsters::compute::{ComputeMetrics, ComputeSettings, InstanceDiscovery, local_instances};
 use nephoscope_pollsters::{Cycle, Discovery, Tools};
-use nephoscope_pollsters::compute::Instance;
 use observability::clock::Clock;
 use observability::metrics::Metrics;
-use openstack::{AuthOptions, PasswordOptions, ScopeOptions, Service, ServiceFilter, Session, SessionOptions};
+use openstack::{
+    AuthOptions, PasswordOptions, ScopeOptions, Service, ServiceFilter, Session, SessionOptions,
+};
 use testkit::{Cloud, Glance, Keystone, Nova};
 
 /// The host whose instances are asked for.

@@ -230,7 +230,10 @@ fn single(
             let Some(index) = device(domain, "block", disk) else {
                 return refused(INVALID_ARG, format!("invalid argument: invalid path: {disk}"));
             };
-            monitor(shared, domain)?;
+            // Sizes of a domain that does not run are those of its files.
+            if call.procedure == 64 || domain.state != SHUT_OFF {
+                monitor(shared, domain)?;
+            }
             let field = |name: &str| number(&format!("block.{index}.{name}"));
             if call.procedure == 64 {
                 for name in ["rd.reqs", "rd.bytes", "wr.reqs", "wr.bytes"] {

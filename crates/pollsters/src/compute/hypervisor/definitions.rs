@@ -97,23 +97,17 @@ impl Definitions {
         let Domain { uuid, name, .. } = &wanted.domain;
         let definition = Definition::read(xml, &uuid.hyphenated().to_string(), name, &self.host);
         let devices = wanted.devices;
-        match self.known.get_mut(uuid) {
-            Some(known) => {
-                known.is_in_doubt = false;
-                known.devices = devices.unwrap_or(known.devices);
-                if *known.definition != definition {
-                    known.definition = Arc::new(definition);
-                }
+        if let Some(known) = self.known.get_mut(uuid) {
+            known.is_in_doubt = false;
+            known.devices = devices.unwrap_or(known.devices);
+            if *known.definition != definition {
+                known.definition = Arc::new(definition);
             }
-            None => {
-                let known = Known {
-                    definition: Arc::new(definition),
-                    // What is not known now differs from what will be known, and is read again then.
-                    devices: devices.unwrap_or_default(),
-                    is_in_doubt: false,
-                };
-                self.known.insert(*uuid, known);
-            }
+        } else {
+            // Devices that are not known now differ from what will be known, and it is read again then.
+            let devices = devices.unwrap_or_default();
+            let known = Known { definition: Arc::new(definition), devices, is_in_doubt: false };
+            self.known.insert(*uuid, known);
         }
     }
 }

@@ -132,16 +132,16 @@ impl Hypervisor {
         let mut disk = Disk { device: device.to_owned(), ..Disk::default() };
         if is_active {
             let call = connection.domain_block_stats_flags(domain, device, 0);
-            match told(self.counted("DomainBlockStatsFlags", call).await)? {
-                Some(counters) => fill(&mut disk, counters.parameters()),
-                None => {
-                    let call = connection.domain_block_stats(domain, device);
-                    if let Some(stats) = told(self.counted("DomainBlockStats", call).await)? {
-                        disk.read_requests = u64::try_from(stats.read_requests).ok();
-                        disk.read_bytes = u64::try_from(stats.read_bytes).ok();
-                        disk.write_requests = u64::try_from(stats.write_requests).ok();
-                        disk.write_bytes = u64::try_from(stats.write_bytes).ok();
-                    }
+            let counters = told(self.counted("DomainBlockStatsFlags", call).await)?;
+            if let Some(counters) = counters {
+                fill(&mut disk, counters.parameters());
+            } else {
+                let call = connection.domain_block_stats(domain, device);
+                if let Some(stats) = told(self.counted("DomainBlockStats", call).await)? {
+                    disk.read_requests = u64::try_from(stats.read_requests).ok();
+                    disk.read_bytes = u64::try_from(stats.read_bytes).ok();
+                    disk.write_requests = u64::try_from(stats.write_requests).ok();
+                    disk.write_bytes = u64::try_from(stats.write_bytes).ok();
                 }
             }
         }

@@ -98,11 +98,7 @@ impl<'a> Reading<'a> {
                     }
                     continue;
                 }
-                "cpu" => {
-                    if rest == "time" {
-                        self.cpu_time_ns = value.as_u64();
-                    }
-                }
+                "cpu" if rest == "time" => self.cpu_time_ns = value.as_u64(),
                 "balloon" => self.balloon(rest, value),
                 "vcpu" => self.vcpu(name, rest, value),
                 "net" => self.net(name, value, devices),

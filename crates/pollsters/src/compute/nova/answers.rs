@@ -14,12 +14,19 @@ const MAX_ENTRIES: usize = 4096;
 
 /// Answers by id or name, of one kind. "There is none" is an answer too, and is kept for a shorter time.
 ///
-/// When its time is up and the service fails, an answer serves on: a service that is down does not change what was true.
+/// When its time is up and the service fails, an answer serves on: a service that is down does not change what was true. So
+/// do others then, without a question, for a while: each question could take as long as its deadline.
 pub(super) struct Answers<T> {
     what: &'static str,
     clock: Clock,
     metrics: NovaMetrics,
-    entries: Mutex<HashMap<String, Entry<T>>>,
+    entries: Mutex<Entries<T>>,
+}
+
+struct Entries<T> {
+    by_key: HashMap<String, Entry<T>>,
+    /// Until when nobody is asked for what was answered before.
+    resting_until: Option<MonotonicTime>,
 }
 
 #[derive(Clone)]
@@ -31,7 +38,8 @@ struct Entry<T> {
 impl<T: Clone + Send> Answers<T> {
     /// None yet. `what` they are is told to the operator.
     pub(super) fn new(what: &'static str, clock: Clock, metrics: NovaMetrics) -> Self {
-        Self { what, clock, metrics, entries: Mutex::default() }
+        let entries = Mutex::new(Entries { by_key: HashMap::new(), resting_until: None });
+        Self { what, clock, metrics, entries }
     }
 
     /// The answer that is kept, else that of `ask`.
@@ -40,11 +48,18 @@ impl<T: Clone + Send> Answers<T> {
         F: Future<Output = Result<Option<T>, Error>>,
     {
         let now = self.clock.monotonic();
-        let older = self.lock().get(key).cloned();
-        if let Some(entry) = &older
-            && now < entry.until
-        {
-            return Ok(entry.answer.clone());
+        let (older, is_resting) = {
+            let entries = self.lock();
+            (entries.by_key.get(key).cloned(), entries.resting_until.is_some_and(|until| now < until))
+        };
+        if let Some(entry) = &older {
+            if now < entry.until {
+                return Ok(entry.answer.clone());
+            }
+            if is_resting {
+                self.metrics.outdated.with([self.what]).inc();
+                return Ok(entry.answer.clone());
+            }
         }
         match (ask().await, older) {
             (Ok(answer), _) => {
@@ -56,7 +71,7 @@ impl<T: Clone + Send> Answers<T> {
                 self.metrics.errors.with([error.cause()]).inc();
                 self.metrics.outdated.with([self.what]).inc();
                 tracing::warn!(what = self.what, id = key, "what was answered before serves on: {error}");
-                self.put(key, Entry { answer: answer.clone(), until: now.plus(KEPT_ABSENT) });
+                self.lock().resting_until = Some(self.clock.monotonic().plus(KEPT_ABSENT));
                 Ok(answer)
             }
         }
@@ -69,18 +84,21 @@ impl<T: Clone + Send> Answers<T> {
     }
 
     /// Whether an answer is kept whose time is not up.
-    pub(super) fn is_kept(&self, key: &str) -> bool {
+    #[cfg(test)]
+    fn is_kept(&self, key: &str) -> bool {
         let now = self.clock.monotonic();
-        self.lock().get(key).is_some_and(|entry| now < entry.until)
+        self.lock().by_key.get(key).is_some_and(|entry| now < entry.until)
     }
 
     fn put(&self, key: &str, entry: Entry<T>) {
         let now = self.clock.monotonic();
         let mut entries = self.lock();
+        let entries = &mut entries.by_key;
         if entries.len() >= MAX_ENTRIES && !entries.contains_key(key) {
             entries.retain(|_, entry| now < entry.until);
             if entries.len() >= MAX_ENTRIES
-                && let Some(first) = entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| key.clone())
+                && let Some(first) =
+                    entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| key.clone())
             {
                 entries.remove(&first);
             }
@@ -88,7 +106,7 @@ impl<T: Clone + Send> Answers<T> {
         entries.insert(key.to_owned(), entry);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry<T>>> {
+    fn lock(&self) -> MutexGuard<'_, Entries<T>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,7 +142,11 @@ mod tests {
             Self { answers, hand, metrics, times: Cell::new(0) }
         }
 
-        async fn of(&self, key: &str, answer: Result<Option<u32>, &str>) -> Result<Option<u32>, &'static str> {
+        async fn of(
+            &self,
+            key: &str,
+            answer: Result<Option<u32>, &str>,
+        ) -> Result<Option<u32>, &'static str> {
             let ask = || async {
                 self.times.set(self.times.get() + 1);
                 answer.map_err(|message| Error::Timeout { message: message.into() })
@@ -139,10 +161,16 @@ mod tests {
         assert_eq!(asked.of("a", Ok(Some(1))).await, Ok(Some(1)));
         assert_eq!(asked.of("b", Ok(None)).await, Ok(None));
         asked.hand.advance(KEPT_ABSENT - Duration::from_secs(1));
-        assert_eq!((asked.of("a", Ok(Some(2))).await, asked.of("b", Ok(Some(2))).await), (Ok(Some(1)), Ok(None)));
+        assert_eq!(
+            (asked.of("a", Ok(Some(2))).await, asked.of("b", Ok(Some(2))).await),
+            (Ok(Some(1)), Ok(None))
+        );
         assert_eq!(asked.times.get(), 2);
         asked.hand.advance(Duration::from_secs(1));
-        assert_eq!((asked.of("a", Ok(Some(3))).await, asked.of("b", Ok(Some(3))).await), (Ok(Some(1)), Ok(Some(3))));
+        assert_eq!(
+            (asked.of("a", Ok(Some(3))).await, asked.of("b", Ok(Some(3))).await),
+            (Ok(Some(1)), Ok(Some(3)))
+        );
         asked.hand.advance(KEPT);
         assert!(!asked.answers.is_kept("a"));
         assert_eq!(asked.of("a", Ok(None)).await, Ok(None));
@@ -150,18 +178,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_fails_is_left_alone_while_an_older_answer_serves() {
+    async fn who_fails_is_left_alone_while_older_answers_serve() {
         let asked = Asked::new();
         assert_eq!(asked.of("a", Err("down")).await, Err("timeout"));
-        assert_eq!(asked.of("a", Ok(Some(1))).await, Ok(Some(1)));
+        for key in ["a", "b"] {
+            assert_eq!(asked.of(key, Ok(Some(1))).await, Ok(Some(1)));
+        }
         asked.hand.advance(KEPT);
-        assert_eq!(asked.of("a", Err("down")).await, Ok(Some(1)));
-        assert_eq!(asked.of("a", Err("down")).await, Ok(Some(1)));
-        assert_eq!(asked.times.get(), 3);
+        for key in ["a", "b", "a"] {
+            assert_eq!(asked.of(key, Err("down")).await, Ok(Some(1)));
+        }
+        assert_eq!(asked.times.get(), 4);
+        // Of what nothing is known there is nothing else to do.
+        assert_eq!(asked.of("c", Ok(Some(7))).await, Ok(Some(7)));
         let text = asked.metrics.prometheus_text();
         for line in [
             "nephoscope_compute_nova_errors_total{cause=\"timeout\"} 1",
-            "nephoscope_compute_nova_outdated_total{what=\"flavor\"} 1",
+            "nephoscope_compute_nova_outdated_total{what=\"flavor\"} 3",
         ] {
             assert!(text.contains(line), "{text}");
         }
@@ -180,9 +213,9 @@ mod tests {
         asked.answers.keep("0", Some(2));
         asked.hand.advance(Duration::from_secs(1));
         asked.answers.keep("another", Some(1));
-        assert_eq!(asked.answers.lock().len(), MAX_ENTRIES);
+        assert_eq!(asked.answers.lock().by_key.len(), MAX_ENTRIES);
         asked.hand.advance(KEPT);
         asked.answers.keep("and another", Some(1));
-        assert_eq!(asked.answers.lock().len(), 1);
+        assert_eq!(asked.answers.lock().by_key.len(), 1);
     }
 }

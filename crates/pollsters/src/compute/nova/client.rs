@@ -57,7 +57,9 @@ impl Client {
     pub(super) async fn flavors(&self) -> Result<Vec<(String, String)>, Error> {
         let flavors = FLAVORS.entries(FLAVORS.parameters, || self.get("/flavors")).await;
         let flavors = flavors.map_err(super::lookup::service_error)?;
-        let named = flavors.into_iter().filter_map(|(id, flavor)| Some((flavor.get("name")?.as_str()?.to_owned(), id)));
+        let named = flavors
+            .into_iter()
+            .filter_map(|(id, flavor)| Some((flavor.get("name")?.as_str()?.to_owned(), id)));
         Ok(named.collect())
     }
 

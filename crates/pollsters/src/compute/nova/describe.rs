@@ -9,8 +9,8 @@ use super::image;
 const SIZES: [(&str, &str); 4] =
     [("vcpus", "vcpus"), ("ram", "ram"), ("disk", "disk"), ("ephemeral", "OS-FLV-EXT-DATA:ephemeral")];
 
-/// States of servers that are not polled.
-const GONE: [&str; 2] = ["deleted", "error"];
+/// States of servers that are not polled. Whole lists have none that is deleted softly, lists of changes do.
+const GONE: [&str; 3] = ["deleted", "error", "soft-delete"];
 
 /// Whether a server is one that is not polled: it is deleted, or was never made.
 pub(super) fn is_gone(server: &Map) -> bool {
@@ -162,9 +162,13 @@ mod tests {
 
     #[test]
     fn deleted_servers_and_failed_ones_are_gone() {
-        for (state, expected) in
-            [(r#""deleted""#, true), (r#""error""#, true), (r#""soft-delete""#, false), (r#""active""#, false), ("null", false)]
-        {
+        for (state, expected) in [
+            (r#""deleted""#, true),
+            (r#""error""#, true),
+            (r#""soft-delete""#, true),
+            (r#""stopped""#, false),
+            ("null", false),
+        ] {
             let mut server = map(SERVER);
             server.insert("OS-EXT-STS:vm_state", json::parse(state).unwrap());
             assert_eq!(is_gone(&server), expected, "{state}");

@@ -64,7 +64,8 @@ impl NovaDiscovery {
     async fn instances(&self) -> Result<Vec<Resource>, DiscoveryError> {
         let mut known = self.known.lock().await;
         let now = self.clock.monotonic();
-        let is_due = known.as_ref().is_none_or(|known| now.since(known.at) >= self.settings.resource_update_interval);
+        let is_due =
+            known.as_ref().is_none_or(|known| now.since(known.at) >= self.settings.resource_update_interval);
         if is_due {
             self.metrics.lists.inc();
             match self.ask(known.as_ref(), now).await {
@@ -88,12 +89,17 @@ impl NovaDiscovery {
 
     /// What is known when Nova has answered everything: one page that fails changes nothing.
     async fn ask(&self, known: Option<&Known>, now: MonotonicTime) -> Result<Known, DiscoveryError> {
-        let changed_from = known.filter(|known| now.since(known.whole_at) < self.settings.resource_cache_expiry);
+        let changed_from =
+            known.filter(|known| now.since(known.whole_at) < self.settings.resource_cache_expiry);
         let wall = self.clock.now();
         let since = wall.saturating_sub(OVERLAP).unwrap_or(wall).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let host = &self.settings.host;
         let servers = self.client.servers(host, changed_from.map(|known| known.since.as_str())).await?;
-        tracing::debug!(servers = servers.len(), is_whole = changed_from.is_none(), "Nova listed this host's servers");
+        tracing::debug!(
+            servers = servers.len(),
+            is_whole = changed_from.is_none(),
+            "Nova listed this host's servers"
+        );
         let mut next = Known {
             instances: changed_from.map(|known| known.instances.clone()).unwrap_or_default(),
             at: now,

@@ -4,7 +4,7 @@ use observability::metrics::{Component, Counter, CounterFamily};
 
 /// Counters; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct NovaMetrics {
+pub(crate) struct NovaMetrics {
     pub(super) lists: Counter,
     pub(super) errors: CounterFamily<1>,
     pub(super) outdated: CounterFamily<1>,
@@ -12,8 +12,7 @@ pub struct NovaMetrics {
 
 impl NovaMetrics {
     /// Registers them.
-    #[must_use]
-    pub fn register(component: &Component) -> Self {
+    pub(crate) fn register(component: &Component) -> Self {
         Self {
             lists: component.counter("nova_lists", "Lists of this host's instances that Nova was asked for"),
             errors: component.counter_family(

@@ -55,8 +55,7 @@ fn failure() -> openstack::Error {
     openstack::Session::new(openstack::SessionOptions::new(openstack::AuthOptions::Password(
         openstack::PasswordOptions::default(),
     )))
-    .err()
-    .expect("a session without an address cannot be made")
+    .expect_err("a session without an address cannot be made")
 }
 
 fn instance(uuid: &str, flavor_id: &str) -> Definition {

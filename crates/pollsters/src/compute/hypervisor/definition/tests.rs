@@ -20,7 +20,7 @@ fn domain(metadata: &str, devices: &str) -> String {
 /// Nova's element of that version, with prefixes or without.
 fn nova(version: &str, prefix: bool, content: &str) -> String {
     let (name, xmlns) = if prefix { ("nova:", "xmlns:nova") } else { ("", "xmlns") };
-    let content = content.replace("~", name);
+    let content = content.replace('~', name);
     format!(
         "<metadata><{name}instance {xmlns}='http://openstack.org/xmlns/libvirt/nova/{version}'>{content}</{name}instance></metadata>"
     )
