@@ -6,7 +6,7 @@ SHELL := /bin/bash
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## Starts the agent on real notifications of a private Keystone and Glance (FOR=60: for a minute)
+run: ## Starts the agent on real notifications and instances of a private cloud (FOR=60: for a minute)
 	@scripts/provision run
 	@cargo build --locked --release --package nephoscope
 	@scripts/demo $(if $(FOR),--seconds $(FOR))

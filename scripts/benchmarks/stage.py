@@ -74,7 +74,7 @@ class Stage:
     """A private broker, and a place for what runs against it."""
 
     def __init__(self, programs):
-        self._programs = programs
+        self.programs = programs
         self._ports = Ports()
         self._children = []
         self.broker = Fixture("rabbitmq")
@@ -134,7 +134,7 @@ class Stage:
 
     def publish(self, queue, messages):
         """Brings messages into a durable queue; the broker has confirmed each."""
-        program = os.path.join(self._programs, "examples", "publish_corpus")
+        program = os.path.join(self.programs, "examples", "publish_corpus")
         command = [program, self.url, queue, str(messages), CORPUS]
         done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, env=self._environment())
         if done.returncode != 0 or f"published {messages} of {messages}" not in done.stdout:
@@ -145,6 +145,17 @@ class Stage:
         self.publish(queue, messages)
         if (depth := self.depth(queue)) != messages:
             raise Failure(f"{queue} holds {depth} messages instead of {messages}")
+
+    def purge(self, queue):
+        """Empties a queue, if there is one."""
+        self.evaluate(
+            f'case rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)) of '
+            "{ok, Q} -> rabbit_amqqueue:purge(Q), 0; _ -> 0 end."
+        )
+
+    def adopt(self, process):
+        """Ends a process with the stage, should it still run then."""
+        self._children.append(process)
 
     def start(self, name, command):
         """Starts a program with its output in a file of the stage."""
@@ -163,7 +174,7 @@ class Stage:
 
     def example(self, name, url, queue_arguments, messages):
         """Starts one of the consumers among the library's examples."""
-        program = os.path.join(self._programs, "examples", name)
+        program = os.path.join(self.programs, "examples", name)
         counts = ["--prefetch", str(PREFETCH), "--messages", str(messages)]
         return self.start(name, [program, "--url", url, *queue_arguments, *counts])
 
@@ -209,7 +220,7 @@ class Stage:
 
     @property
     def binary(self):
-        return os.path.join(self._programs, "nephoscope")
+        return os.path.join(self.programs, "nephoscope")
 
     def _environment(self):
         return {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A private Nephoscope: `nephoscope run` on a configuration of its own, writing samples and events to files.
 
-    agent.py --binary PATH --transport-url URL
+    agent.py --binary PATH --transport-url URL [--libvirt-uri URI]
 
-Commands on stdin: stop (in order; answers with the exit status).
+With a hypervisor's URI it polls the instances there every few seconds. Commands on stdin: stop (in order; answers with the exit status).
 """
 
 import argparse
@@ -18,6 +18,22 @@ START_SECONDS = 60
 STOP_SECONDS = 40
 # Files are rotated, so that a demonstration may run for days.
 FILE_OPTIONS = "json&max_bytes=8000000&backup_count=1"
+
+# What a reader can follow of each instance: processor, memory, disk and network.
+POLLING = """\
+sources:
+  - name: instances
+    interval: {interval}
+    meters:
+      - cpu
+      - memory
+      - memory.resident
+      - disk.device.read.bytes
+      - disk.device.write.bytes
+      - network.incoming.bytes
+      - network.outgoing.bytes
+"""
+POLLING_SECONDS = 5
 
 PIPELINE = """\
 sources:
@@ -46,21 +62,23 @@ class Agent:
         self.launcher.write("pipeline.yaml", self.pipeline("meters", files["samples"]))
         self.launcher.write("event_pipeline.yaml", self.pipeline("events", files["events"]))
         os.mkdir(at("state"), 0o700)
-        config = openstack.write_configuration(
-            self.launcher,
-            "ceilometer.conf",
-            {
-                "DEFAULT": {
-                    "transport_url": self.options.transport_url,
-                    "pipeline_cfg_file": at("pipeline.yaml"),
-                    "event_pipeline_cfg_file": at("event_pipeline.yaml"),
-                },
-                "nephoscope": {
-                    "state_dir": at("state"),
-                    "run_listen_address": f"127.0.0.1:{self.port}",
-                },
+        settings = {
+            "DEFAULT": {
+                "transport_url": self.options.transport_url,
+                "pipeline_cfg_file": at("pipeline.yaml"),
+                "event_pipeline_cfg_file": at("event_pipeline.yaml"),
             },
-        )
+            "nephoscope": {
+                "state_dir": at("state"),
+                "run_listen_address": f"127.0.0.1:{self.port}",
+            },
+        }
+        if self.options.libvirt_uri:
+            polling = self.launcher.write("polling.yaml", POLLING.format(interval=POLLING_SECONDS))
+            settings["DEFAULT"]["libvirt_uri"] = self.options.libvirt_uri
+            settings["polling"] = {"cfg_file": polling}
+            settings["compute"] = {"instance_discovery_method": "libvirt_metadata"}
+        config = openstack.write_configuration(self.launcher, "ceilometer.conf", settings)
         command = [os.path.abspath(self.options.binary), "run", "--config-file", config]
         self.agent = self.launcher.spawn(command, "agent.log")
         self.launcher.wait_until("ready agent", self.ready, self.agent, self.log, START_SECONDS)
@@ -90,6 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", required=True, help="the nephoscope binary")
     parser.add_argument("--transport-url", required=True, help="the broker to consume from")
+    parser.add_argument("--libvirt-uri", help="the hypervisor whose instances are polled")
     options = parser.parse_args()
     launcher = Launcher("agent", keep_user=True)
     agent = Agent(launcher, options)

@@ -86,6 +86,9 @@ class Ports:
 class Launcher:
     """A private directory, the processes started for it, and the promise that both go together."""
 
+    # The longest path that private directories may lie in.
+    parent_characters = 50
+
     def __init__(self, name, keep_user=False):
         self.name = name
         self.ports = Ports()
@@ -99,15 +102,15 @@ class Launcher:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.end(0))
 
-    @staticmethod
-    def _parent():
+    @classmethod
+    def _parent(cls):
         """Where private directories go: short enough for Unix sockets, and open to unprivileged servers."""
         for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
             path = os.path.realpath(folder)
             steps = [path]
             while steps[-1] != "/":
                 steps.append(os.path.dirname(steps[-1]))
-            if len(path) <= 50 and os.access(path, os.W_OK) and all(os.stat(step).st_mode & 1 for step in steps):
+            if len(path) <= cls.parent_characters and os.access(path, os.W_OK) and all(os.stat(step).st_mode & 1 for step in steps):
                 return path
         raise Failure("no usable directory for temporary files: neither TMPDIR nor /tmp nor /var/tmp")
 

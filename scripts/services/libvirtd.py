@@ -7,8 +7,8 @@ The session daemon keeps everything below the directories that XDG's variables n
 systemd nor D-Bus, and touches nothing of the machine. Domains run in QEMU without KVM. QEMU writes its log into a file, so
 that no virtlogd is needed.
 
-Commands on stdin: stop, start, restart, kill (sockets and domains are kept), define JSON, virsh JSON, pid NAME,
-signal JSON.
+Commands on stdin: stop, start, restart, kill (sockets and domains are kept), define JSON, instance JSON, virsh JSON,
+pid NAME, signal JSON.
 """
 
 import argparse
@@ -23,10 +23,13 @@ import threading
 import time
 
 import certificates
+import domains
 from launcher import Failure, Launcher
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+# How long a guest may take to come into the state that it shall be in.
+STATE_SECONDS = 60
 DISK_BYTES = 1 << 20
 USER = "nephoscope"
 PASSWORD = "pencil, salt = pepper"
@@ -50,6 +53,9 @@ for name, result in (
 
 class DomainLauncher(Launcher):
     """Finds the domains' processes as well: libvirt gives them an environment of its own."""
+
+    # The sockets of QEMU's monitors lie six folders further down, and the path of a socket has 107 characters.
+    parent_characters = 18
 
     def marked(self):
         return super().marked() + list(domain_pids(self.dir).values())
@@ -139,7 +145,8 @@ class Server:
 
     def begin(self):
         launcher = self.launcher
-        for folder in ("sock", "run", "config", "config/libvirt", "cache", "disks", "sasl", "domains"):
+        # The short name of the configuration's folder is for the sake of the monitors' sockets below it.
+        for folder in ("sock", "run", "c", "c/libvirt", "cache", "disks", "sasl", "domains"):
             os.mkdir(launcher.path(folder), 0o700)
         settings = [
             f'unix_sock_dir = "{launcher.path("sock")}"',
@@ -178,7 +185,7 @@ class Server:
         launcher.write("libvirtd.conf", "\n".join(settings) + "\n")
         # Neither confinement nor control groups: containers have neither.
         qemu = ['security_driver = "none"', "cgroup_controllers = []", 'stdio_handler = "file"']
-        launcher.write("config/libvirt/qemu.conf", "\n".join(qemu) + "\n")
+        launcher.write("c/libvirt/qemu.conf", "\n".join(qemu) + "\n")
         launcher.own()
         if self.options.sasl:
             launcher.run([sys.executable, "-I", "-c", SET_PASSWORD], self.environment())
@@ -188,9 +195,9 @@ class Server:
         path = self.launcher.path
         return {
             "XDG_RUNTIME_DIR": path("run"),
-            "XDG_CONFIG_HOME": path("config"),
+            "XDG_CONFIG_HOME": path("c"),
             "XDG_CACHE_HOME": path("cache"),
-            "XDG_DATA_HOME": path("config"),
+            "XDG_DATA_HOME": path("c"),
             "SASL_CONF_PATH": path("sasl"),
         }
 
@@ -238,6 +245,28 @@ class Server:
         self.launcher.own()
         return self.virsh(json.dumps(["define", path]))
 
+    def instance(self, description):
+        """Defines a domain as Nova does and brings it into a state: {"number": N, "guest": KIND, "state": STATE, …}, the rest
+        as `domains.definition` has it. States: running, paused, shut off, crashed, pmsuspended.
+        """
+        asked = json.loads(description)
+        number, guest, state = asked.pop("number"), asked.pop("guest", "idle"), asked.pop("state", "running")
+        definition = domains.definition(number, **asked)
+        first = re.search(r"@DIR@/(disks/[\w.-]+)", definition)
+        if first:
+            with open(self.launcher.path(first[1]), "wb") as image:
+                image.write(domains.boot_sector(guest))
+        self.define(json.dumps(definition))
+        name = domains.name_of(number)
+        if state != "shut off":
+            self.virsh(json.dumps(["start", name, *(["--paused"] if state == "paused" else [])]))
+            deadline = time.monotonic() + STATE_SECONDS
+            while (now := self.virsh(json.dumps(["domstate", name]))["output"].strip()) != state:
+                if time.monotonic() > deadline:
+                    raise Failure(f"{name} is {now} instead of {state} after {STATE_SECONDS} s")
+                time.sleep(0.05)
+        return {"name": name, "uuid": domains.uuid_of(number)}
+
     def pid(self, name):
         pids = domain_pids(self.launcher.dir)
         if name not in pids:
@@ -271,6 +300,7 @@ def main():
             "kill": server.kill,
             "virsh": server.virsh,
             "define": server.define,
+            "instance": server.instance,
             "pid": server.pid,
             "signal": server.signal,
         },

@@ -8,6 +8,8 @@
     reason = "in a test, a failed step is a failed test; and tests live in real time"
 )]
 
+#[path = "polling/books.rs"]
+mod books;
 #[allow(dead_code, reason = "the comparison of notification agents uses the rest")]
 #[path = "oracle/both.rs"]
 mod both;

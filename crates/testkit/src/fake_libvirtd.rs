@@ -135,6 +135,11 @@ impl FakeLibvirtd {
         self.shared.lock().calls.get(&procedure).copied().unwrap_or(0)
     }
 
+    /// How often anything was called.
+    pub fn all_calls(&self) -> usize {
+        self.shared.lock().calls.values().sum()
+    }
+
     /// How many connections there were.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)

@@ -40,7 +40,7 @@ pub use fake_libvirtd::{FakeDomain, FakeLibvirtd};
 pub use glance::Glance;
 pub use gnocchi::Gnocchi;
 pub use keystone::{Keystone, KeystoneBuilder, NotificationFormat};
-pub use libvirtd::{Libvirtd, TestDomain};
+pub use libvirtd::{Libvirtd, TestDomain, TestInstance};
 pub use nova::Nova;
 pub use oracle::{Judge, Oracle, Verdict};
 pub use paths::{launcher_python, repository, venv, venv_python};

@@ -141,6 +141,13 @@ impl Libvirtd {
         self.service.command(&format!("define {}", Value::from(domain.xml()))).map(drop)
     }
 
+    /// Defines an instance as Nova does, and brings it into a state: `{"number": 1, "guest": "busy", "state": "running"}`
+    /// and what `scripts/services/domains.py` takes besides (`nova`, `flavor`, `display_name`, `nics`, `disks`, `vcpus`).
+    pub fn instance(&self, description: &Value) -> Result<TestInstance, Error> {
+        let answer = self.service.command(&format!("instance {description}"))?;
+        serde_json::from_value(answer).map_err(|error| Error::answer("libvirtd: instance", error))
+    }
+
     /// Process id of a running domain's QEMU.
     pub fn domain_pid(&self, name: &str) -> Result<u32, Error> {
         let answer = self.service.command(&format!("pid {name}"))?;
@@ -176,6 +183,15 @@ impl Libvirtd {
     pub fn kill(&self) -> Result<(), Error> {
         self.service.command("kill").map(drop)
     }
+}
+
+/// A domain that [`Libvirtd::instance`] has made.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TestInstance {
+    /// The domain's name.
+    pub name: String,
+    /// Its UUID, as text.
+    pub uuid: String,
 }
 
 /// A domain for [`Libvirtd::define`]: two disks, of which one is a drive without a medium, and a network device.

@@ -56,17 +56,17 @@ impl Demo {
         self.process.line_where(text, LIMIT, |line| line.contains(text)).unwrap()
     }
 
-    /// Processes whose environment names the demonstration's directory, itself excepted.
+    /// Processes whose environment or command names the demonstration's directory, itself excepted. (QEMU gets an
+    /// environment of libvirt's.)
     fn processes(&self) -> Vec<String> {
         let needle = self.dir.path().to_str().unwrap().as_bytes();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environ.windows(needle.len()).any(|window| window == needle)
-                && name != self.process.pid().to_string()
-            {
-                let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let names_it = |text: &[u8]| text.windows(needle.len()).any(|window| window == needle);
+            if (names_it(&environ) || names_it(&command)) && name != self.process.pid().to_string() {
                 found.push(format!("{name} {}", String::from_utf8_lossy(&command).replace('\0', " ")));
             }
         }
@@ -117,6 +117,11 @@ fn for_some_seconds_it_shows_samples_and_events_and_sums_them_up() {
         "sample    image.size",
         "event     image.upload",
         "event     identity.project.created",
+        "instance web-1 runs",
+        "sample    cpu ",
+        "sample    memory ",
+        "sample    disk.device.read.bytes ",
+        "sample    network.incoming.bytes ",
         "summary",
     ] {
         assert!(output.contains(shown), "no {shown:?} in {output}");
@@ -128,14 +133,39 @@ fn for_some_seconds_it_shows_samples_and_events_and_sums_them_up() {
     // Each notification of these services is an event; a repeated delivery would show as one more received.
     assert!(counted(&output, " notifications received") >= counted(&output, " events"), "{output}");
     assert!(counted(&output, " events from Glance") > 0 && counted(&output, " events from Keystone") > 0);
+    // Two QEMUs that run: what they have used and read and written grows from one cycle to the next.
+    for instance in ["web-1", "db-1"] {
+        let samples = counted(&output, &format!(" samples of the instance {instance}"));
+        assert!(samples >= 14, "{instance}: {output}");
+        for meter in ["cpu", "disk.device.write.bytes"] {
+            let volumes = volumes(&output, meter, instance);
+            assert!(volumes.len() >= 2, "{instance}: {meter}: {volumes:?}");
+            assert!(volumes.is_sorted() && volumes[0] < volumes[volumes.len() - 1], "{meter}: {volumes:?}");
+        }
+    }
     demo.gone(4);
+}
+
+/// What was shown of a meter of an instance.
+fn volumes(output: &str, meter: &str, instance: &str) -> Vec<u64> {
+    let of_instance = format!(" instance={instance} ");
+    let lines = output.lines().filter(|line| line.contains(&of_instance));
+    let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    words.filter(|words| words.get(2) == Some(&meter)).map(|words| words[3].parse().unwrap()).collect()
 }
 
 #[test]
 fn ctrl_c_stops_everything() {
     let mut demo = Demo::start(&[]);
     demo.line("sample    image.size");
-    assert!(demo.processes().len() >= 6, "{:?}", demo.processes());
+    demo.line("sample    cpu ");
+    let processes = demo.processes();
+    assert!(processes.len() >= 9, "{processes:?}");
+    assert_eq!(
+        processes.iter().filter(|process| process.contains("qemu-system")).count(),
+        2,
+        "{processes:?}"
+    );
     demo.process.signal(Signal::INT).unwrap();
     let status = demo.process.wait(LIMIT).unwrap();
     assert!(status.success(), "{}", demo.process.output());

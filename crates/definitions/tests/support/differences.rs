@@ -87,7 +87,8 @@ impl Judge {
                     "agents",
                     "publishers",
                     "day",
-                    "compute"
+                    "compute",
+                    "instances"
                 ]
                 .contains(suite)),
                 "line {line}"

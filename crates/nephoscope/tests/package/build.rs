@@ -11,11 +11,12 @@ use testkit::repository;
 pub(crate) const VERSION: &str = "1.2.3~test-1";
 pub(crate) const NEXT_VERSION: &str = "1.2.3-1";
 
-/// The two packages.
+/// The packages.
 #[derive(Debug)]
 pub(crate) struct Packages {
     pub(crate) nephoscope: PathBuf,
     pub(crate) names: PathBuf,
+    pub(crate) compute: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -51,8 +52,9 @@ fn build(version: &str, change: impl FnOnce(&mut Command)) -> Packages {
     let mut command = command(directory.path(), version);
     change(&mut command);
     let printed = checked(&mut command);
-    let [nephoscope, names] = printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
-    Packages { nephoscope, names, _directory: directory }
+    let [nephoscope, names, compute] =
+        printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
+    Packages { nephoscope, names, compute, _directory: directory }
 }
 
 /// The packages of [`VERSION`], made once.
@@ -95,6 +97,7 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         ("-rwxr-xr-x", "./usr/bin/nephoscope"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-notification.service"),
+        ("-rw-r--r--", "./lib/systemd/system/nephoscope-compute.service"),
         ("-rw-r--r--", "./usr/lib/sysusers.d/nephoscope.conf"),
         ("-rw-r--r--", "./usr/lib/tmpfiles.d/nephoscope.conf"),
         ("drwxr-x---", "./etc/ceilometer/"),
@@ -111,7 +114,14 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         let link = format!("./usr/bin/{name} -> nephoscope");
         assert!(names.iter().any(|entry| entry.2 == link), "{link}\n{names:#?}");
     }
-    for (_, owner, name) in program.iter().chain(&names) {
+    let compute = contents(&packages.compute);
+    for link in [
+        "./usr/bin/ceilometer-agent-compute -> nephoscope",
+        "./lib/systemd/system/ceilometer-agent-compute.service -> nephoscope-compute.service",
+    ] {
+        assert!(compute.iter().any(|entry| entry.2 == link), "{link}\n{compute:#?}");
+    }
+    for (_, owner, name) in program.iter().chain(&names).chain(&compute) {
         assert_eq!(owner, "root/root", "{name}");
     }
     let dependencies = field(&packages.nephoscope, "Depends");
@@ -119,6 +129,8 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
     assert_eq!(field(&packages.nephoscope, "Version"), VERSION);
     assert_eq!(field(&packages.names, "Depends"), format!("nephoscope (= {VERSION})"));
     assert_eq!(field(&packages.names, "Conflicts"), "ceilometer-agent-notification");
+    assert_eq!(field(&packages.compute, "Depends"), format!("nephoscope (= {VERSION})"));
+    assert_eq!(field(&packages.compute, "Conflicts"), "ceilometer-agent-compute");
 }
 
 /// The names that the command line knows are those that are installed, no more and no fewer.
@@ -156,7 +168,11 @@ fn the_same_sources_give_the_same_bytes() {
             command.env("RUSTUP_HOME", home);
         }
     });
-    for (one, other) in [(&first.nephoscope, &second.nephoscope), (&first.names, &second.names)] {
+    for (one, other) in [
+        (&first.nephoscope, &second.nephoscope),
+        (&first.names, &second.names),
+        (&first.compute, &second.compute),
+    ] {
         assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{} differs", one.display());
     }
 }
@@ -194,7 +210,7 @@ fn lintian_finds_no_error() {
     let packages = packages();
     let mut command = Command::new("lintian");
     command.args(["--allow-root", "--no-cfg", "--tag-display-limit=0", "--fail-on=error"]);
-    checked(command.arg(&packages.nephoscope).arg(&packages.names));
+    checked(command.arg(&packages.nephoscope).arg(&packages.names).arg(&packages.compute));
 }
 
 #[test]

@@ -90,9 +90,9 @@ fn every_role_has_a_unit() {
         .map(|unit| settings(unit)["ExecStart"].concat().replace("/usr/bin/nephoscope ", ""))
         .collect();
     commands.sort();
-    assert_eq!(commands, ["notification", "run"]);
+    assert_eq!(commands, ["notification", "polling --polling-namespaces compute", "run"]);
     for command in commands {
-        checked(Command::new(env!("CARGO_BIN_EXE_nephoscope")).args([&command, "--help"]));
+        checked(Command::new(env!("CARGO_BIN_EXE_nephoscope")).args(command.split(' ')).arg("--help"));
     }
 }
 

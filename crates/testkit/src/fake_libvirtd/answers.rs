@@ -11,6 +11,7 @@ use super::{LOCK_TIMEOUT, Shared};
 /// Code, domain and message.
 type Refusal = (i32, i32, String);
 
+const INTERNAL_ERROR: i32 = 1;
 const NO_DOMAIN: i32 = 42;
 const RPC: i32 = 39;
 const OPERATION_INVALID: i32 = 55;
@@ -23,6 +24,17 @@ const NOWAIT: u32 = 1 << 29;
 const SHUT_OFF: i32 = 5;
 /// Groups for which the domain is held: cpu, balloon, vcpu, block, iothread, dirtyrate, vm.
 const MONITOR_GROUPS: u32 = 0x6ae;
+/// Names of a disk's counters, and what the bulk statistics call them.
+const BLOCK_PARAMETERS: [(&str, &str); 8] = [
+    ("wr_bytes", "wr.bytes"),
+    ("wr_operations", "wr.reqs"),
+    ("rd_bytes", "rd.bytes"),
+    ("rd_operations", "rd.reqs"),
+    ("flush_operations", "fl.reqs"),
+    ("wr_total_times", "wr.times"),
+    ("rd_total_times", "rd.times"),
+    ("flush_total_times", "fl.times"),
+];
 /// What libvirt can do, by its own numbers: keep-alive, event callbacks, and what every daemon has.
 const FEATURES: [u32; 4] = [9, 10, 14, 15];
 
@@ -72,7 +84,7 @@ pub(super) fn answer(shared: &Shared, call: &Call) -> Result<Vec<u8>, Refusal> {
             let uuid = arguments.uuid().ok_or_else(malformed)?;
             find(shared, |domain| domain.uuid_bytes() == uuid)?.write(&mut out);
         }
-        14 | 16 | 64 | 65 | 159 | 194 | 212 | 265 => {
+        14 | 16 | 64 | 65 | 159 | 194 | 212 | 243 | 265 => {
             let (_, uuid) = arguments.domain().ok_or_else(malformed)?;
             let domain = find(shared, |domain| domain.uuid_bytes() == uuid)?;
             single(shared, call, &domain, &mut out, tick)?;
@@ -234,6 +246,24 @@ fn single(
                 }
             }
         }
+        243 => {
+            let disk = arguments.text().unwrap_or_default();
+            let Some(index) = device(domain, "block", disk) else {
+                return refused(INVALID_ARG, format!("invalid argument: invalid path: {disk}"));
+            };
+            monitor(shared, domain)?;
+            let told = BLOCK_PARAMETERS
+                .iter()
+                .filter_map(|(parameter, name)| Some((parameter, number(&format!("block.{index}.{name}"))?)));
+            let told: Vec<_> = told.collect();
+            // Who has room for none asks how many there are.
+            let wanted = if arguments.u32() == Some(0) { 0 } else { told.len() };
+            out.length(wanted);
+            for (parameter, value) in told.iter().take(wanted) {
+                out.text(parameter).i32(3).u64(*value);
+            }
+            out.length(told.len());
+        }
         _ => {
             let name = arguments.text().unwrap_or_default();
             let Some(index) = device(domain, "net", name) else {
@@ -242,6 +272,10 @@ fn single(
                     format!("invalid argument: invalid path, '{name}' is not a known interface"),
                 );
             };
+            if number(&format!("net.{index}.rx.bytes")).is_none() {
+                // A device that the host has no longer.
+                return refused(INTERNAL_ERROR, "internal error: /proc/net/dev: Interface not found");
+            }
             for direction in ["rx", "tx"] {
                 for name in ["bytes", "pkts", "errs", "drop"] {
                     out.u64(number(&format!("net.{index}.{direction}.{name}")).unwrap_or(u64::MAX));
