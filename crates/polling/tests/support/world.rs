@@ -10,7 +10,7 @@ use definitions::Source;
 use model::{MeterKind, Value};
 use nephoscope_polling::config::PollingConfig;
 use nephoscope_polling::{
-    Alone, Collected, Heartbeats, Output, Partition, Plan, PollingMetrics, Task, TaskOptions, TaskParts,
+    Alone, Collected, Exporter, Heartbeats, Output, Partition, Plan, PollingMetrics, Task, TaskOptions, TaskParts,
 };
 use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
@@ -153,6 +153,7 @@ pub(crate) struct World {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) options: TaskOptions,
     pub(crate) output: Option<Arc<dyn Output>>,
+    pub(crate) exporter: Option<Arc<Exporter>>,
     pub(crate) partition: Option<Arc<dyn Partition>>,
     pub(crate) stop: CancellationToken,
 }
@@ -172,6 +173,7 @@ impl World {
             heartbeats: Heartbeats::default(),
             options: TaskOptions { batch_size: 50, threads: 1, sample_source: "test".into() },
             output: None,
+            exporter: None,
             partition: None,
             stop: CancellationToken::new(),
         }
@@ -208,6 +210,7 @@ impl World {
         let parts = Arc::new(TaskParts {
             options: self.options.clone(),
             output: self.output.clone().unwrap_or_else(|| Arc::<Collected>::clone(&self.collected)),
+            exporter: self.exporter.clone(),
             names: None,
             partition: self.partition.clone().unwrap_or_else(|| Arc::new(Alone)),
             heartbeats: self.heartbeats.clone(),

@@ -6,6 +6,10 @@ use model::{Sample, Value, pytext};
 
 /// Names of labels that begin like this are Prometheus's own.
 const RESERVED: &str = "__";
+/// The label that every sample with metadata has a value of.
+pub(super) const SERVER_GROUP: &str = "server_group";
+/// Labels that only the meters of load balancers and of Cinder's services have.
+pub(super) const OF_SOME_METERS: [&str; 4] = ["availability_zone", "binary", "status", "zone"];
 
 /// All labels, sorted by name. The names depend on the meter alone.
 ///
@@ -42,7 +46,7 @@ pub(super) fn of(sample: &Sample) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     add("resource", text(Some(&sample.resource_id)));
     add("resource_name", resource_name(of_metadata("display_name"), of_metadata("name")));
     add(
-        "server_group",
+        SERVER_GROUP,
         match metadata {
             None => Cow::Borrowed(""),
             Some(map) => match text(map.get("user_metadata").and_then(|user| user.get("server_group"))) {
