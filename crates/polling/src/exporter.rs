@@ -116,9 +116,10 @@ impl Exporter {
     /// Goes on with the pollsters of `plan`: what others have given disappears, at once. Where the plan has the same pollster
     /// for another source or at another interval, that one takes over what is shown until its first run.
     pub fn keep(&self, plan: &Plan) {
-        let sources = plan.tasks.iter().flat_map(|task| {
-            task.sources.iter().map(|source| (task.interval_seconds, source))
-        });
+        let sources = plan
+            .tasks
+            .iter()
+            .flat_map(|task| task.sources.iter().map(|source| (task.interval_seconds, source)));
         let owners = sources.flat_map(|(interval_seconds, source)| {
             let pollsters = source.assignments.iter().map(|assignment| assignment.pollster.name.as_str());
             pollsters.map(move |pollster| Owner::new(pollster, &source.name, interval_seconds))

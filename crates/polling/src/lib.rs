@@ -28,8 +28,8 @@ mod schedule;
 pub use agent::{Agent, AgentParts};
 pub use cycle::{CycleReport, Task, TaskOptions, TaskParts};
 pub use exporter::{
-    AddressError, Collecting, Dropped, Exporter, ExporterMetrics, ExporterMode, KEPT_INTERVALS, ListenAddress, ListenError, Listeners,
-    NotShown,
+    AddressError, Collecting, Dropped, Exporter, ExporterMetrics, ExporterMode, KEPT_INTERVALS,
+    ListenAddress, ListenError, Listeners, NotShown,
 };
 pub use heartbeat::{HeartbeatSocketError, Heartbeats, socket_path};
 pub use metrics::{Lost, PollingMetrics, Skipped};

@@ -93,7 +93,8 @@ impl<'s> Series<'s> {
     /// The same without labels that have no value, as Ceilometer's exporter prints it: it leaves them out, but for those
     /// that only some meters have.
     pub fn write_labels_with_values(&self, out: &mut String) {
-        let has_metadata = self.labels().any(|(name, value)| name == labels::SERVER_GROUP && !value.is_empty());
+        let has_metadata =
+            self.labels().any(|(name, value)| name == labels::SERVER_GROUP && !value.is_empty());
         let is_shown = |name: &str, value: &str| {
             !value.is_empty() || (has_metadata && labels::OF_SOME_METERS.contains(&name))
         };

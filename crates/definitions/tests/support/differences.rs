@@ -81,9 +81,15 @@ impl Judge {
                 suites.as_seq().unwrap().iter().map(|suite| suite.as_str().unwrap()).collect()
             });
             assert!(
-                suites
-                    .iter()
-                    .all(|suite| ["converters", "resources", "agents", "publishers", "day"].contains(suite)),
+                suites.iter().all(|suite| [
+                    "converters",
+                    "resources",
+                    "agents",
+                    "publishers",
+                    "day",
+                    "exporter"
+                ]
+                .contains(suite)),
                 "line {line}"
             );
             if suites.contains(&suite) {

@@ -152,7 +152,9 @@ impl Polling {
             }
             (None, Some(agents)) => (Arc::new(ToPipelines { agents, deliveries: deliveries.clone() }), None),
             (None, None) if exporter.is_some() => {
-                tracing::info!("[polling] enable_notifications is off: samples are shown to Prometheus alone");
+                tracing::info!(
+                    "[polling] enable_notifications is off: samples are shown to Prometheus alone"
+                );
                 (Arc::new(ShownOnly), None)
             }
             (None, None) => {

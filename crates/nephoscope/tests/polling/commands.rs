@@ -208,7 +208,8 @@ fn an_address_for_prometheus_that_is_taken_ends_the_start() {
     let arguments = ["polling", "--polling-namespaces", "central"];
     let (status, _, stderr) = run(directory.path(), &arguments);
     assert_eq!(status, Some(78), "{stderr}");
-    let words = format!("[polling] prometheus_listen_addresses: cannot listen on {address}: the port is taken");
+    let words =
+        format!("[polling] prometheus_listen_addresses: cannot listen on {address}: the port is taken");
     assert!(stderr.contains(&words), "{stderr}");
     let (status, stdout, _) = run(directory.path(), &[&["check", "--role"][..], &arguments].concat());
     assert_eq!(status, Some(0), "{stdout}");

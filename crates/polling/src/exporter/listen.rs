@@ -26,7 +26,9 @@ pub struct ListenAddress {
 
 /// An entry is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not host:port: {problem}; write 127.0.0.1:9101, [::1]:9101 or a name of this machine with a port")]
+#[error(
+    "{text:?} is not host:port: {problem}; write 127.0.0.1:9101, [::1]:9101 or a name of this machine with a port"
+)]
 pub struct AddressError {
     /// The entry.
     pub text: String,
@@ -62,12 +64,14 @@ impl ListenAddress {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let failed = |problem| AddressError { text: text.to_owned(), problem };
         let text = text.trim();
-        if text.contains(|character: char| character.is_whitespace() || matches!(character, '/' | '@' | '?')) {
+        if text.contains(|character: char| character.is_whitespace() || matches!(character, '/' | '@' | '?'))
+        {
             return Err(failed("it is an address alone, without scheme or path"));
         }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
-                let (host, behind) = rest.split_once(']').ok_or_else(|| failed("the bracket is not closed"))?;
+                let (host, behind) =
+                    rest.split_once(']').ok_or_else(|| failed("the bracket is not closed"))?;
                 if host.parse::<std::net::Ipv6Addr>().is_err() {
                     return Err(failed("in brackets stands an IPv6 address"));
                 }
@@ -82,7 +86,9 @@ impl ListenAddress {
             }
         };
         if host.is_empty() {
-            return Err(failed("there is no host; 0.0.0.0 is every IPv4 address of this machine, [::] every one"));
+            return Err(failed(
+                "there is no host; 0.0.0.0 is every IPv4 address of this machine, [::] every one",
+            ));
         }
         let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|_| is_number);
@@ -93,7 +99,8 @@ impl ListenAddress {
     /// The first address of the host.
     fn resolve(&self) -> Result<SocketAddr, ListenError> {
         let failed = |source| ListenError::Unknown { address: self.clone(), source };
-        let mut found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| failed(Some(error)))?;
+        let mut found =
+            (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| failed(Some(error)))?;
         found.next().ok_or_else(|| failed(None))
     }
 }
@@ -132,9 +139,10 @@ impl Listeners {
         };
         let shown = Arc::<Exporter>::clone(exporter);
         let pages = Pages::new(shown, clock.clone(), None, exporter.metrics().scrapes.clone());
-        let servers = self.0.into_iter().map(|listener| {
-            Ok((ExpositionServer::adopt(listener, tls.cloned(), limits)?, pages.clone()))
-        });
+        let servers = self
+            .0
+            .into_iter()
+            .map(|listener| Ok((ExpositionServer::adopt(listener, tls.cloned(), limits)?, pages.clone())));
         servers.collect()
     }
 }

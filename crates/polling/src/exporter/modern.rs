@@ -16,7 +16,8 @@ use super::collect::{Shape, label};
 /// The series that describe resources.
 pub(super) const INFO: &str = "ceilometer_resource_info";
 /// Their help text.
-pub(super) const INFO_HELP: &str = "What is known of a resource; join it with other metrics on the label resource";
+pub(super) const INFO_HELP: &str =
+    "What is known of a resource; join it with other metrics on the label resource";
 /// What OpenMetrics takes the name of [`INFO`]'s family for.
 const INFO_FAMILY: &str = "ceilometer_resource";
 /// What the name of a meter gets that would be one of those two.
@@ -120,7 +121,9 @@ pub(super) fn shape(sample: &Sample, series: &Series<'_>, value: f64) -> Shape {
     }
     let unit = sample.unit.as_str().and_then(unit);
     if let Some(unit) = unit {
-        if unit.name == RATIO && let Some(short) = name.strip_suffix("_percent").map(str::len) {
+        if unit.name == RATIO
+            && let Some(short) = name.strip_suffix("_percent").map(str::len)
+        {
             name.truncate(short);
         }
         let is_there = match unit.name.contains('_') {
@@ -168,7 +171,8 @@ pub(super) fn described(series: &Series<'_>) -> Option<(Arc<str>, Vec<(&'static 
     }
     // The label of that name may be the meter's, and not the resource's.
     let of_meter = series.meter.split('.').next().unwrap_or_default();
-    let labels = DESCRIPTIVE.iter().filter(|name| **name != of_meter).map(|name| (*name, label(series, name)));
+    let labels =
+        DESCRIPTIVE.iter().filter(|name| **name != of_meter).map(|name| (*name, label(series, name)));
     let labels = labels.filter(|(_, value)| !matches!(*value, "" | NO_GROUP));
     Some((resource.into(), labels.map(|(name, value)| (name, value.into())).collect()))
 }

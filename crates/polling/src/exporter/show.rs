@@ -26,7 +26,8 @@ fn family(name: &Arc<str>, parts: &[(u64, &Part)]) -> Option<FamilyShot> {
     let series = match parts {
         [(_, one)] => Arc::clone(&one.series),
         several => {
-            let all = several.iter().flat_map(|(number, part)| part.series.iter().map(move |one| (*number, one)));
+            let all =
+                several.iter().flat_map(|(number, part)| part.series.iter().map(move |one| (*number, one)));
             let mut all: Vec<(u64, &(Arc<str>, f64))> = all.collect();
             all.sort_unstable_by(|(one, (labels, _)), (other, (others, _))| {
                 labels.cmp(others).then(other.cmp(one))

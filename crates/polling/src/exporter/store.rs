@@ -90,7 +90,8 @@ impl Set {
         let of_resource = |(resource, labels): (&Arc<str>, &Description)| {
             resource.len() + labels.values().map(|value| value.len()).sum::<usize>()
         };
-        let bytes = families.iter().map(of_family).sum::<usize>() + resources.iter().map(of_resource).sum::<usize>();
+        let bytes =
+            families.iter().map(of_family).sum::<usize>() + resources.iter().map(of_resource).sum::<usize>();
         Self { read_at, families, resources, series, bytes }
     }
 
@@ -98,7 +99,8 @@ impl Set {
     fn without(&self, newer: &Self) -> Self {
         let families = self.families.iter().filter_map(|(name, part)| {
             let Some(other) = newer.families.get(name) else { return Some((Arc::clone(name), part.clone())) };
-            let is_new = |labels: &Arc<str>| other.series.binary_search_by(|(known, _)| known.cmp(labels)).is_ok();
+            let is_new =
+                |labels: &Arc<str>| other.series.binary_search_by(|(known, _)| known.cmp(labels)).is_ok();
             let kept = part.series.iter().filter(|(labels, _)| !is_new(labels)).cloned();
             let part = Part { series: kept.collect(), ..part.clone() };
             (!part.series.is_empty()).then(|| (Arc::clone(name), part))

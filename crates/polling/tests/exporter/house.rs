@@ -32,7 +32,14 @@ impl House {
         self.run_of(pollster, "s", 60, samples, true);
     }
 
-    pub(crate) fn run_of(&self, pollster: &str, source: &str, interval: u64, samples: &[Arc<Sample>], is_whole: bool) {
+    pub(crate) fn run_of(
+        &self,
+        pollster: &str,
+        source: &str,
+        interval: u64,
+        samples: &[Arc<Sample>],
+        is_whole: bool,
+    ) {
         let mut run = self.exporter.begin(pollster, source, interval);
         run.add(samples);
         run.end(is_whole, self.clock.monotonic());

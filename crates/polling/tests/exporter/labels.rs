@@ -41,7 +41,11 @@ fn each_row_of_the_table_of_labels() {
             bare("disk.device.read"),
             r#"counter="disk.device.read",disk="read",publisher="ceilometer",resource="r",type="device""#,
         ),
-        ("2-4 one word", bare("cpu"), r#"counter="cpu",cpu="r",publisher="ceilometer",resource="r",type="cpu""#),
+        (
+            "2-4 one word",
+            bare("cpu"),
+            r#"counter="cpu",cpu="r",publisher="ceilometer",resource="r",type="cpu""#,
+        ),
         (
             "5-8",
             with(&bare("cpu"), |sample| {
@@ -128,12 +132,13 @@ fn each_row_of_the_table_of_labels() {
 /// Printed by Ceilometer 27.0.0 with `prometheus_client` 0.26.0.
 #[test]
 fn lines_are_ceilometers_to_the_letter() {
-    let sample = |name: &str, kind, unit: &str, resource: &str, volume: f64, project: &str, metadata: &str| {
-        let made = made(name, kind, unit, resource, volume, metadata);
-        with(&made, |sample| {
-            sample.project_id = if project.is_empty() { Value::Null } else { project.into() };
-        })
-    };
+    let sample =
+        |name: &str, kind, unit: &str, resource: &str, volume: f64, project: &str, metadata: &str| {
+            let made = made(name, kind, unit, resource, volume, metadata);
+            with(&made, |sample| {
+                sample.project_id = if project.is_empty() { Value::Null } else { project.into() };
+            })
+        };
     let latency = sample(
         "disk.device.read.latency",
         MeterKind::Cumulative,
@@ -223,8 +228,17 @@ fn volumes_are_floats_and_what_is_none_is_left_out_alone() {
 #[test]
 fn names_that_prometheus_does_not_have_get_underscores() {
     let house = House::new(ExporterMode::Compatible);
-    house.run("p", &[made("hardware.a-b", MeterKind::Gauge, "", "r", 1, "{}"), made("é.x", MeterKind::Gauge, "", "r", 1, "{}")]);
+    house.run(
+        "p",
+        &[
+            made("hardware.a-b", MeterKind::Gauge, "", "r", 1, "{}"),
+            made("é.x", MeterKind::Gauge, "", "r", 1, "{}"),
+        ],
+    );
     let lines = house.lines();
     assert!(lines[0].starts_with("ceilometer___x{_=\"r\",counter=\"é.x\","), "{lines:?}");
-    assert!(lines[1].starts_with("ceilometer_hardware_a_b{counter=\"hardware.a-b\",hardware=\"r\","), "{lines:?}");
+    assert!(
+        lines[1].starts_with("ceilometer_hardware_a_b{counter=\"hardware.a-b\",hardware=\"r\","),
+        "{lines:?}"
+    );
 }

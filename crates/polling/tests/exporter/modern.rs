@@ -76,14 +76,18 @@ fn meters_have_names_of_prometheus_and_values_in_base_units() {
         let found: f64 = found.unwrap_or_else(|| panic!("{prefix}: {lines:#?}")).parse().unwrap();
         assert!((found - value).abs() <= value * 1e-12, "{meter}: {found}");
         let text = house.text(Format::OpenMetrics);
-        let own = text.lines().find(|line| line.ends_with(&format!("Meter {meter}, {kind}{}{unit}", if unit.is_empty() { "" } else { ", " })));
+        let own = text.lines().find(|line| {
+            line.ends_with(&format!("Meter {meter}, {kind}{}{unit}", if unit.is_empty() { "" } else { ", " }))
+        });
         assert!(own.is_some(), "{meter}: {text}");
         let family = name.trim_end_matches("_total");
         let of = if kind == Cumulative { "counter" } else { "gauge" };
         assert!(text.contains(&format!("# TYPE ceilometer_{family} {of}\n")), "{meter}: {text}");
     }
     let text = house.text(Format::OpenMetrics);
-    for (family, unit) in [("cpu_seconds", "seconds"), ("memory_bytes", "bytes"), ("compute_node_cpu_ratio", "ratio")] {
+    for (family, unit) in
+        [("cpu_seconds", "seconds"), ("memory_bytes", "bytes"), ("compute_node_cpu_ratio", "ratio")]
+    {
         assert!(text.contains(&format!("# UNIT ceilometer_{family} {unit}\n")), "{text}");
     }
     assert!(!text.contains("# UNIT ceilometer_network_incoming_bytes_delta"));
@@ -111,12 +115,16 @@ fn what_describes_a_resource_is_one_series() {
     let server = r#"{"display_name": "web", "name": "instance-1", "host": "H", "flavor": {"id": "F", "name": "tiny"}, "k": 1}"#;
     let owned = |sample: Arc<Sample>, user: &str| {
         let mut sample = Sample::clone(&sample);
-        (sample.user_id, sample.project_id, sample.project_name) = (user.into(), "P".into(), "a \"project\"\n".into());
+        (sample.user_id, sample.project_id, sample.project_name) =
+            (user.into(), "P".into(), "a \"project\"\n".into());
         Arc::new(sample)
     };
     let cpu = owned(made("cpu", Cumulative, "ns", "r", 1_000_000_000, server), "U");
     house.run("cpu", &[Arc::clone(&cpu)]);
-    house.run("memory", &[owned(made("memory", Gauge, "MiB", "r", 1, r#"{"user_metadata": {"server_group": "g"}}"#), "V")]);
+    house.run(
+        "memory",
+        &[owned(made("memory", Gauge, "MiB", "r", 1, r#"{"user_metadata": {"server_group": "g"}}"#), "V")],
+    );
     let info = |house: &House| {
         let lines = house.lines().into_iter().filter(|line| line.starts_with("ceilometer_resource_info"));
         lines.collect::<Vec<_>>()

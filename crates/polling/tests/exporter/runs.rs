@@ -14,7 +14,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[test]
 fn a_run_replaces_what_its_pollster_gave_whatever_it_is_named() {
     let house = House::new(ExporterMode::Compatible);
-    house.run("radosgw.usage", &[gauge("radosgw.api.request", "p1", 1), gauge("radosgw.api.request", "p2", 2)]);
+    house.run(
+        "radosgw.usage",
+        &[gauge("radosgw.api.request", "p1", 1), gauge("radosgw.api.request", "p2", 2)],
+    );
     house.run("cpu", &[gauge("cpu", "a", 3)]);
     assert_eq!(house.shown(), ["cpu a 3.0", "radosgw_api_request p1 1.0", "radosgw_api_request p2 2.0"]);
     house.run("radosgw.usage", &[gauge("radosgw.api.request", "p2", 5), gauge("other", "p2", 6)]);
@@ -126,7 +129,8 @@ async fn shown(running: &Running, house: &House) -> Vec<String> {
 #[tokio::test]
 async fn cycles_bring_their_samples_without_a_message_bus() {
     let world = World::new().pollster("a", on("d")).pollster("b", on("d")).pollster("c", on("e"));
-    let (mut world, house) = exporting(world.finds("d", &["1", "2", "3"]).discovery("e", Err("scripted".into())));
+    let (mut world, house) =
+        exporting(world.finds("d", &["1", "2", "3"]).discovery("e", Err("scripted".into())));
     world.options.batch_size = 2;
     let running = world.tasks(ALL);
     assert_eq!(
@@ -152,12 +156,16 @@ async fn a_pollster_that_panics_or_fails_or_whose_discovery_does_keeps_what_it_h
         assert_eq!(shown[1], "a 2 9.0", "{shown:?}");
         assert_eq!(shown.len(), 2);
     }
-    let (world, house) = exporting(World::new().pollster("a", on("d")).discovery("d", Err("scripted".into())));
+    let (world, house) =
+        exporting(World::new().pollster("a", on("d")).discovery("d", Err("scripted".into())));
     house.run("a", &[gauge("a", "1", 8)]);
     let running = world.tasks(ALL);
     assert_eq!(shown(&running, &house).await, ["a 1 8.0"]);
     // One discovery of two fails: what the other finds is new, the rest stays.
-    let world = World::new().pollster("a", Script::default()).finds("e", &["1"]).discovery("d", Err("scripted".into()));
+    let world = World::new()
+        .pollster("a", Script::default())
+        .finds("e", &["1"])
+        .discovery("d", Err("scripted".into()));
     let (world, house) = exporting(world);
     house.run("a", &[gauge("a", "1", 8), gauge("a", "2", 9)]);
     let running = world.tasks("sources: [{name: s, interval: 60, meters: ['*'], discovery: [d, e]}]");
@@ -197,7 +205,9 @@ async fn a_changed_plan_takes_away_what_it_does_not_have_and_leaves_no_hole() {
     // What was taken over is replaced by the first run.
     house.run_of("a", "s", 30, &[gauge("a", "2", 2)], true);
     assert_eq!(house.shown(), ["a 2 2.0"]);
-    house.exporter.keep(&plan("sources: [{name: t, interval: 60, meters: [a]}, {name: u, interval: 60, meters: [a]}]"));
+    house
+        .exporter
+        .keep(&plan("sources: [{name: t, interval: 60, meters: [a]}, {name: u, interval: 60, meters: [a]}]"));
     assert_eq!(house.shown(), ["a 2 2.0"]);
     house.run_of("a", "u", 60, &[gauge("a", "3", 3)], true);
     house.run_of("a", "t", 60, &[], true);

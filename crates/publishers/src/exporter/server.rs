@@ -182,7 +182,8 @@ fn negotiated(headers: &HeaderMap) -> (Format, &'static str) {
             match is_new {
                 None => return (Format::OpenMetrics, Format::OpenMetrics.content_type()),
                 Some(true) => {
-                    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+                    let kind =
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
                     return (Format::OpenMetrics, kind);
                 }
                 Some(false) => {}
@@ -264,14 +265,18 @@ mod tests {
         const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
         const PLAIN_1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores";
         const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        const OPEN_1: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+        const OPEN_1: &str =
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
         for (accept, expected) in [
             ("", PLAIN),
             ("*/*", PLAIN),
             ("text/html, text/plain;version=0.0.4;q=0.5", PLAIN),
             ("application/openmetrics-text", OPEN),
             ("application/openmetrics-text;version=0.0.1", PLAIN),
-            ("application/openmetrics-text; version=0.0.1, application/openmetrics-text; version=1.0.0", OPEN_1),
+            (
+                "application/openmetrics-text; version=0.0.1, application/openmetrics-text; version=1.0.0",
+                OPEN_1,
+            ),
             ("text/plain;version=1.0.0, application/openmetrics-text", PLAIN_1),
             ("application/openmetrics-text;version=1.0.0;q=0, text/plain", PLAIN),
             (

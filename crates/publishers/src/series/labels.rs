@@ -107,13 +107,12 @@ fn label_name(part: &str) -> Cow<'_, str> {
     if !part.is_empty() && !part.starts_with(RESERVED) && part.bytes().enumerate().all(fits) {
         return Cow::Borrowed(part);
     }
-    let mut name = String::with_capacity(part.len() + 1);
-    if part.starts_with(|first: char| first.is_ascii_digit()) {
-        name.push('_');
-    }
-    name.extend(
-        part.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }),
-    );
+    // As `prometheus_client` does it.
+    let fitting = |(place, character): (usize, char)| {
+        let fits = character.is_ascii_alphabetic() || (place > 0 && character.is_ascii_digit());
+        if fits { character } else { '_' }
+    };
+    let name: String = part.chars().enumerate().map(fitting).collect();
     let own = name.trim_start_matches('_');
     if name.starts_with(RESERVED) || own.is_empty() {
         Cow::Owned(format!("_{own}"))
@@ -214,7 +213,7 @@ mod tests {
     fn the_label_of_the_meters_first_part() {
         for (name, label) in [
             ("a-b.c", "a_b=r"),
-            ("1x.y", "_1x=r"),
+            ("1x.y", "_x=r"),
             ("__name__.y", "_name__=r"),
             ("é😀.y", "_=r"),
             (".y", "_=r"),

@@ -4,7 +4,8 @@ use super::*;
 
 fn set(now: MonotonicTime, families: &[(&str, &[(&str, f64)])]) -> Set {
     let families = families.iter().map(|(name, series)| {
-        let series: Vec<(Arc<str>, f64)> = series.iter().map(|(labels, value)| ((*labels).into(), *value)).collect();
+        let series: Vec<(Arc<str>, f64)> =
+            series.iter().map(|(labels, value)| ((*labels).into(), *value)).collect();
         let part = Part { help: "".into(), kind: Some(Kind::Gauge), unit: None, series: series.into() };
         ((*name).into(), part)
     });
@@ -43,7 +44,11 @@ fn sets_of_an_owner_have_no_series_in_common_and_are_few() {
     let (clock, hand) = Clock::test("2026-11-26T05:00:00Z".parse().unwrap());
     let store = Store::new(100);
     let owner = owner("p", "s", 10);
-    store.replace(&owner, set(clock.monotonic(), &[("m", &[("1", 0.0), ("2", 0.0), ("3", 0.0)])]), Ended::Whole);
+    store.replace(
+        &owner,
+        set(clock.monotonic(), &[("m", &[("1", 0.0), ("2", 0.0), ("3", 0.0)])]),
+        Ended::Whole,
+    );
     for _ in 0..100 {
         hand.advance(std::time::Duration::from_secs(10));
         store.replace(&owner, set(clock.monotonic(), &[("m", &[("1", 1.0)])]), Ended::Early);
