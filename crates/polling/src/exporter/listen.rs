@@ -68,22 +68,18 @@ impl ListenAddress {
         {
             return Err(failed("it is an address alone, without scheme or path"));
         }
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, behind) =
-                    rest.split_once(']').ok_or_else(|| failed("the bracket is not closed"))?;
-                if host.parse::<std::net::Ipv6Addr>().is_err() {
-                    return Err(failed("in brackets stands an IPv6 address"));
-                }
-                (host, behind.strip_prefix(':').ok_or_else(|| failed("there is no port"))?)
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, behind) = rest.split_once(']').ok_or_else(|| failed("the bracket is not closed"))?;
+            if host.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err(failed("in brackets stands an IPv6 address"));
             }
-            None => {
-                let (host, port) = text.rsplit_once(':').ok_or_else(|| failed("there is no port"))?;
-                if host.contains(':') {
-                    return Err(failed("an IPv6 address stands in brackets"));
-                }
-                (host, port)
+            (host, behind.strip_prefix(':').ok_or_else(|| failed("there is no port"))?)
+        } else {
+            let (host, port) = text.rsplit_once(':').ok_or_else(|| failed("there is no port"))?;
+            if host.contains(':') {
+                return Err(failed("an IPv6 address stands in brackets"));
             }
+            (host, port)
         };
         if host.is_empty() {
             return Err(failed(

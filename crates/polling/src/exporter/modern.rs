@@ -11,7 +11,7 @@ use std::sync::Arc;
 use model::{Sample, pytext};
 use publishers::series::{Kind, Series, write_label};
 
-use super::collect::{Shape, label};
+use super::collect::{Description, Shape, label};
 
 /// The series that describe resources.
 pub(super) const INFO: &str = "ceilometer_resource_info";
@@ -126,9 +126,10 @@ pub(super) fn shape(sample: &Sample, series: &Series<'_>, value: f64) -> Shape {
         {
             name.truncate(short);
         }
-        let is_there = match unit.name.contains('_') {
-            true => name.ends_with(unit.name),
-            false => name.split('_').any(|word| word == unit.name),
+        let is_there = if unit.name.contains('_') {
+            name.ends_with(unit.name)
+        } else {
+            name.split('_').any(|word| word == unit.name)
         };
         if !is_there {
             name.push('_');
@@ -164,7 +165,7 @@ pub(super) fn help(sample: &Sample) -> String {
 }
 
 /// The resource of a series and what describes it, if it has one.
-pub(super) fn described(series: &Series<'_>) -> Option<(Arc<str>, Vec<(&'static str, Arc<str>)>)> {
+pub(super) fn described(series: &Series<'_>) -> Option<(Arc<str>, Description)> {
     let resource = label(series, RESOURCE);
     if resource.is_empty() {
         return None;

@@ -244,7 +244,12 @@ fn scenario(case: &str, random: &mut fastrand::Rng) -> Vec<Vec<Run>> {
         random.shuffle(&mut all);
         all.truncate(random.usize(0..10));
         let sample = |number: u8| {
-            let metadata = if is_mixed && random.bool() { "{}" } else { r#"{"name": "n", "host": "h"}"# };
+            // As many labels in the second and the third, and other ones.
+            let metadata = match random.u8(0..3) {
+                0 if is_mixed => "{}",
+                1 if is_mixed => r#"{"name": "n", "flavor": {"id": "f"}}"#,
+                _ => r#"{"name": "n", "host": "h"}"#,
+            };
             made(meter, MeterKind::Gauge, "u", &format!("r{number}"), random.i64(0..100), metadata)
         };
         all.into_iter().map(sample).collect()

@@ -119,6 +119,11 @@ fn on(discovery: &'static str) -> Script {
     Script { discovery: Some(discovery), ..Script::default() }
 }
 
+/// What the scripted pollster `a` gives.
+fn scripted(resource: &str, volume: i64) -> Arc<model::Sample> {
+    made("a", MeterKind::Gauge, "u", resource, volume, "{}")
+}
+
 const ALL: &str = "sources: [{name: s, interval: 60, meters: ['*']}]";
 
 async fn shown(running: &Running, house: &House) -> Vec<String> {
@@ -150,7 +155,7 @@ async fn a_pollster_that_panics_or_fails_or_whose_discovery_does_keeps_what_it_h
         Script { permanent: vec!["2".into()], ..on("d") },
     ] {
         let (world, house) = exporting(World::new().pollster("a", script).finds("d", &["1", "2"]));
-        house.run("a", &[gauge("a", "1", 8), gauge("a", "2", 9)]);
+        house.run("a", &[scripted("1", 8), scripted("2", 9)]);
         let running = world.tasks(ALL);
         let shown = shown(&running, &house).await;
         assert_eq!(shown[1], "a 2 9.0", "{shown:?}");
@@ -158,7 +163,7 @@ async fn a_pollster_that_panics_or_fails_or_whose_discovery_does_keeps_what_it_h
     }
     let (world, house) =
         exporting(World::new().pollster("a", on("d")).discovery("d", Err("scripted".into())));
-    house.run("a", &[gauge("a", "1", 8)]);
+    house.run("a", &[scripted("1", 8)]);
     let running = world.tasks(ALL);
     assert_eq!(shown(&running, &house).await, ["a 1 8.0"]);
     // One discovery of two fails: what the other finds is new, the rest stays.
@@ -167,13 +172,13 @@ async fn a_pollster_that_panics_or_fails_or_whose_discovery_does_keeps_what_it_h
         .finds("e", &["1"])
         .discovery("d", Err("scripted".into()));
     let (world, house) = exporting(world);
-    house.run("a", &[gauge("a", "1", 8), gauge("a", "2", 9)]);
+    house.run("a", &[scripted("1", 8), scripted("2", 9)]);
     let running = world.tasks("sources: [{name: s, interval: 60, meters: ['*'], discovery: [d, e]}]");
     assert_eq!(shown(&running, &house).await, ["a 1 1.0", "a 2 9.0"]);
     // Nothing is found, or nothing is left for this source: nothing is shown.
     for (finds, source) in [(&[][..], "s"), (&["1"], "t")] {
         let (world, house) = exporting(World::new().pollster("a", on("d")).finds("d", finds));
-        house.run_of("a", source, 60, &[gauge("a", "1", 8)], true);
+        house.run_of("a", source, 60, &[scripted("1", 8)], true);
         let running = world.tasks(&format!(
             "sources: [{{name: s, interval: 60, meters: ['*']}}, {{name: t, interval: 60, meters: [a]}}]"
         ));

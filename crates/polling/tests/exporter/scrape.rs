@@ -157,7 +157,7 @@ async fn a_real_prometheus_scrapes_both_modes_without_an_error() {
     let (plain, modern) = (House::new(ExporterMode::Compatible), House::new(ExporterMode::Modern));
     let scraped = [&plain, &modern].map(|house| Scraped::start(house, &["127.0.0.1:0"], None));
     let urls = scraped.each_ref().map(|scraped| scraped.url(0, "/metrics"));
-    let metadata = r#"{"display_name": "web \"\\\n", "host": "h", "flavor": {"id": "F", "name": "tiny"}}"#;
+    let metadata = r#"{"display_name": "web \"é\\", "host": "h", "flavor": {"id": "F", "name": "tiny"}}"#;
     let round = |value: usize| {
         let value = i64::try_from(value).unwrap() * 1_000_000_000;
         let samples: Vec<_> = (0..RESOURCES)
@@ -216,7 +216,7 @@ async fn a_real_prometheus_scrapes_both_modes_without_an_error() {
     let named = |labels: &[(String, String)], name: &str| {
         labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     };
-    assert_eq!(named(&modern[0].labels, "resource_name").as_deref(), Some("web \"\\\n"));
+    assert_eq!(named(&modern[0].labels, "resource_name").as_deref(), Some("web \"é\\"));
     assert_eq!(named(&modern[0].labels, "flavor_name").as_deref(), Some("tiny"));
     assert!(modern[0].values[0].1.parse::<f64>().unwrap() > 0.0);
     assert_eq!(queried("ceilometer_memory_usage_bytes == 1048576").len(), RESOURCES);
