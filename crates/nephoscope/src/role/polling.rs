@@ -18,8 +18,8 @@ use pipeline::{
 };
 use polling::config::PollingConfig;
 use polling::{
-    Agent, AgentParts, Alone, BusPublishers, Deliveries, Exporter, Heartbeats, Nowhere, Output, Plan,
-    PollingMetrics, Sending, ShownOnly, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
+    Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Plan, PollingMetrics,
+    Sending, ShownOnly, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
 };
 use pollsters::Registry;
 use publishers::exporter::server::Tls;

@@ -92,7 +92,7 @@ fn samples_are_shown_without_a_bus_on_two_addresses_over_tls_and_a_reload_takes_
     }
     assert!(agent.metric_sum("nephoscope_polling_samples_lost_total") < 0.5);
     let series = "nephoscope_polling_exporter_series";
-    assert_eq!(agent.metric(series).map(|series| series.round()), Some(45.0));
+    assert_eq!(agent.metric(series).map(f64::round), Some(45.0));
 
     // Files that are half written are refused, with everything else; what was there goes on.
     fs::write(agent.path("own.pem"), "-----BEGIN CERTIFICATE-----\nAA").unwrap();
@@ -106,7 +106,7 @@ fn samples_are_shown_without_a_bus_on_two_addresses_over_tls_and_a_reload_takes_
     certify(&agent, "server");
     reload(&mut agent, "taken");
     wait_until("nothing", LONG, || scrape_tls(&addresses[0])?.is_empty().then_some(())).unwrap();
-    assert_eq!(agent.metric(series).map(|series| series.round()), Some(0.0));
+    assert_eq!(agent.metric(series).map(f64::round), Some(0.0));
     assert!(
         agent.metric("nephoscope_polling_exporter_series_dropped_total{cause=\"not_polled\"}").unwrap()
             > 44.0

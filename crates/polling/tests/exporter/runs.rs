@@ -179,9 +179,8 @@ async fn a_pollster_that_panics_or_fails_or_whose_discovery_does_keeps_what_it_h
     for (finds, source) in [(&[][..], "s"), (&["1"], "t")] {
         let (world, house) = exporting(World::new().pollster("a", on("d")).finds("d", finds));
         house.run_of("a", source, 60, &[scripted("1", 8)], true);
-        let running = world.tasks(&format!(
-            "sources: [{{name: s, interval: 60, meters: ['*']}}, {{name: t, interval: 60, meters: [a]}}]"
-        ));
+        let running = world
+            .tasks("sources: [{name: s, interval: 60, meters: ['*']}, {name: t, interval: 60, meters: [a]}]");
         let shown = shown(&running, &house).await;
         assert_eq!(shown, if finds.is_empty() { vec![] } else { vec!["a 1 1.0"] });
     }
