@@ -48,6 +48,7 @@ fn metrics() -> String {
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = PollingMetrics::register(&metrics.component("polling"));
     let _ = ComputeMetrics::register(&metrics.component("compute"));
+    let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));

@@ -189,7 +189,8 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     }
     if let Some(polled) = polled {
         let with_bus = !roles.has_pipelines();
-        match role::Polling::new(&config, polled, names(), with_bus, &metrics, &amqp) {
+        let polling = role::Polling::new(&config, polled, names(), with_bus, &metrics, &amqp);
+        match polling.and_then(role::Polling::listening) {
             Ok(polling) => parts.polling = Some(polling.with_buffers(buffers.take().flatten())),
             Err(error) => return Ending::Configuration(error),
         }

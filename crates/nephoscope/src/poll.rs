@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &PollArguments, invocation: &Invocation, surroundin
     let parts = Arc::new(TaskParts {
         options: settings::polling::task_options(&config),
         output: Arc::<Collected>::clone(&output),
+        exporter: None,
         names: sessions
             .names()
             .unwrap_or_else(|error| {

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod control;
+mod exporter;
 mod notification;
 mod polling;
 mod publishing;

@@ -1,6 +1,7 @@
 //! From the configuration to what the parts of the program are told.
 
 mod definitions;
+pub(crate) mod exporter;
 mod logs;
 mod messaging;
 pub(crate) mod openstack;

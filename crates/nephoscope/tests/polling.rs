@@ -15,8 +15,13 @@ mod books;
 mod both;
 #[path = "polling/bus.rs"]
 mod bus;
+#[allow(dead_code, reason = "only its certificates")]
+#[path = "../../http/tests/real/support.rs"]
+mod certificates;
 #[path = "polling/commands.rs"]
 mod commands;
+#[path = "polling/exporter.rs"]
+mod exporter;
 #[path = "polling/faults.rs"]
 mod faults;
 #[path = "polling/glance.rs"]

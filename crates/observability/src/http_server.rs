@@ -2,7 +2,7 @@
 //! [`Handshake`] makes of a connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +84,18 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => "the port is taken; set another listen address",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; use a higher one",
+            _ => "the system refused",
+        };
+        Self { address, hint, source }
+    }
+}
+
 /// A bound address that is not served yet.
 #[derive(Debug)]
 pub struct HttpServer {
@@ -94,17 +106,23 @@ pub struct HttpServer {
 impl HttpServer {
     /// Binds `address` (port 0: a free one), so that a conflict is found at once and not in the background.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let failed = |source: io::Error| {
-            let hint = match source.kind() {
-                io::ErrorKind::AddrInUse => "the port is taken; set another listen address",
-                io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
-                io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; use a higher one",
-                _ => "the system refused",
-            };
-            BindError { address, hint, source }
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listener = TcpListener::bind(address).await.map_err(|error| BindError::new(address, error))?;
+        let address = listener.local_addr().map_err(|error| BindError::new(address, error))?;
+        Ok(Self { listener, address })
+    }
+
+    /// Binds `address` where there is no runtime yet; [`Self::adopt`] takes what comes of it.
+    pub fn bind_early(address: SocketAddr) -> Result<StdListener, BindError> {
+        StdListener::bind(address).map_err(|error| BindError::new(address, error))
+    }
+
+    /// Takes a listener that was bound before. Must run inside a tokio runtime.
+    pub fn adopt(listener: StdListener) -> Result<Self, BindError> {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = listener.local_addr().map_err(|error| BindError::new(unknown, error))?;
+        let failed = |error| BindError::new(address, error);
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
         Ok(Self { listener, address })
     }
 

@@ -11,6 +11,7 @@ use observability::service_manager::Progress;
 use pollsters::{Registry, Resource};
 use tokio_util::sync::CancellationToken;
 
+use crate::exporter::Exporter;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::PollingMetrics;
 use crate::output::Output;
@@ -36,6 +37,8 @@ pub struct TaskParts {
     pub options: TaskOptions,
     /// Where samples go.
     pub output: Arc<dyn Output>,
+    /// Shows them to Prometheus as well.
+    pub exporter: Option<Arc<Exporter>>,
     /// Names of users and projects, if samples are to carry them.
     pub names: Option<Arc<NameResolver>>,
     /// Which part of the work is this agent's.

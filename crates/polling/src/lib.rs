@@ -5,6 +5,7 @@
 //! - [`Agent`]: runs the tasks, replaces them on a reload, and stops them.
 //! - [`Output`]: where samples go; [`ToRouter`] brings them to pipelines, of which [`Notifications`] is the publisher that
 //!   sends them to the message bus.
+//! - [`Exporter`]: shows the last samples of each pollster to Prometheus.
 //! - [`Heartbeats`]: when each pollster last ran, on a socket.
 //!
 //! The behaviour is that of `ceilometer-polling` (`ceilometer/polling/manager.py`); what is done otherwise, and why, stands
@@ -14,6 +15,7 @@ mod agent;
 pub mod config;
 mod cycle;
 mod discover;
+mod exporter;
 mod heartbeat;
 mod metrics;
 mod notifications;
@@ -25,9 +27,13 @@ mod schedule;
 
 pub use agent::{Agent, AgentParts};
 pub use cycle::{CycleReport, Task, TaskOptions, TaskParts};
+pub use exporter::{
+    AddressError, Collecting, Dropped, Exporter, ExporterMetrics, ExporterMode, KEPT_INTERVALS,
+    ListenAddress, ListenError, Listeners, NotShown,
+};
 pub use heartbeat::{HeartbeatSocketError, Heartbeats, socket_path};
 pub use metrics::{Lost, PollingMetrics, Skipped};
 pub use notifications::{BUS, BusPublishers, Notifications, NotificationsSettings, bus_pipeline};
-pub use output::{Collected, Deliveries, Nowhere, Output, Sending, ToRouter};
+pub use output::{Collected, Deliveries, Nowhere, Output, Sending, ShownOnly, ToRouter};
 pub use partition::{Alone, Partition};
 pub use plan::{Assignment, Plan, SourcePlan, TaskPlan};

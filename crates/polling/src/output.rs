@@ -102,6 +102,16 @@ impl Output for Nowhere {
     }
 }
 
+/// Takes samples no further: they are shown to Prometheus, and nobody else wants them.
+#[derive(Debug, Default)]
+pub struct ShownOnly;
+
+impl Output for ShownOnly {
+    fn send(&self, _samples: Vec<Arc<Sample>>) -> Sending<'_> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// Keeps samples, batch by batch, for whoever wants to look at them: `nephoscope poll`, and tests.
 #[derive(Debug, Default)]
 pub struct Collected(Mutex<Vec<Vec<Arc<Sample>>>>);

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::cycle::{Assigned, CycleReport, TaskParts};
 use crate::discover::Discoveries;
+use crate::exporter::Collecting;
 use crate::metrics::Skipped;
 
 /// How long a pollster may go without a reading before it is given up: longer than any request that it makes may take,
@@ -27,6 +28,7 @@ pub(crate) const STALL: Duration = Duration::from_mins(15);
 /// One cycle at work.
 pub(crate) struct Run<'t> {
     parts: &'t TaskParts,
+    interval_seconds: u64,
     discoveries: Discoveries<'t>,
     cycle: Cycle,
     /// What each pollster that several sources have, by its name, was given in this cycle.
@@ -36,10 +38,19 @@ pub(crate) struct Run<'t> {
     stop: &'t CancellationToken,
 }
 
+/// What a pollster is given in a cycle.
+struct Given {
+    /// No discovery has failed: there is nothing else.
+    is_all: bool,
+    resources: Result<Vec<Resource>, Skipped>,
+}
+
 /// What became of a pollster's readings.
 struct Taken {
     samples: usize,
     is_stalled: bool,
+    /// For Prometheus.
+    shown: Option<Collecting>,
 }
 
 impl<'t> Run<'t> {
@@ -52,6 +63,7 @@ impl<'t> Run<'t> {
     ) -> Self {
         Self {
             parts,
+            interval_seconds,
             discoveries: Discoveries::new(registry, parts),
             cycle: Cycle::of_task(parts.clock.clone(), interval_seconds),
             history: Mutex::default(),
@@ -81,23 +93,38 @@ impl<'t> Run<'t> {
     pub(crate) async fn poll(&self, source: &str, assigned: &'t Assigned) {
         self.progress.tick();
         let name = assigned.assignment.pollster.name.as_str();
-        let resources = if self.stop.is_cancelled() {
-            Err(Skipped::Stopping)
+        let given = if self.stop.is_cancelled() {
+            Given { is_all: false, resources: Err(Skipped::Stopping) }
         } else {
-            self.resources(source, assigned).await
+            self.given(source, assigned).await
         };
-        match resources {
-            Ok(resources) => self.read(source, assigned, &resources).await,
+        match given.resources {
+            Ok(resources) => self.read(source, assigned, &resources, given.is_all).await,
             Err(why) => {
                 self.parts.metrics.skipped.increment(why);
                 tracing::debug!(pollster = name, source, %why, "not polled in this cycle");
+                if why != Skipped::Stopping {
+                    self.show(self.showing(source, name), given.is_all);
+                }
             }
+        }
+    }
+
+    /// A run's part of what Prometheus is shown.
+    fn showing(&self, source: &str, name: &str) -> Option<Collecting> {
+        let exporter = self.parts.exporter.as_ref()?;
+        Some(exporter.begin(name, source, self.interval_seconds))
+    }
+
+    fn show(&self, shown: Option<Collecting>, is_whole: bool) {
+        if let Some(shown) = shown {
+            shown.end(is_whole, self.parts.clock.monotonic());
         }
     }
 
     /// The resources that are to be read: those of the source, else those of the pollster's own discovery, each once in a
     /// cycle, without those that can never be read.
-    async fn resources(&self, source: &str, assigned: &'t Assigned) -> Result<Vec<Resource>, Skipped> {
+    async fn given(&self, source: &str, assigned: &'t Assigned) -> Given {
         let assignment = &assigned.assignment;
         let group = format!("static-{source}");
         let own = assignment.resources.iter();
@@ -127,8 +154,9 @@ impl<'t> Run<'t> {
                 }
             }
         }
+        let given = |resources| Given { is_all: !has_failed, resources };
         if candidates.is_empty() {
-            return Err(if has_failed { Skipped::DiscoveryFailed } else { Skipped::NoResources });
+            return given(Err(if has_failed { Skipped::DiscoveryFailed } else { Skipped::NoResources }));
         }
         // Most pollsters are in one source and have one discovery: thousands of look-ups are spared.
         if assigned.is_shared || !has_one_origin {
@@ -137,14 +165,14 @@ impl<'t> Run<'t> {
             candidates.retain(|resource| seen.insert(resource.clone()));
         }
         if candidates.is_empty() {
-            return Err(Skipped::PolledAlready);
+            return given(Err(Skipped::PolledAlready));
         }
         let given_up = assigned.given_up.lock().unwrap_or_else(PoisonError::into_inner);
         candidates.retain(|resource| !given_up.contains(resource));
-        if candidates.is_empty() { Err(Skipped::GivenUp) } else { Ok(candidates) }
+        given(if candidates.is_empty() { Err(Skipped::GivenUp) } else { Ok(candidates) })
     }
 
-    async fn read(&self, source: &str, assigned: &Assigned, resources: &[Resource]) {
+    async fn read(&self, source: &str, assigned: &Assigned, resources: &[Resource], is_all: bool) {
         let TaskParts { metrics, clock, heartbeats, .. } = self.parts;
         let loaded = &assigned.assignment.pollster;
         let name = loaded.name.as_str();
@@ -162,7 +190,7 @@ impl<'t> Run<'t> {
             drop(readings);
             polled.unwrap_or_else(|panic| Err(PollError::Panic { message: panic_text(&*panic).to_owned() }))
         });
-        let mut taking = pin!(self.take(name, &timestamp, receiver));
+        let mut taking = pin!(self.take(name, &timestamp, receiver, self.showing(source, name)));
         // Both go on together: a pollster's requests do not wait for the pipelines, nor the other way round.
         let (polled, taken) = tokio::select! {
             biased;
@@ -184,6 +212,7 @@ impl<'t> Run<'t> {
             report.samples += taken.samples;
         }
         tracing::debug!(pollster = name, source, samples = taken.samples, seconds, "polled");
+        self.show(taken.shown, is_all && polled.is_ok());
         if let Err(error) = polled {
             self.ended_early(source, assigned, error);
         }
@@ -219,12 +248,18 @@ impl<'t> Run<'t> {
     }
 
     /// Makes samples of readings and sends them, batch by batch, until the pollster ends.
-    async fn take(&self, name: &str, timestamp: &str, mut readings: mpsc::Receiver<Reading>) -> Taken {
+    async fn take(
+        &self,
+        name: &str,
+        timestamp: &str,
+        mut readings: mpsc::Receiver<Reading>,
+        shown: Option<Collecting>,
+    ) -> Taken {
         let TaskParts { options, metrics, clock, .. } = self.parts;
         let size = options.batch_size.max(1);
         let counter = metrics.samples.with([name]);
         let mut maker = SampleMaker::new(timestamp, &options.sample_source);
-        let mut taken = Taken { samples: 0, is_stalled: false };
+        let mut taken = Taken { samples: 0, is_stalled: false, shown };
         let (mut waiting, mut batch) = (Vec::new(), Vec::new());
         loop {
             // What is there already is taken at once; it is a batch at most.
@@ -242,7 +277,7 @@ impl<'t> Run<'t> {
             self.progress.tick();
             for reading in waiting.drain(..) {
                 if batch.len() >= size {
-                    self.send(std::mem::take(&mut batch)).await;
+                    self.send(std::mem::take(&mut batch), &mut taken.shown).await;
                 }
                 counter.inc();
                 taken.samples += 1;
@@ -250,15 +285,18 @@ impl<'t> Run<'t> {
             }
         }
         if !batch.is_empty() {
-            self.send(batch).await;
+            self.send(batch, &mut taken.shown).await;
         }
         taken
     }
 
-    async fn send(&self, mut samples: Vec<Arc<Sample>>) {
+    async fn send(&self, mut samples: Vec<Arc<Sample>>, shown: &mut Option<Collecting>) {
         if let Some(names) = &self.parts.names {
             let places: Vec<usize> = (0..samples.len()).collect();
             names.fill(&mut samples, &places, &self.parts.metrics.names).await;
+        }
+        if let Some(shown) = shown {
+            shown.add(&samples);
         }
         // The pipelines may hold it up for as long as a publisher is away.
         self.progress.rest();

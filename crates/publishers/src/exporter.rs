@@ -94,7 +94,7 @@ impl ExporterPublisher {
             })?);
         }
         let pages = Pages::new(
-            Arc::clone(&self.store),
+            Arc::<SeriesStore>::clone(&self.store),
             self.clock.clone(),
             self.options.path.clone(),
             self.metrics.scrapes.clone(),

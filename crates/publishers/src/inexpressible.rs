@@ -1,9 +1,10 @@
 //! [`Inexpressible`]: a sample that has no form in a publisher's format.
 
-use model::{Sample, Value, pytext};
+use model::Sample;
 use pipeline::Refusal;
 
 use crate::post::Place;
+use crate::series;
 
 /// Why a sample cannot be sent, whatever the peer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +27,10 @@ impl Inexpressible {
 
 /// The volume as a double.
 pub(crate) fn volume_of(sample: &Sample) -> Result<f64, Inexpressible> {
-    match &sample.volume {
-        Value::Bool(truth) => Ok(f64::from(u8::from(*truth))),
-        other => pytext::float_of(other).map_err(|error| Inexpressible {
-            cause: "volume",
-            reason: format!("the volume {other:?} is no double: {error}"),
-        }),
-    }
+    series::value_of(sample).map_err(|error| Inexpressible {
+        cause: "volume",
+        reason: format!("the volume {:?} is no double: {error}", sample.volume),
+    })
 }
 
 /// The time, in microseconds since 1970.

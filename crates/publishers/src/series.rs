@@ -10,20 +10,25 @@
 //! - the type is what the meter is ([`Kind`]).
 
 mod labels;
+mod snapshot;
 mod store;
 mod text;
 
 use std::borrow::Cow;
 
+use model::pytext::{self, NumberError};
 use model::{MeterKind, Sample};
 
-pub use store::{SeriesLimits, SeriesStore, Snapshot, Updated};
+pub use snapshot::{FamilyShot, Shows, Snapshot, write_label};
+pub use store::{SeriesLimits, SeriesStore, Updated};
 pub use text::{Exposition, Format};
 
 /// What every metric's name begins with.
 const PREFIX: &str = "ceilometer_";
 /// What OpenMetrics wants a counter's name to end with.
 const TOTAL: &str = "_total";
+/// What it wants the name of an info family to end with.
+const INFO: &str = "_info";
 
 /// What a series is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +38,8 @@ pub enum Kind {
     /// A gauge; and the last change of a delta meter. (The sum of its changes would begin again with each restart, and
     /// with each time that the series has been forgotten.)
     Gauge,
+    /// Labels of something, with the value 1. No meter is one.
+    Info,
 }
 
 /// How series are named.
@@ -80,18 +87,27 @@ impl<'s> Series<'s> {
 
     /// Appends `{name="value",…}`, which both text formats have.
     pub fn write_labels(&self, out: &mut String) {
-        out.push('{');
-        for (place, (name, value)) in self.labels.iter().enumerate() {
-            if place > 0 {
-                out.push(',');
-            }
-            out.push_str(name);
-            out.push_str("=\"");
-            text::escape(value, true, out);
-            out.push('"');
-        }
-        out.push('}');
+        snapshot::write_labels(self.labels(), out);
     }
+
+    /// The same without labels that have no value, as Ceilometer's exporter prints it: it leaves them out, but for those
+    /// that only some meters have.
+    pub fn write_labels_with_values(&self, out: &mut String) {
+        let has_metadata =
+            self.labels().any(|(name, value)| name == labels::SERVER_GROUP && !value.is_empty());
+        let is_shown = |name: &str, value: &str| {
+            !value.is_empty() || (has_metadata && labels::OF_SOME_METERS.contains(&name))
+        };
+        snapshot::write_labels(self.labels().filter(|(name, value)| is_shown(name, value)), out);
+    }
+}
+
+/// The volume of a sample as a double, as Python's `float` makes one of it.
+///
+/// # Errors
+/// Where Python raises: nothing, a list, a text that is no number.
+pub fn value_of(sample: &Sample) -> Result<f64, NumberError> {
+    pytext::float_of(&sample.volume)
 }
 
 /// A value of a series.

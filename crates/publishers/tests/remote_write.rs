@@ -139,7 +139,7 @@ async fn prometheus_has_every_sample_with_its_labels() {
                  resource={hostile} type=odd-name é unit=B user=u NaN"),
         "__name__=ceilometer___name___x _name__=r counter=__name__.x project=p publisher=ceilometer resource=r type=x \
          unit=B user=u -Inf".to_owned(),
-        "_1UP=r __name__=ceilometer_1UP_x counter=1UP.x project=p publisher=ceilometer resource=r server_group=none \
+        "_UP=r __name__=ceilometer_1UP_x counter=1UP.x project=p publisher=ceilometer resource=r server_group=none \
          type=x unit=B user=u vm_instance=7 1".to_owned(),
         "__name__=ceilometer_big big=r counter=big project=p publisher=ceilometer resource=r type=big unit=B user=u \
          1.2345678901234568e+29".to_owned(),

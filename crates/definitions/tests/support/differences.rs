@@ -88,7 +88,8 @@ impl Judge {
                     "publishers",
                     "day",
                     "compute",
-                    "instances"
+                    "instances",
+                    "exporter"
                 ]
                 .contains(suite)),
                 "line {line}"

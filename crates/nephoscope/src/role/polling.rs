@@ -19,11 +19,13 @@ use pipeline::{
 use polling::config::PollingConfig;
 use polling::{
     Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Plan, PollingMetrics,
-    Sending, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
+    Sending, ShownOnly, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
 };
 use pollsters::Registry;
+use publishers::exporter::server::Tls;
 use tokio::sync::watch;
 
+use super::exporter::Shown;
 use super::notification::limits;
 use super::{Buffers, House, publishing};
 use crate::check::{describe_fatal, with_sources};
@@ -42,6 +44,7 @@ pub(crate) struct Polling {
     heartbeat_directory: Option<PathBuf>,
     jitter: Duration,
     bus: Option<Bus>,
+    shown: Option<Shown>,
 }
 
 /// The way to the message bus: a pipeline of one publisher.
@@ -60,6 +63,8 @@ pub(crate) struct PollingRunning {
     registry: Arc<Registry>,
     parts: Arc<TaskParts>,
     deliveries: Deliveries,
+    /// The certificate of the addresses that Prometheus scrapes.
+    tls: Option<Tls>,
     /// The buffers' directory is this process's for as long as the role lives.
     _buffers: Option<Buffers>,
 }
@@ -94,7 +99,19 @@ impl Polling {
                 .map(PathBuf::from),
             jitter: settings_polling::jitter(config),
             bus,
+            shown: Shown::new(config, metrics)?,
         })
+    }
+
+    /// Listens for Prometheus, if it may scrape.
+    ///
+    /// # Errors
+    /// The text names the address that cannot be listened on.
+    pub(crate) fn listening(mut self) -> Result<Self, String> {
+        if let Some(shown) = &mut self.shown {
+            shown.listen()?;
+        }
+        Ok(self)
     }
 
     /// Lets samples for the message bus wait on disk.
@@ -115,13 +132,17 @@ impl Polling {
     /// # Errors
     /// When there cannot be a heartbeat socket.
     pub(crate) fn start(self, house: &House, pipelines: Option<Pipelines>) -> anyhow::Result<PollingRunning> {
-        let Self { files, options, metrics, names, heartbeat_directory, jitter, bus } = self;
+        let Self { files, options, metrics, names, heartbeat_directory, jitter, bus, shown } = self;
         let clock = Clock::machine();
         let heartbeats = Heartbeats::default();
         if let Some(directory) = &heartbeat_directory {
             let names: Vec<String> =
                 files.namespaces.iter().map(|namespace| namespace.name.to_owned()).collect();
             serve_heartbeats(house, &heartbeats, directory, &names)?;
+        }
+        let (exporter, tls) = shown.map(|shown| shown.serve(house, &clock)).transpose()?.unzip();
+        if let Some(exporter) = &exporter {
+            exporter.keep(&files.plan);
         }
         let deliveries = Deliveries::new(&metrics);
         let (output, buffers): (Arc<dyn Output>, _) = match (bus, pipelines) {
@@ -130,6 +151,12 @@ impl Polling {
                 (Arc::new(ToRouter::new(router, deliveries.clone())), buffers)
             }
             (None, Some(agents)) => (Arc::new(ToPipelines { agents, deliveries: deliveries.clone() }), None),
+            (None, None) if exporter.is_some() => {
+                tracing::info!(
+                    "[polling] enable_notifications is off: samples are shown to Prometheus alone"
+                );
+                (Arc::new(ShownOnly), None)
+            }
             (None, None) => {
                 tracing::warn!(
                     "[polling] enable_notifications is off: samples are made, counted and dropped"
@@ -140,6 +167,7 @@ impl Polling {
         let parts = Arc::new(TaskParts {
             options,
             output,
+            exporter,
             names,
             partition: Arc::new(Alone),
             heartbeats,
@@ -157,7 +185,8 @@ impl Polling {
         };
         let tasks = Task::all(files.plan, &files.registry, &parts);
         let agent = Agent::start(tasks, agent_parts);
-        Ok(PollingRunning { agent, registry: files.registry, parts, deliveries, _buffers: buffers })
+        let (registry, tls) = (files.registry, tls.flatten());
+        Ok(PollingRunning { agent, registry, parts, deliveries, tls, _buffers: buffers })
     }
 }
 
@@ -200,8 +229,27 @@ impl PollingRunning {
         Ok((plan, problems))
     }
 
+    /// The certificate for Prometheus, read again; nothing is changed yet. Files that are gone, or half written, are an
+    /// error.
+    ///
+    /// # Errors
+    /// The text names option and file.
+    pub(crate) fn prepare_tls(&self, config: &Config) -> Result<Option<Tls>, String> {
+        if self.tls.is_none() { Ok(None) } else { settings::exporter::tls(config) }
+    }
+
+    /// Goes on with another certificate.
+    pub(crate) fn take_tls(&self, newer: Option<&Tls>) {
+        if let (Some(tls), Some(newer)) = (&self.tls, newer) {
+            tls.replace(newer);
+        }
+    }
+
     /// Goes on with another plan.
     pub(crate) fn take(&mut self, plan: Plan) {
+        if let Some(exporter) = &self.parts.exporter {
+            exporter.keep(&plan);
+        }
         self.agent.take(Task::all(plan, &self.registry, &self.parts));
     }
 

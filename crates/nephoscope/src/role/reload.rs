@@ -1,4 +1,4 @@
-//! SIGHUP: the log file is opened anew, and changed definitions and pipelines are taken, or everything stays as it is.
+//! SIGHUP: the log file is opened anew, and changed definitions, pipelines and certificates are taken, or everything stays as it is.
 
 use observability::logs::LogHandle;
 use observability::metrics::Metrics;
@@ -41,6 +41,8 @@ const TAKEN: &[(&str, &str)] = &[
     ("meter", "*"),
     ("notification", "ack_on_event_error"),
     ("polling", "cfg_file"),
+    ("polling", "prometheus_tls_certfile"),
+    ("polling", "prometheus_tls_keyfile"),
 ];
 
 /// Takes changed configuration into a running process.
@@ -104,10 +106,12 @@ impl<'r> Reloader<'r> {
             }
             _ => None,
         };
+        let tls = running.polling.as_ref().map(|polling| polling.prepare_tls(&config)).transpose()?.flatten();
         if let (Some(running), Some(definitions)) = (&running.notification, definitions) {
             running.reload(house, &config, definitions).map_err(|error| with_sources(&error))?;
         }
         if let (Some(running), Some(plan)) = (&mut running.polling, plan) {
+            running.take_tls(tls.as_ref());
             running.take(plan);
         }
         self.logs.set_levels(debug, levels).map_err(|error| with_sources(&error))?;

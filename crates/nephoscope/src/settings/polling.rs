@@ -189,11 +189,13 @@ fn unsupported(config: &Config) -> Vec<Problem> {
             hint: Some(hint.into()),
         });
     };
-    if config.get(&options::ENABLE_PROMETHEUS_EXPORTER) {
+    if config.get(&options::ENABLE_PROMETHEUS_EXPORTER)
+        && config.get(&options::PROMETHEUS_LISTEN_ADDRESSES).is_empty()
+    {
         warn(
-            "[polling] enable_prometheus_exporter",
-            "this version has no exporter in the polling agent",
-            "samples go to the message bus; a pipeline can bring them to Prometheus",
+            "[polling] prometheus_listen_addresses",
+            "there is no address on which Prometheus could scrape",
+            "write one, for example 127.0.0.1:9101, or switch enable_prometheus_exporter off",
         );
     }
     if config.get(&oslo_config::options::coordination::BACKEND_URL).is_some_and(|url| !url.is_empty()) {

@@ -131,6 +131,21 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
             &["polling", "--polling-namespaces", "central"],
             "[publisher_notifier] telemetry_driver = log cannot be used",
         ),
+        (
+            "[polling]\nenable_prometheus_exporter = true\nprometheus_listen_addresses = 127.0.0.1:0,[::1],127.0.0.1:0\n",
+            Some("sources: []"),
+            &["polling", "--polling-namespaces", "central"],
+            "[polling] prometheus_listen_addresses: \"[::1]\" is not host:port: there is no port; write 127.0.0.1:9101, \
+             [::1]:9101 or a name of this machine with a port\n[polling] prometheus_listen_addresses: 127.0.0.1:0 stands \
+             there twice",
+        ),
+        (
+            "[polling]\nenable_prometheus_exporter = true\nprometheus_listen_addresses = 127.0.0.1:0\n\
+             prometheus_tls_enable = true\nprometheus_tls_certfile = /no/such.pem\nprometheus_tls_keyfile = k\n",
+            Some("sources: []"),
+            &["polling", "--polling-namespaces", "central"],
+            "[polling] prometheus_tls_certfile, prometheus_tls_keyfile: cannot read",
+        ),
     ] {
         let directory = configured(&glance, more);
         let path = directory.path().join("polling.yaml");
@@ -158,15 +173,38 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
         run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
     assert_eq!(status, Some(0), "{stdout}");
     assert!(stdout.contains("polling.yaml\n0 errors, 0 warnings"), "{stdout}");
-    // A setting that has no effect yet, and what is selected and not there, are warnings.
-    let directory = configured(&glance, "[polling]\nenable_prometheus_exporter = true\n");
+    // A setting that has no effect, and what is selected and not there, are warnings.
+    let directory =
+        configured(&glance, "[polling]\nenable_prometheus_exporter = true\nprometheus_listen_addresses =\n");
     let polling = "sources: [{name: all, interval: 300, meters: ['*']}]\n";
     fs::write(directory.path().join("polling.yaml"), polling).unwrap();
     let check = ["check", "--role", "polling", "--polling-namespaces", "central"];
     let (status, stdout, _) = run(directory.path(), &check);
     assert_eq!(status, Some(0), "{stdout}");
     assert!(
-        stdout.contains("no exporter in the polling agent") && stdout.contains("and 26 more"),
+        stdout.contains("no address on which Prometheus could scrape") && stdout.contains("and 26 more"),
         "{stdout}"
     );
+}
+
+#[test]
+fn an_address_for_prometheus_that_is_taken_ends_the_start() {
+    let glance = FakeGlance::start(1);
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let directory = configured(
+        &glance,
+        &format!(
+            "[polling]\nenable_prometheus_exporter = true\nenable_notifications = false\n\
+             prometheus_listen_addresses = {address}\n"
+        ),
+    );
+    let arguments = ["polling", "--polling-namespaces", "central"];
+    let (status, _, stderr) = run(directory.path(), &arguments);
+    assert_eq!(status, Some(78), "{stderr}");
+    let words =
+        format!("[polling] prometheus_listen_addresses: cannot listen on {address}: the port is taken");
+    assert!(stderr.contains(&words), "{stderr}");
+    let (status, stdout, _) = run(directory.path(), &[&["check", "--role"][..], &arguments].concat());
+    assert_eq!(status, Some(0), "{stdout}");
 }

@@ -18,6 +18,12 @@ options! { "nephoscope";
     /// The first cycle of each polling task waits for a random time of up to so many seconds, so that agents which start
     /// together do not ask the cloud's services together.
     POLLING_START_JITTER: Int = integer("polling_start_jitter", 0).min(0);
+    /// How the polling agent's exporter for Prometheus (`[polling] enable_prometheus_exporter`) names and labels samples:
+    /// `compatible` as upstream's does, `modern` with counters, base units and one series that describes each resource.
+    EXPORTER_MODE: Str = text("exporter_mode", "compatible").choices(&["compatible", "modern"]);
+    /// Series that the polling agent's exporter shows at most, about 1 KiB of memory each. Samples of further ones are not
+    /// shown, and counted.
+    EXPORTER_MAX_SERIES: Int = integer("exporter_max_series", 1_000_000).min(1);
     /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Bytes on disk of dead letters at most: messages that cannot be processed, kept under `state_dir` until they are

@@ -6,7 +6,6 @@ use crate::option::{boolean, integer, list, multi, nullable_text, text};
 const COORDINATION: &str = "the coordination of polling agents";
 const CENTRAL: &str = "the pollsters of Swift";
 const DYNAMIC: &str = "dynamic pollsters";
-const EXPORTER: &str = "the Prometheus exporter of the polling agent";
 
 options! { "polling";
     /// File that says what is polled how often.
@@ -23,18 +22,18 @@ options! { "polling";
     IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]);
     /// Whether samples are sent to the message bus.
     ENABLE_NOTIFICATIONS: Bool = boolean("enable_notifications", true);
-    /// Whether samples are offered to Prometheus.
-    ENABLE_PROMETHEUS_EXPORTER: Bool = boolean("enable_prometheus_exporter", false).later(EXPORTER);
-    /// Addresses, `host:port`, on which samples are offered to Prometheus.
-    PROMETHEUS_LISTEN_ADDRESSES: List = list("prometheus_listen_addresses", &["127.0.0.1:9101"]).later(EXPORTER);
+    /// Whether samples are offered to Prometheus, beside the message bus or, without `enable_notifications`, alone.
+    ENABLE_PROMETHEUS_EXPORTER: Bool = boolean("enable_prometheus_exporter", false);
+    /// Addresses, `host:port` (an IPv6 address in brackets), on which samples are offered to Prometheus.
+    PROMETHEUS_LISTEN_ADDRESSES: List = list("prometheus_listen_addresses", &["127.0.0.1:9101"]);
     /// Whether disabled projects are left out of discovery.
     IGNORE_DISABLED_PROJECTS: Bool = boolean("ignore_disabled_projects", false).later(CENTRAL);
     /// Whether Prometheus is served over TLS.
-    PROMETHEUS_TLS_ENABLE: Bool = boolean("prometheus_tls_enable", false).later(EXPORTER);
-    /// Certificate chain, PEM, for `prometheus_tls_enable`.
-    PROMETHEUS_TLS_CERTFILE: OptStr = nullable_text("prometheus_tls_certfile").later(EXPORTER);
+    PROMETHEUS_TLS_ENABLE: Bool = boolean("prometheus_tls_enable", false);
+    /// Certificate chain, PEM, for `prometheus_tls_enable`. Read again on SIGHUP, as is the key.
+    PROMETHEUS_TLS_CERTFILE: OptStr = nullable_text("prometheus_tls_certfile");
     /// Private key, PEM, for `prometheus_tls_enable`.
-    PROMETHEUS_TLS_KEYFILE: OptStr = nullable_text("prometheus_tls_keyfile").later(EXPORTER);
+    PROMETHEUS_TLS_KEYFILE: OptStr = nullable_text("prometheus_tls_keyfile");
     /// Pollsters of one source that run at the same time; 0 means all of them.
     THREADS_TO_PROCESS_POLLSTERS: Int = integer("threads_to_process_pollsters", 1).min(0);
 }

@@ -87,6 +87,8 @@ async fn a_task_runs_at_once_and_then_at_its_interval_whatever_the_wall_clock_do
     assert!(!at.health.ready().passed, "nothing is scheduled yet");
     at.asleep(1).await;
     assert!(at.health.ready().passed);
+    // What takes the readings sleeps, too, until the pollster has ended.
+    eventually("a cycle", || at.running.counts("cycles_total{interval=\"10\"}", "1")).await;
     assert_eq!(at.polls(), ["a 00:00"]);
     at.pass(25, 1).await;
     assert_eq!(at.polls(), ["a 00:10", "a 00:20"]);

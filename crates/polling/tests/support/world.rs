@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use definitions::Source;
 use model::{MeterKind, Value};
 use nephoscope_polling::config::PollingConfig;
 use nephoscope_polling::{
-    Alone, Collected, Heartbeats, Output, Partition, Plan, PollingMetrics, Task, TaskOptions, TaskParts,
+    Alone, Collected, Exporter, Heartbeats, Output, Partition, Plan, PollingMetrics, Task, TaskOptions,
+    TaskParts,
 };
 use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
@@ -40,6 +41,10 @@ pub(crate) struct Script {
     pub(crate) hangs: bool,
     /// Takes so long on the test's clock for each run.
     pub(crate) takes: Duration,
+    /// Takes so long for each resource, on the machine's clock.
+    pub(crate) pause: Duration,
+    /// Its volumes are the number of the run.
+    pub(crate) counts_runs: bool,
     pub(crate) volume: Option<Value>,
 }
 
@@ -49,6 +54,7 @@ struct Scripted {
     script: Script,
     clock: Clock,
     state: Arc<State>,
+    runs: AtomicI64,
 }
 
 /// What happened.
@@ -97,13 +103,21 @@ impl Scripted {
             let reason = "scripted".to_owned();
             return Err(PollError::Permanent { resources: resources.cloned().collect(), reason });
         }
+        let run = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
         for (number, resource) in resources.iter().enumerate() {
             if script.fails_after == Some(number) {
                 return Err(PollError::Failed { cause: "scripted", message: "scripted".into() });
             }
             assert!(script.panics_after != Some(number), "scripted panic");
+            if !script.pause.is_zero() {
+                tokio::time::sleep(script.pause).await;
+            }
             for _ in 0..script.samples.max(1) {
-                let volume = script.volume.clone().unwrap_or(Value::Int(1));
+                let volume = if script.counts_runs {
+                    Value::Int(run)
+                } else {
+                    script.volume.clone().unwrap_or(Value::Int(1))
+                };
                 let meter = Meter { name: "", kind: MeterKind::Gauge, unit: "u" };
                 let reading = Reading::new(&meter, resource.id(), volume);
                 readings.give(Reading { name: self.name.as_str().into(), ..reading }).await?;
@@ -153,6 +167,7 @@ pub(crate) struct World {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) options: TaskOptions,
     pub(crate) output: Option<Arc<dyn Output>>,
+    pub(crate) exporter: Option<Arc<Exporter>>,
     pub(crate) partition: Option<Arc<dyn Partition>>,
     pub(crate) stop: CancellationToken,
 }
@@ -172,6 +187,7 @@ impl World {
             heartbeats: Heartbeats::default(),
             options: TaskOptions { batch_size: 50, threads: 1, sample_source: "test".into() },
             output: None,
+            exporter: None,
             partition: None,
             stop: CancellationToken::new(),
         }
@@ -186,6 +202,7 @@ impl World {
                 script,
                 clock: self.clock.clone(),
                 state: Arc::clone(&self.state),
+                runs: AtomicI64::new(0),
             }),
         };
         assert!(self.registry.add(name, Ok(loaded)));
@@ -208,6 +225,7 @@ impl World {
         let parts = Arc::new(TaskParts {
             options: self.options.clone(),
             output: self.output.clone().unwrap_or_else(|| Arc::<Collected>::clone(&self.collected)),
+            exporter: self.exporter.clone(),
             names: None,
             partition: self.partition.clone().unwrap_or_else(|| Arc::new(Alone)),
             heartbeats: self.heartbeats.clone(),

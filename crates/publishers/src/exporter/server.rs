@@ -1,19 +1,19 @@
 //! [`ExpositionServer`]: serves the series of a store to scrapers, in both text formats.
 //!
 //! A scraper chooses the format by `Accept`, compression by `Accept-Encoding: gzip`, and with `name[]=…` in the query, any
-//! number of times, single metrics; as with Python's `prometheus_client`. Numbers of connections, sizes of headers and times
+//! number of times, single metrics; as with Python's `prometheus_client`, but that names are never UTF-8 in quotes. Numbers of connections, sizes of headers and times
 //! are bounded. An answer is made while it is read, from a snapshot, so that a slow scraper holds little memory and nobody up.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
@@ -21,14 +21,17 @@ use flate2::write::GzEncoder;
 use futures_util::stream;
 use nephoscope_http::{ServerTlsOptions, TlsError, tls};
 use observability::clock::Clock;
-use observability::http_server::{BindError, Handshake, HttpServer, Plain, ServerLimits, wants_openmetrics};
+use observability::http_server::{BindError, Handshake, HttpServer, Plain, ServerLimits};
 use observability::metrics::Counter;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::series::{Exposition, Format, SeriesStore};
+use crate::series::{Exposition, Format, Shows};
+
+/// The first version of both formats in which names may be UTF-8, and the one that we write.
+const VERSION_1: u32 = 1;
 
 /// A bound address that is not served yet.
 #[derive(Debug)]
@@ -38,9 +41,9 @@ pub struct ExpositionServer {
     limits: ServerLimits,
 }
 
-/// A certificate with its key, read and ready.
+/// A certificate with its key, read and ready. Clones share it.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls(Arc<RwLock<TlsAcceptor>>);
 
 /// What is served: cheap to clone, for several addresses.
 #[derive(Debug, Clone)]
@@ -48,7 +51,7 @@ pub struct Pages(Arc<Shown>);
 
 #[derive(Debug)]
 struct Shown {
-    store: Arc<SeriesStore>,
+    series: Arc<dyn Shows>,
     clock: Clock,
     path: Option<String>,
     scrapes: Counter,
@@ -57,7 +60,18 @@ struct Shown {
 impl Tls {
     /// Reads the files.
     pub fn new(options: &ServerTlsOptions) -> Result<Self, TlsError> {
-        Ok(Self(TlsAcceptor::from(Arc::new(tls::server_tls(options)?))))
+        let acceptor = TlsAcceptor::from(Arc::new(tls::server_tls(options)?));
+        Ok(Self(Arc::new(RwLock::new(acceptor))))
+    }
+
+    /// Goes on with what `other` has read, here and in all clones. Connections that there are keep what they have.
+    pub fn replace(&self, other: &Self) {
+        let acceptor = other.acceptor();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -71,14 +85,14 @@ impl Handshake for Tls {
     type Stream = TlsStream<TcpStream>;
 
     async fn shake(&self, stream: TcpStream) -> io::Result<Self::Stream> {
-        self.0.accept(stream).await
+        self.acceptor().accept(stream).await
     }
 }
 
 impl Pages {
-    /// The series of `store`, at `path` alone or, without one, at any. Answers are counted in `scrapes`.
-    pub fn new(store: Arc<SeriesStore>, clock: Clock, path: Option<String>, scrapes: Counter) -> Self {
-        Self(Arc::new(Shown { store, clock, path, scrapes }))
+    /// These series, at `path` alone or, without one, at any. Answers are counted in `scrapes`.
+    pub fn new(series: Arc<dyn Shows>, clock: Clock, path: Option<String>, scrapes: Counter) -> Self {
+        Self(Arc::new(Shown { series, clock, path, scrapes }))
     }
 }
 
@@ -90,6 +104,11 @@ impl ExpositionServer {
         limits: ServerLimits,
     ) -> Result<Self, BindError> {
         Ok(Self { server: HttpServer::bind(address).await?, tls, limits })
+    }
+
+    /// Takes a listener that was bound before. Must run inside a tokio runtime.
+    pub fn adopt(listener: TcpListener, tls: Option<Tls>, limits: ServerLimits) -> Result<Self, BindError> {
+        Ok(Self { server: HttpServer::adopt(listener)?, tls, limits })
     }
 
     /// The address that was bound, with its real port.
@@ -109,7 +128,7 @@ impl ExpositionServer {
 }
 
 async fn page(State(pages): State<Pages>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    let Shown { store, clock, path, scrapes } = &*pages.0;
+    let Shown { series, clock, path, scrapes } = &*pages.0;
     if !matches!(method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], "only GET\n").into_response();
     }
@@ -121,13 +140,13 @@ async fn page(State(pages): State<Pages>, method: Method, uri: Uri, headers: Hea
         None if uri.path() == "/favicon.ico" => return StatusCode::OK.into_response(),
         _ => {}
     }
-    let format = if wants_openmetrics(&headers) { Format::OpenMetrics } else { Format::Classic };
+    let (format, content_type) = negotiated(&headers);
     let names = wanted_names(uri.query().unwrap_or_default());
-    let snapshot = store
-        .snapshot(clock.monotonic(), |name| names.is_empty() || names.iter().any(|wanted| wanted == name));
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let snapshot = series.snapshot(clock.monotonic(), &wanted);
     scrapes.inc();
     let exposition = Exposition::new(snapshot, format);
-    let head = [(CONTENT_TYPE, format.content_type()), (VARY, "accept, accept-encoding")];
+    let head = [(CONTENT_TYPE, content_type), (VARY, "accept, accept-encoding")];
     if takes_gzip(&headers) {
         return (head, [(CONTENT_ENCODING, "gzip")], body(Gzip::new(exposition))).into_response();
     }
@@ -136,6 +155,45 @@ async fn page(State(pages): State<Pages>, method: Method, uri: Uri, headers: Hea
 
 fn body(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Body {
     Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+}
+
+/// The format that a scraper takes, and its media type: the first of those named that we write, else the classic one.
+fn negotiated(headers: &HeaderMap) -> (Format, &'static str) {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for range in values.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let (mut version, mut is_refused) = (None, false);
+        for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+            match key.trim() {
+                "version" => version = Some(value.trim().trim_matches('"')),
+                "q" => is_refused = value.trim().parse() == Ok(0.0_f32),
+                _ => {}
+            }
+        }
+        let is_new = version.map(|version| {
+            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+            major.is_some_and(|major| major >= VERSION_1)
+        });
+        if is_refused {
+            continue;
+        }
+        if name.eq_ignore_ascii_case("application/openmetrics-text") {
+            match is_new {
+                None => return (Format::OpenMetrics, Format::OpenMetrics.content_type()),
+                Some(true) => {
+                    let kind =
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+                    return (Format::OpenMetrics, kind);
+                }
+                Some(false) => {}
+            }
+        } else if name.eq_ignore_ascii_case("text/plain") && is_new == Some(true) {
+            let kind = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores";
+            return (Format::Classic, kind);
+        }
+    }
+    (Format::Classic, Format::Classic.content_type())
 }
 
 /// The values of `name[]` in a query.
@@ -200,6 +258,40 @@ mod tests {
         {
             assert_eq!(wanted_names(query), names, "{query}");
         }
+    }
+
+    #[test]
+    fn a_scraper_gets_the_first_format_that_it_names_and_we_write() {
+        const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+        const PLAIN_1: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores";
+        const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        const OPEN_1: &str =
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+        for (accept, expected) in [
+            ("", PLAIN),
+            ("*/*", PLAIN),
+            ("text/html, text/plain;version=0.0.4;q=0.5", PLAIN),
+            ("application/openmetrics-text", OPEN),
+            ("application/openmetrics-text;version=0.0.1", PLAIN),
+            (
+                "application/openmetrics-text; version=0.0.1, application/openmetrics-text; version=1.0.0",
+                OPEN_1,
+            ),
+            ("text/plain;version=1.0.0, application/openmetrics-text", PLAIN_1),
+            ("application/openmetrics-text;version=1.0.0;q=0, text/plain", PLAIN),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3",
+                OPEN_1,
+            ),
+            ("text/plain;version=1.0.0;escaping=allow-utf-8", PLAIN_1),
+            ("application/openmetrics-text;version=x", PLAIN),
+        ] {
+            let headers = [(ACCEPT, accept.parse().unwrap())].into_iter().collect();
+            let (format, content_type) = negotiated(&headers);
+            assert_eq!(content_type, expected, "{accept}");
+            assert_eq!(format == Format::OpenMetrics, content_type.starts_with("application"), "{accept}");
+        }
+        assert_eq!(negotiated(&HeaderMap::new()).1, PLAIN);
     }
 
     #[test]

@@ -6,6 +6,10 @@ use model::{Sample, Value, pytext};
 
 /// Names of labels that begin like this are Prometheus's own.
 const RESERVED: &str = "__";
+/// The label that every sample with metadata has a value of.
+pub(super) const SERVER_GROUP: &str = "server_group";
+/// Labels that only the meters of load balancers and of Cinder's services have.
+pub(super) const OF_SOME_METERS: [&str; 4] = ["availability_zone", "binary", "status", "zone"];
 
 /// All labels, sorted by name. The names depend on the meter alone.
 ///
@@ -42,7 +46,7 @@ pub(super) fn of(sample: &Sample) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     add("resource", text(Some(&sample.resource_id)));
     add("resource_name", resource_name(of_metadata("display_name"), of_metadata("name")));
     add(
-        "server_group",
+        SERVER_GROUP,
         match metadata {
             None => Cow::Borrowed(""),
             Some(map) => match text(map.get("user_metadata").and_then(|user| user.get("server_group"))) {
@@ -103,13 +107,12 @@ fn label_name(part: &str) -> Cow<'_, str> {
     if !part.is_empty() && !part.starts_with(RESERVED) && part.bytes().enumerate().all(fits) {
         return Cow::Borrowed(part);
     }
-    let mut name = String::with_capacity(part.len() + 1);
-    if part.starts_with(|first: char| first.is_ascii_digit()) {
-        name.push('_');
-    }
-    name.extend(
-        part.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }),
-    );
+    // As `prometheus_client` does it.
+    let fitting = |(place, character): (usize, char)| {
+        let fits = character.is_ascii_alphabetic() || (place > 0 && character.is_ascii_digit());
+        if fits { character } else { '_' }
+    };
+    let name: String = part.chars().enumerate().map(fitting).collect();
     let own = name.trim_start_matches('_');
     if name.starts_with(RESERVED) || own.is_empty() {
         Cow::Owned(format!("_{own}"))
@@ -210,7 +213,7 @@ mod tests {
     fn the_label_of_the_meters_first_part() {
         for (name, label) in [
             ("a-b.c", "a_b=r"),
-            ("1x.y", "_1x=r"),
+            ("1x.y", "_x=r"),
             ("__name__.y", "_name__=r"),
             ("é😀.y", "_=r"),
             (".y", "_=r"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use observability::clock::MonotonicTime;
 
+use super::snapshot::{FamilyShot, Shows, Snapshot};
 use super::{Kind, Point};
 
 /// Bytes of names and labels that a store holds for each series of its limit, all taken together.
@@ -37,8 +38,8 @@ struct Inner {
 /// The series of one name, by the text of their labels.
 #[derive(Debug)]
 struct Family {
-    /// The meter of the first sample.
-    meter: Arc<str>,
+    /// It names the meter of the first sample.
+    help: Arc<str>,
     series: BTreeMap<Arc<str>, Last>,
 }
 
@@ -57,22 +58,6 @@ pub struct Updated {
     pub no_room: u64,
     /// Points that were measured before the value that their series has.
     pub outdated: u64,
-}
-
-/// All series at one moment.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Snapshot {
-    pub(super) families: Vec<FamilyShot>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct FamilyShot {
-    pub(super) name: Arc<str>,
-    pub(super) meter: Arc<str>,
-    /// What all its series are; `None` when they differ.
-    pub(super) kind: Option<Kind>,
-    /// Labels as text, and the value.
-    pub(super) series: Vec<(Arc<str>, f64)>,
 }
 
 impl SeriesStore {
@@ -117,7 +102,8 @@ impl SeriesStore {
             inner.bytes += labels.len();
             if !inner.families.contains_key(series.name.as_str()) {
                 inner.bytes += 2 * series.name.len();
-                let family = Family { meter: series.meter.into(), series: BTreeMap::new() };
+                let help = format!("Meter {}", series.meter).into();
+                let family = Family { help, series: BTreeMap::new() };
                 inner.families.insert(series.name.as_str().into(), family);
             }
             if let Some(family) = inner.families.get_mut(series.name.as_str()) {
@@ -137,8 +123,9 @@ impl SeriesStore {
             let first = kinds.next();
             FamilyShot {
                 name: Arc::clone(name),
-                meter: Arc::clone(&family.meter),
+                help: Arc::clone(&family.help),
                 kind: first.filter(|first| kinds.all(|kind| kind == *first)),
+                unit: None,
                 series: family.series.iter().map(|(labels, last)| (Arc::clone(labels), last.value)).collect(),
             }
         });
@@ -162,6 +149,12 @@ impl SeriesStore {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shows for SeriesStore {
+    fn snapshot(&self, now: MonotonicTime, wanted: &dyn Fn(&str) -> bool) -> Snapshot {
+        Self::snapshot(self, now, wanted)
     }
 }
 
@@ -205,7 +198,8 @@ mod tests {
         let families = store.snapshot(now, |_| true).families.into_iter();
         families
             .flat_map(|family| {
-                family.series.into_iter().map(move |(_, value)| (family.name.to_string(), value))
+                let series: Vec<_> = family.series.iter().map(|(_, value)| *value).collect();
+                series.into_iter().map(move |value| (family.name.to_string(), value))
             })
             .collect()
     }

@@ -1,13 +1,14 @@
 //! [`Exposition`]: the text of a scrape, in the classic format and in OpenMetrics.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use model::pytext;
 use model::pytext::Specials;
 
-use super::store::{FamilyShot, Snapshot};
-use super::{Kind, TOTAL};
+use super::snapshot::{FamilyShot, Snapshot};
+use super::{INFO, Kind, TOTAL};
 
 /// About how large a piece of text is, in bytes.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -36,7 +37,8 @@ impl Format {
 ///
 /// In OpenMetrics a counter's name ends with `_total`, and its values are numbers from zero on. A family that does not keep
 /// to that is of unknown type there, rather than to have another name in one format than in the other. So is, in both
-/// formats, a family whose series are not all of one kind.
+/// formats, a family whose series are not all of one kind. An info family, whose name ends with `_info`, is a gauge in the
+/// classic format, which does not know any better.
 #[derive(Debug)]
 pub struct Exposition {
     families: std::vec::IntoIter<FamilyShot>,
@@ -58,12 +60,16 @@ impl Exposition {
     /// The family's name and type as they are declared.
     fn declared<'f>(&self, family: &'f FamilyShot) -> (&'f str, &'static str) {
         match (self.format, family.kind) {
-            (_, Some(Kind::Gauge)) => (&*family.name, "gauge"),
+            (_, Some(Kind::Gauge)) | (Format::Classic, Some(Kind::Info)) => (&*family.name, "gauge"),
             (Format::Classic, Some(Kind::Counter)) => (&*family.name, "counter"),
             (Format::Classic, None) => (&*family.name, "untyped"),
             (Format::OpenMetrics, None) => (&*family.name, "unknown"),
             (Format::OpenMetrics, Some(Kind::Counter)) => match family.name.strip_suffix(TOTAL) {
                 Some(base) if self.may_count(base, family) => (base, "counter"),
+                _ => (&*family.name, "unknown"),
+            },
+            (Format::OpenMetrics, Some(Kind::Info)) => match family.name.strip_suffix(INFO) {
+                Some(base) if !self.names.contains(base) => (base, "info"),
                 _ => (&*family.name, "unknown"),
             },
         }
@@ -83,10 +89,17 @@ impl Exposition {
         let (name, kind) = self.declared(family);
         out.push_str("# HELP ");
         out.push_str(name);
-        out.push_str(" Meter ");
-        escape(&family.meter, self.format == Format::OpenMetrics, out);
+        out.push(' ');
+        escape(&family.help, self.format == Format::OpenMetrics, out);
         for part in ["\n# TYPE ", name, " ", kind, "\n"] {
             out.push_str(part);
+        }
+        let is_named = |unit: &str| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_'));
+        // The classic format has no units, and OpenMetrics wants the name to end with it.
+        if let Some(unit) = family.unit.filter(|unit| self.format == Format::OpenMetrics && is_named(unit)) {
+            for part in ["# UNIT ", name, " ", unit, "\n"] {
+                out.push_str(part);
+            }
         }
     }
 }
@@ -142,12 +155,22 @@ pub(super) fn escape(text: &str, quotes: bool, out: &mut String) {
     out.push_str(rest);
 }
 
-/// Appends a value: the shortest digits that read back the same.
+/// Appends a value: the shortest digits that read back the same, in the form that Python's `prometheus_client` gives them
+/// (from a million on with an exponent, as Go does).
 fn write_value(value: f64, out: &mut String) {
     if value.is_finite() {
         let mut digits = Vec::with_capacity(24);
         pytext::write_float(value, Specials::Repr, &mut digits);
+        let start = out.len();
         out.extend(digits.into_iter().map(char::from));
+        let point = out.get(start..).and_then(|digits| digits.find('.'));
+        if let Some(point) = point.filter(|point| value > 0.0 && *point > 6) {
+            out.remove(start + point);
+            out.insert(start + 1, '.');
+            out.truncate(out.trim_end_matches(['0', '.']).len().max(start + 1));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "e+{:02}", point - 1);
+        }
     } else {
         out.push_str(if value.is_nan() {
             "NaN"
@@ -166,7 +189,13 @@ mod tests {
     fn family(name: &str, kind: Option<Kind>, values: &[f64]) -> FamilyShot {
         let series =
             values.iter().enumerate().map(|(place, value)| (format!("{{a=\"{place}\"}}").into(), *value));
-        FamilyShot { name: name.into(), meter: "a \"b\\\n".into(), kind, series: series.collect() }
+        FamilyShot {
+            name: name.into(),
+            help: "Meter a \"b\\\n".into(),
+            kind,
+            unit: None,
+            series: series.collect(),
+        }
     }
 
     fn printed(families: Vec<FamilyShot>, format: Format) -> String {
@@ -215,6 +244,46 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_something_are_information_and_units_are_declared_where_names_end_with_them() {
+        let of = |name: &str, kind, unit| FamilyShot { unit, ..family(name, Some(kind), &[1.0]) };
+        let families = || {
+            vec![
+                of("r_info", Kind::Info, None),
+                of("s_seconds_total", Kind::Counter, Some("seconds")),
+                of("u_bytes", Kind::Gauge, Some("bytes")),
+                of("v_bytes_delta", Kind::Gauge, Some("bytes")),
+            ]
+        };
+        let declared = |format| {
+            let text = printed(families(), format);
+            let lines = text.lines().filter(|line| line.starts_with("# TYPE") || line.starts_with("# UNIT"));
+            lines.map(|line| line.trim_start_matches("# ").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            declared(Format::Classic),
+            [
+                "TYPE r_info gauge",
+                "TYPE s_seconds_total counter",
+                "TYPE u_bytes gauge",
+                "TYPE v_bytes_delta gauge"
+            ]
+        );
+        assert_eq!(
+            declared(Format::OpenMetrics),
+            [
+                "TYPE r info",
+                "TYPE s_seconds counter",
+                "UNIT s_seconds seconds",
+                "TYPE u_bytes gauge",
+                "UNIT u_bytes bytes",
+                "TYPE v_bytes_delta gauge"
+            ]
+        );
+        let clash = vec![of("r", Kind::Gauge, None), of("r_info", Kind::Info, None)];
+        assert!(printed(clash, Format::OpenMetrics).contains("# TYPE r_info unknown\n"));
+    }
+
+    #[test]
     fn a_long_text_comes_in_pieces() {
         let values: Vec<f64> = (0..10_000).map(f64::from).collect();
         let shot = Snapshot { families: vec![family("g", Some(Kind::Gauge), &values)] };
@@ -231,7 +300,16 @@ mod tests {
             (-0.0, "-0.0"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
-            (2.321e8, "232100000.0"),
+            (2.321e8, "2.321e+08"),
+            (232_128_754.0, "2.32128754e+08"),
+            (-2.321e8, "-232100000.0"),
+            (999_999.5, "999999.5"),
+            (1e6, "1e+06"),
+            (1_234_567.25, "1.23456725e+06"),
+            (1e15, "1e+15"),
+            (1e16, "1e+16"),
+            (12_345_678_901_234_568.0, "1.2345678901234568e+16"),
+            (1e-7, "1e-07"),
         ] {
             let mut out = String::new();
             write_value(value, &mut out);
