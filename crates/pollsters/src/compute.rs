@@ -33,6 +33,7 @@ pub use hypervisor::{Hypervisor, SurveyError};
 pub use inspection::{Disk, Inspection, Machine, Nic, Survey, Traffic};
 pub use instance::{Flavor, Instance};
 pub use metrics::ComputeMetrics;
+pub use nova::lookup as ask_nova;
 pub use nova_lookup::{Looking, NovaLookup, ServerExtra};
 pub use pollster::{Host, Surveying, Surveys};
 pub use sample_metadata::SampleMetadata;

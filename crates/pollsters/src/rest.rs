@@ -30,14 +30,26 @@ impl Listing {
         &self,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Vec<Resource>, DiscoveryError> {
-        let mut resources = Vec::new();
-        let first = self.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let entries = self.entries(self.parameters, request).await?;
+        let resource =
+            |(id, attributes)| Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }));
+        Ok(entries.into_iter().map(resource).collect())
+    }
+
+    /// The same with other parameters for the first page; each object with its id.
+    pub(crate) async fn entries(
+        &self,
+        parameters: &[(&str, &str)],
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<(String, Map)>, DiscoveryError> {
+        let mut entries = Vec::new();
+        let first = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut parameters: Vec<(String, String)> = first.collect();
         for _ in 0..PAGES_MAX {
             let request =
                 parameters.iter().fold(request(), |request, (name, value)| request.query(name, value));
             let answer = request.send().await?.success()?;
-            let next = self.take(&answer, &mut resources)?;
+            let next = self.take(&answer, &mut entries)?;
             match next {
                 Some(next) if next != parameters => parameters = next,
                 Some(_) => {
@@ -45,9 +57,9 @@ impl Listing {
                         collection = self.collection,
                         "a page's link leads to itself: taken for the last"
                     );
-                    return Ok(resources);
+                    return Ok(entries);
                 }
-                None => return Ok(resources),
+                None => return Ok(entries),
             }
         }
         Err(DiscoveryError::Answer {
@@ -62,7 +74,7 @@ impl Listing {
     fn take(
         &self,
         answer: &Response,
-        resources: &mut Vec<Resource>,
+        entries: &mut Vec<(String, Map)>,
     ) -> Result<Option<Vec<(String, String)>>, DiscoveryError> {
         let wrong = |what: &str| DiscoveryError::Answer {
             message: format!(
@@ -83,7 +95,7 @@ impl Listing {
             let Some(id) = attributes.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(wrong("an entry has no id"));
             };
-            resources.push(Resource::Object(Arc::new(Object { kind: self.kind, id, attributes })));
+            entries.push((id, attributes));
         }
         Ok(self.next(&document))
     }

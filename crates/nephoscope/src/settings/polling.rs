@@ -9,7 +9,7 @@ use observability::clock::Clock;
 use observability::metrics::Metrics;
 use oslo_config::options::{
     agent, compute, messaging, nephoscope, notifications_bus, polling as options, publisher,
-    publisher_notifier,
+    publisher_notifier, service_types,
 };
 use oslo_config::{Config, CredentialsOf};
 use oslo_messaging::envelope::Version;
@@ -158,6 +158,7 @@ fn compute_settings(config: &Config) -> ComputeSettings {
         host: config.get(&agent::HOST).to_owned(),
         libvirt_uri: libvirt_uri(config.get(&agent::LIBVIRT_TYPE), config.get(&agent::LIBVIRT_URI))
             .to_owned(),
+        nova_service_type: config.get(&service_types::NOVA).to_owned(),
         discovery: match config.get(&compute::INSTANCE_DISCOVERY_METHOD) {
             "libvirt_metadata" => InstanceDiscovery::LibvirtMetadata,
             _ => InstanceDiscovery::Nova,

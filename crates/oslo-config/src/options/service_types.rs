@@ -16,7 +16,7 @@ options! { "service_types";
     /// Service type of Neutron.
     NEUTRON: Str = text("neutron", "network").later(ROLE);
     /// Service type of Nova.
-    NOVA: Str = text("nova", "compute").later(ROLE);
+    NOVA: Str = text("nova", "compute");
     /// Service type of the Ceph Object Gateway. Unset: it is not polled.
     RADOSGW: OptStr = nullable_text("radosgw").later(ROLE);
     /// Service type of Swift.

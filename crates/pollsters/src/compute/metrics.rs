@@ -2,6 +2,8 @@
 
 use observability::metrics::{Component, Counter, CounterFamily, Gauge, Histogram};
 
+use super::nova::NovaMetrics;
+
 /// Counters of the namespace; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ComputeMetrics {
@@ -19,6 +21,7 @@ pub struct ComputeMetrics {
     pub(crate) skipped_domains: Gauge,
     pub(crate) events: Counter,
     pub(crate) lookup_errors: CounterFamily<2>,
+    pub(crate) nova: NovaMetrics,
 }
 
 impl ComputeMetrics {
@@ -60,6 +63,7 @@ impl ComputeMetrics {
                 ["what", "cause"],
                 "Look-ups in Nova that failed; samples go without what they would have told",
             ),
+            nova: NovaMetrics::register(component),
         }
     }
 }

@@ -9,6 +9,8 @@ pub struct ComputeSettings {
     pub host: String,
     /// `[DEFAULT] libvirt_uri`, or the URI that follows from `libvirt_type`; not checked yet.
     pub libvirt_uri: String,
+    /// `[service_types] nova`: Nova's type of service in the catalogue.
+    pub nova_service_type: String,
     /// `[compute] instance_discovery_method`.
     pub discovery: InstanceDiscovery,
     /// `[compute] resource_update_interval`: Nova is not asked for its list more often, and definitions of domains are
@@ -85,6 +87,7 @@ impl ComputeSettings {
         Self {
             host: host.to_owned(),
             libvirt_uri: libvirt_uri("kvm", "").to_owned(),
+            nova_service_type: "compute".to_owned(),
             discovery: InstanceDiscovery::LibvirtMetadata,
             resource_update_interval: Duration::ZERO,
             resource_cache_expiry: Duration::from_hours(1),
