@@ -95,6 +95,7 @@ fn flavor() -> Value {
     json!({ "flavor": { "id": "f1", "name": "small", "vcpus": 1, "ram": 512, "disk": 1 } })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with what a discovery gives")]
 fn named(expected: &[(&str, &str)]) -> Result<Vec<(String, String)>, &'static str> {
     Ok(expected.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect())
 }
