@@ -101,7 +101,7 @@ mod tests {
                 .unwrap();
         let rich = Sample {
             resource_metadata: Arc::new(nested),
-            monotonic_time: Some(12345.678_901_234),
+            monotonic_time: Some(12_345.678_901_234),
             volume: Value::Map(Map::new()),
             project_id: Value::List(vec!["p".into()]),
             ..sample()

@@ -46,7 +46,7 @@ impl Attributes {
     pub(crate) fn server(&self) -> Server {
         // Through the text, as it comes from a service.
         let text = self.0.to_string();
-        let Ok(Value::Map(mut attributes)) = json::parse(&text) else { panic!("{}", self.0) };
+        let Ok(Value::Map(mut attributes)) = json::parse(text.as_str()) else { panic!("{}", self.0) };
         let mut take = |key: &str| attributes.remove(key);
         let map = |value: Option<Value>| match value {
             Some(Value::Map(map)) => map,
