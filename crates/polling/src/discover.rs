@@ -30,8 +30,8 @@ impl<'t> Discoveries<'t> {
         Self { registry, parts, cells: Mutex::default() }
     }
 
-    /// What is found by `url`, as it is written under `discovery:`, each resource once. A failure is not repeated in the same cycle: many
-    /// pollsters share a discovery.
+    /// What is found by `url`, as it is written under `discovery:`, each resource once. A failure is not repeated in the
+    /// same cycle: many pollsters share a discovery.
     pub(crate) async fn find(&self, url: &str, cycle: &Cycle) -> Found {
         let cell = {
             let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);

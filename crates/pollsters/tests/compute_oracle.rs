@@ -263,7 +263,7 @@ async fn samples_are_those_of_ceilometer() {
                 member.domain.was_read();
             }
             world.go_on(&mut random);
-            ours.hand.advance(Duration::from_secs(60));
+            ours.hand.advance(Duration::from_mins(1));
         }
         scenarios.push(json!({ "options": world.options(), "cycles": cycles }));
         answers.push(own);

@@ -3,7 +3,7 @@
 use model::MeterKind::{Cumulative, Delta, Gauge};
 use model::Value;
 
-use super::past::Past;
+use super::past::{Change, Past};
 use super::pollster::{Host, InstancePollster, Measure, Seen};
 use super::{Nic, Survey, integer};
 use crate::{Meter, Pollster, Reading};
@@ -83,7 +83,7 @@ impl Nics {
         if self.meter.shows == Shows::Change {
             return Some(integer(change.map_or(0, |change| change.amount)));
         }
-        change.and_then(|change| change.per_second()).map(Value::Float)
+        change.and_then(Change::per_second).map(Value::Float)
     }
 }
 

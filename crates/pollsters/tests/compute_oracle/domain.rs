@@ -152,9 +152,10 @@ impl Domain {
     /// What makes a difference to that meter, and to others of its kind, if anything does.
     pub(crate) fn befell(&self, meter: &str) -> Option<&'static str> {
         let read = |drive: &&Drive| drive.has_source;
-        if meter.ends_with(".rate") {
+        let last = meter.rsplit('.').next();
+        if last == Some("rate") {
             Some("rates")
-        } else if meter.ends_with(".delta") && self.state != SHUT_OFF {
+        } else if last == Some("delta") && self.state != SHUT_OFF {
             self.interfaces.iter().filter(|one| one.counters.is_some()).find_map(|one| one.befell)
         } else if meter.starts_with("disk.device.read") || meter.starts_with("disk.device.write") {
             let lacks = |drive: &Drive| drive.counters.is_some() && drive.times.is_none();

@@ -45,7 +45,8 @@ impl Attributes {
 
     pub(crate) fn server(&self) -> Server {
         // Through the text, as it comes from a service.
-        let Ok(Value::Map(mut attributes)) = json::parse(&self.0.to_string()) else { panic!("{}", self.0) };
+        let text = self.0.to_string();
+        let Ok(Value::Map(mut attributes)) = json::parse(&text) else { panic!("{}", self.0) };
         let mut take = |key: &str| attributes.remove(key);
         let map = |value: Option<Value>| match value {
             Some(Value::Map(map)) => map,
