@@ -210,7 +210,6 @@ fn read_again(
 ) -> Result<role::Reread, String> {
     let loaded = settings::load(invocation, surroundings).map_err(|error| error.to_string())?;
     let config = loaded.config;
-    let metrics = Metrics::new();
     let mut problems = Vec::new();
     let definitions = roles.has_pipelines().then(|| {
         let (definitions, mut found) = settings::load_definitions(&config);

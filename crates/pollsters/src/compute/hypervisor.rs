@@ -29,6 +29,9 @@ use crate::{Cycle, MakeError};
 
 /// The name by which QEMU's driver calls itself.
 const QEMU: &str = "QEMU";
+/// Readings that are begun in one cycle while connections are lost. That the last one has ended meanwhile may be noticed
+/// by the first.
+const ATTEMPTS: usize = 3;
 
 /// This host's hypervisor. Nothing is opened before the first reading, and a daemon that is not there is looked for again
 /// in each cycle.
@@ -187,20 +190,25 @@ impl Hypervisor {
         }
     }
 
-    /// One reading; twice, should the daemon that was there the last time go away or be away.
+    /// One reading, begun again should the daemon that was there the last time go away or be away.
     async fn read(&self, desk: &mut Desk) -> Result<Seen, Error> {
-        let first = self.attempt(desk).await;
-        match first {
-            Err(error) if error.is_disconnection() && desk.was_well == Some(true) => {
-                tracing::info!(
-                    seconds = self.limits.restart.as_secs(),
-                    "libvirt has gone away, and is waited for: {}",
-                    chain(&error)
-                );
-                desk.lanes.wait(self.limits.restart).await?;
-                self.attempt(desk).await
-            }
-            other => other,
+        let mut attempts = 1;
+        loop {
+            let error = match self.attempt(desk).await {
+                Err(error)
+                    if error.is_disconnection() && desk.was_well == Some(true) && attempts < ATTEMPTS =>
+                {
+                    error
+                }
+                other => return other,
+            };
+            attempts += 1;
+            tracing::info!(
+                seconds = self.limits.restart.as_secs(),
+                "libvirt has gone away, and is waited for: {}",
+                chain(&error)
+            );
+            desk.lanes.wait(self.limits.restart).await?;
         }
     }
 
