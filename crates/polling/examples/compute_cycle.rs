@@ -111,6 +111,7 @@ fn task(
         options: TaskOptions { batch_size: 50, threads: 1, sample_source: "openstack".into() },
         output,
         names: None,
+        exporter: None,
         partition: Arc::new(Alone),
         heartbeats: Heartbeats::default(),
         metrics: metrics.clone(),
