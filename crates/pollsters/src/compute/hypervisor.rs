@@ -11,6 +11,7 @@ mod lanes;
 mod one_by_one;
 mod record;
 mod tls;
+mod unwritten;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use self::bulk::Way;
 pub(super) use self::definition::{Definition, NoInstance, NovaInstance};
 use self::definitions::Definitions;
 use self::lanes::{Lanes, Told};
+use self::unwritten::Unwritten;
 use super::{ComputeMetrics, ComputeSettings, LibvirtLimits, Survey};
 use crate::{Cycle, MakeError};
 
@@ -54,6 +56,7 @@ struct Desk {
     is_qemu: bool,
     way: Way,
     hung: HashSet<Uuid>,
+    unwritten: Unwritten,
     /// How the last reading ended; nobody knows before the first.
     was_well: Option<bool>,
 }
@@ -151,6 +154,7 @@ impl Hypervisor {
             is_qemu: parsed.driver == "qemu",
             way: Way::default(),
             hung: HashSet::new(),
+            unwritten: Unwritten::new(),
             was_well: None,
         };
         Ok(Self { uri: uri.to_owned(), limits, clock, metrics, desk: Mutex::new(desk) })

@@ -201,6 +201,9 @@ impl Hypervisor {
             desk.hung = hung;
         }
         self.metrics.hung_domains.set(i64::try_from(desk.hung.len()).unwrap_or(i64::MAX));
+        if desk.is_qemu && !is_limited {
+            self.size_unwritten(desk, &connection, &stats, &mut survey).await?;
+        }
         if desk.definitions.len() != stats.len() {
             desk.definitions.keep(&stats.records().map(|record| record.domain.uuid).collect());
         }

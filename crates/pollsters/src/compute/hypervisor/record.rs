@@ -292,7 +292,9 @@ impl<'a> Reading<'a> {
             write_bytes,
             write_time_ns,
             capacity: capacity.map(|capacity| capacity.max(physical.unwrap_or(0))),
-            allocation,
+            // Of a stopped domain libvirt leaves out what is 0.
+            allocation: allocation
+                .or_else(|| physical.filter(|_| self.state() == DomainState::ShutOff).map(|_| 0)),
             physical,
         }
     }
