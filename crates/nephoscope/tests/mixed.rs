@@ -110,6 +110,8 @@ impl World {
             Fault::Kill => self.kill(),
             Fault::Reload => {
                 lasting(self, 0..100);
+                // A process that does not take the signal yet would end by it.
+                self.agent.process().line("health=http://").unwrap();
                 self.agent.process().hang_up().unwrap();
             }
             Fault::SinkDown => {

@@ -15,7 +15,7 @@ options! { "DEFAULT";
     POLLING_NAMESPACES: List = list("polling_namespaces", &["compute", "central"]).unique();
     /// How instances are inspected. There is one choice.
     HYPERVISOR_INSPECTOR: Str = text("hypervisor_inspector", "libvirt").choices(&["libvirt"])
-        .leaving("libvirt is the only inspector");
+        .leaving("libvirt is the only inspector").no_effect("libvirt is the only inspector");
     /// Kind of hypervisor behind libvirt; decides the connection URI unless `libvirt_uri` is set.
     LIBVIRT_TYPE: Str = text("libvirt_type", "kvm").choices(&["kvm", "lxc", "qemu", "parallels"]);
     /// libvirt connection URI, instead of the one that follows from `libvirt_type`.
