@@ -173,6 +173,9 @@ mod tests {
             r#"{\"a\": \"b"#,
             r#"{\"a\": \"b\"#,
             "{\\\"a\\\": \\\"\n\\\"}",
+            // Found by a fuzzer: a blank that no text may hold without escaping it.
+            "{}\t",
+            "{\n}",
             "{\\",
         ] {
             assert!(read_escaped(other).is_err(), "{other}");

@@ -105,7 +105,11 @@ impl<'t, const ESCAPED: bool> Parser<'t, ESCAPED> {
     }
 
     pub(super) fn skip_blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        // Inside a text the others stand as escapes.
+        while self
+            .peek()
+            .is_some_and(|byte| byte == b' ' || (!ESCAPED && matches!(byte, b'\n' | b'\r' | b'\t')))
+        {
             self.place += 1;
         }
     }
