@@ -325,22 +325,7 @@ impl SampleMaker {
     }
 
     fn sample(&mut self, reading: Reading) -> Sample {
-        Sample {
-            name: reading.name,
-            kind: reading.kind,
-            unit: reading.unit,
-            volume: reading.volume,
-            user_id: reading.user_id,
-            user_name: Value::Null,
-            project_id: reading.project_id,
-            project_name: Value::Null,
-            resource_id: reading.resource_id,
-            timestamp: self.timestamp.clone(),
-            resource_metadata: reading.metadata,
-            source: self.source.clone(),
-            id: self.ids.next(),
-            monotonic_time: reading.monotonic_time,
-        }
+        reading.into_sample(self.timestamp.clone(), self.source.clone(), self.ids.next())
     }
 }
 

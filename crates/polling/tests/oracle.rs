@@ -13,8 +13,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use definitions::Source;
 use model::{Value, json};
@@ -28,27 +26,7 @@ use world::{Finds, Script, World};
 
 /// What the original answers to each scenario.
 fn original(scenarios: &[serde_json::Value]) -> Vec<serde_json::Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/manager.py");
-    let mut child = Command::new(testkit::venv_python().unwrap())
-        .arg("-B")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut lines = String::new();
-    for scenario in scenarios {
-        let _ = writeln!(lines, "{scenario}");
-    }
-    let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writing.join().unwrap().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), scenarios.len(), "{text}");
-    answers
+    testkit::ask_python(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/manager.py"), scenarios).unwrap()
 }
 
 /// Names that filters of definitions are asked about.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use model::{Map, MeterKind, Text, Value};
+use model::{Map, MeterKind, Sample, Text, Value};
 use tokio::sync::mpsc;
 
 /// What readings without metadata share.
@@ -59,6 +59,28 @@ impl Reading {
             resource_id: resource_id.into(),
             metadata: Arc::clone(&NO_METADATA),
             monotonic_time: None,
+        }
+    }
+
+    /// The sample of it, with what the agent adds: the time of the poll, the source, and an id. Names of user and project
+    /// are not known yet.
+    #[must_use]
+    pub fn into_sample(self, timestamp: Value, source: Value, id: String) -> Sample {
+        Sample {
+            name: self.name,
+            kind: self.kind,
+            unit: self.unit,
+            volume: self.volume,
+            user_id: self.user_id,
+            user_name: Value::Null,
+            project_id: self.project_id,
+            project_name: Value::Null,
+            resource_id: self.resource_id,
+            timestamp,
+            resource_metadata: self.metadata,
+            source,
+            id,
+            monotonic_time: self.monotonic_time,
         }
     }
 }

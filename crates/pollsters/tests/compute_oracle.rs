@@ -15,13 +15,10 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{Sample, Value};
+use model::Value;
 use nephoscope_pollsters::compute::{
     ComputeMetrics, ComputeSettings, Host, Hypervisor, Survey, Surveying, Surveys, UserMetadataRules,
     pollsters,
@@ -49,27 +46,7 @@ const CYCLES: usize = 4;
 
 /// What the original answers.
 fn original(scenarios: &[serde_json::Value]) -> Vec<serde_json::Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compute_oracle.py");
-    let mut child = Command::new(testkit::venv_python().unwrap())
-        .arg("-B")
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut lines = String::new();
-    for scenario in scenarios {
-        let _ = writeln!(lines, "{scenario}");
-    }
-    let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writing.join().unwrap().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), scenarios.len(), "{text}");
-    answers
+    testkit::ask_python(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compute_oracle.py"), scenarios).unwrap()
 }
 
 /// Options, and instances with their domains, some of which have none.
@@ -181,22 +158,7 @@ impl Ours {
         drop(readings);
         let mut texts = Vec::new();
         while let Some(reading) = taken.recv().await {
-            let sample = Sample {
-                name: reading.name,
-                kind: reading.kind,
-                unit: reading.unit,
-                volume: reading.volume,
-                user_id: reading.user_id,
-                user_name: Value::Null,
-                project_id: reading.project_id,
-                project_name: Value::Null,
-                resource_id: reading.resource_id,
-                timestamp: Value::Null,
-                resource_metadata: reading.metadata,
-                source: "openstack".into(),
-                id: String::new(),
-                monotonic_time: reading.monotonic_time,
-            };
+            let sample = reading.into_sample(Value::Null, "openstack".into(), String::new());
             let mut text = Vec::new();
             sample.write_json(&mut text);
             texts.push(String::from_utf8(text).unwrap());

@@ -4,8 +4,6 @@
 //! `exporter`), where an entry that is not needed fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use model::{MeterKind, Sample, Value, json};
@@ -18,23 +16,8 @@ use crate::house::{House, made};
 
 /// What the original answers to each question.
 fn original(questions: &[String]) -> Vec<serde_json::Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exporter/exporter.py");
-    let mut child = Command::new(testkit::venv_python().unwrap())
-        .args(["-B", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let text = questions.join("\n");
-    let writing = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writing.join().unwrap().unwrap();
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), questions.len());
-    answers
+    testkit::ask_python(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exporter/exporter.py"), questions)
+        .unwrap()
 }
 
 /// Names and types of the families that Python's parser finds.
