@@ -238,7 +238,7 @@ class Launcher:
         return found
 
     def end(self, status):
-        """Stops everything that was started, removes the directory and leaves."""
+        """Stops everything that was started, removes the directory and leaves. For the main thread alone."""
         with self._lock:
             self._closing = True
             if self.stop_signal != signal.SIGKILL:
@@ -259,7 +259,10 @@ class Launcher:
                     pass
             self.children.clear()
             self._reap_orphans()
-            shutil.rmtree(self.dir, ignore_errors=True)
+            # A process that had not become its program when the marked ones were looked for may still have written.
+            deadline = time.monotonic() + 10
+            while os.path.exists(self.dir) and time.monotonic() < deadline:
+                shutil.rmtree(self.dir, ignore_errors=True)
             os._exit(status)
 
     def _reap_orphans(self):
@@ -283,7 +286,8 @@ class Launcher:
                 with arrived:
                     lines.append(line)
                     arrived.notify()
-            self.end(0)
+            # The main thread itself ends everything: it cannot write into the directory while that is removed.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 
         threading.Thread(target=watch, daemon=True).start()
         try:
