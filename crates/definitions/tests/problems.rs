@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::sync::Arc;
-
 use model::{Map, Notification, Parts, Priority, Value};
 use nephoscope_definitions::{
     Cause, EventDefinitions, EventSettings, MAX_LOOKUP_SAMPLES, MeterDefinitions, ResourceDefinitions,
@@ -257,9 +255,7 @@ fn a_notification_cannot_multiply_itself() {
     let failures = meters.convert(&lookup_notification(MAX_LOOKUP_SAMPLES), &settings, &mut samples);
     assert_eq!(failures, []);
     assert_eq!(samples.len(), MAX_LOOKUP_SAMPLES);
-    assert!(
-        samples.iter().all(|sample| Arc::ptr_eq(&sample.resource_metadata, &samples[0].resource_metadata))
-    );
+    assert!(samples.iter().all(|sample| sample.resource_metadata.is_copy_of(&samples[0].resource_metadata)));
     samples.clear();
     let failures = meters.convert(&lookup_notification(MAX_LOOKUP_SAMPLES + 1), &settings, &mut samples);
     assert_eq!(samples, []);

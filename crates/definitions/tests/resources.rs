@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::Arc;
 
 use model::{Event, Map, MeterKind, Sample, Text, Timestamp, Trait, TraitValue, Value, json, pytext};
 use nephoscope_definitions::resources::{Operation, ResourceEffect, ResourceMeasure};
@@ -36,7 +35,7 @@ fn sample(dict: &Value) -> Sample {
         project_name: part("project_name"),
         resource_id: part("resource_id"),
         timestamp: part("timestamp"),
-        resource_metadata: Arc::new(part("resource_metadata")),
+        resource_metadata: part("resource_metadata").into(),
         source: part("source"),
         id: text(dict, "id").unwrap().to_owned(),
         monotonic_time: None,

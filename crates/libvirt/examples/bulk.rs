@@ -22,7 +22,8 @@ const TURN: u32 = 10;
 fn walk(stats: &DomainStats) -> Kept {
     let mut kept = Kept::default();
     for record in stats.records() {
-        for (name, value) in record.parameters {
+        let mut parameters = record.parameters;
+        while let Some((name, value)) = parameters.next_named() {
             kept.add(name, value.as_u64().unwrap_or(0));
         }
     }

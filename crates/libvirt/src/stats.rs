@@ -8,7 +8,7 @@ use crate::domain::{DOMAIN_BYTES_MIN, Domain, DomainRef, STRING_MAX};
 use crate::error::Error;
 use crate::frame::HEADER_BYTES;
 use crate::procedure;
-use crate::xdr::{Reader, Writer, XdrError};
+use crate::xdr::{Reader, WORD, Writer, XdrError};
 
 /// Most domains in a list.
 pub(crate) const DOMAINS_MAX: u32 = 16_384;
@@ -287,12 +287,9 @@ impl<'a> Parameters<'a> {
     pub fn u64(&self, name: &str) -> Option<u64> {
         self.get(name)?.as_u64()
     }
-}
 
-impl<'a> Iterator for Parameters<'a> {
-    type Item = (&'a str, Value<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The next one with its name as it came: for who goes over thousands of them, and compares names only.
+    pub fn next_named(&mut self) -> Option<(&'a [u8], Value<'a>)> {
         self.left = self.left.checked_sub(1)?;
         // They were walked over before, and can be read.
         let (name, value) = parameter(&mut self.reader).ok()?;
@@ -300,7 +297,15 @@ impl<'a> Iterator for Parameters<'a> {
             Raw::Value(value) => value,
             Raw::Text(bytes) => Value::Text(text(bytes)),
         };
-        Some((text(name), value))
+        Some((name, value))
+    }
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = (&'a str, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_named().map(|(name, value)| (text(name), value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -314,8 +319,43 @@ enum Raw<'a> {
     Text(&'a [u8]),
 }
 
+/// A name with a value.
+type Named<'a> = (&'a [u8], Raw<'a>);
+
 /// Reads one without a look at its texts, so that walking over thousands of them costs next to nothing.
-fn parameter<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], Raw<'a>), XdrError> {
+fn parameter<'a>(reader: &mut Reader<'a>) -> Result<Named<'a>, XdrError> {
+    if let Some((found, rest)) = number(reader.rest()) {
+        reader.go_on_at(rest);
+        return Ok(found);
+    }
+    any_parameter(reader)
+}
+
+/// One that is a number, as nearly all are, and what is behind it.
+#[inline]
+fn number(bytes: &[u8]) -> Option<(Named<'_>, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = u32::from_be_bytes(*length);
+    if length > STRING_MAX {
+        return None;
+    }
+    let length = usize::try_from(length).ok()?;
+    let name = rest.get(..length)?;
+    let (kind, rest) = rest.get(length.next_multiple_of(WORD)..)?.split_first_chunk()?;
+    let (value, rest) = match u32::from_be_bytes(*kind) {
+        1 => rest.split_first_chunk().map(|(value, rest)| (Value::Int(i32::from_be_bytes(*value)), rest))?,
+        2 => rest.split_first_chunk().map(|(value, rest)| (Value::UInt(u32::from_be_bytes(*value)), rest))?,
+        3 => rest.split_first_chunk().map(|(value, rest)| (Value::Long(i64::from_be_bytes(*value)), rest))?,
+        4 => {
+            rest.split_first_chunk().map(|(value, rest)| (Value::ULong(u64::from_be_bytes(*value)), rest))?
+        }
+        _ => return None,
+    };
+    Some(((name, Raw::Value(value)), rest))
+}
+
+/// Any one, or what is wrong with it.
+fn any_parameter<'a>(reader: &mut Reader<'a>) -> Result<Named<'a>, XdrError> {
     let name = reader.bytes(STRING_MAX)?;
     let at = reader.position();
     let value = match reader.i32()? {
@@ -389,12 +429,21 @@ impl<'a> Value<'a> {
 }
 
 /// Takes `net.12.rx.bytes` apart: what is after `prefix.`, the number, the rest.
-pub fn indexed<'a>(name: &'a str, prefix: &str) -> Option<(u32, &'a str)> {
-    let rest = name.strip_prefix(prefix)?.strip_prefix('.')?;
-    let (number, rest) = rest.split_once('.')?;
-    // A sign would be read as part of the number.
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    Some((number.parse().ok().filter(|_| digits)?, rest))
+pub fn indexed<'a>(name: &'a [u8], prefix: &[u8]) -> Option<(u32, &'a [u8])> {
+    let mut rest = name.strip_prefix(prefix)?.strip_prefix(b".")?;
+    let mut number: Option<u32> = None;
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            b'0'..=b'9' => {
+                let digit = u32::from(byte - b'0');
+                number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
+            }
+            b'.' => return Some((number?, rest)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -472,9 +521,11 @@ mod tests {
 
     #[test]
     fn names_with_numbers_are_taken_apart() {
-        assert_eq!(indexed("net.12.rx.bytes", "net"), Some((12, "rx.bytes")));
-        for name in ["net.count", "net.x.rx", "net..rx", "net.+1.rx", "net.99999999999.rx", "network.1.rx"] {
-            assert_eq!(indexed(name, "net"), None, "{name}");
+        assert_eq!(indexed(b"net.12.rx.bytes", b"net"), Some((12, &b"rx.bytes"[..])));
+        for name in
+            ["net.count", "net.x.rx", "net..rx", "net.+1.rx", "net.99999999999.rx", "network.1.rx", "net.1"]
+        {
+            assert_eq!(indexed(name.as_bytes(), b"net"), None, "{name}");
         }
     }
 

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 /// Bytes of an unsigned integer, and what everything is aligned to.
-const WORD: usize = 4;
+pub(crate) const WORD: usize = 4;
 
 /// What is wrong with a message's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +75,16 @@ impl<'a> Reader<'a> {
     /// Bytes not read yet.
     pub const fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes on at the beginning of `rest`, an end of [`rest`](Self::rest).
+    pub(crate) fn go_on_at(&mut self, rest: &[u8]) {
+        self.at = self.bytes.len().saturating_sub(rest.len());
     }
 
     /// Nothing may be left.

@@ -6,6 +6,7 @@ pub mod codec;
 mod event;
 pub mod fuzz;
 pub mod json;
+mod metadata;
 mod notification;
 pub mod pytext;
 mod sample;
@@ -14,6 +15,7 @@ pub mod time;
 mod value;
 
 pub use event::{Event, Trait, TraitValue};
+pub use metadata::Metadata;
 pub use notification::{Notification, Parts, Priority};
 pub use sample::{MeterKind, Sample, sample_id};
 pub use time::{IsoTime, Timestamp};

@@ -3,12 +3,11 @@
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{write_repr, write_text_repr};
 use crate::time::IsoTime;
-use crate::{Map, Text, Value};
+use crate::{Map, Metadata, Text, Value};
 
 /// How a meter's values relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,9 +70,8 @@ pub struct Sample {
     pub resource_id: Value,
     /// When: an ISO 8601 text in UTC, with or without offset.
     pub timestamp: Value,
-    /// What else is known of the resource; a map unless a received sample has something else. Samples that come out
-    /// of one notification share it.
-    pub resource_metadata: Arc<Value>,
+    /// What else is known of the resource. Samples that come out of one notification share it.
+    pub resource_metadata: Metadata,
     /// Which installation it comes from (`[DEFAULT] sample_source`).
     pub source: Value,
     /// The sample's own id; see [`sample_id`].
@@ -105,6 +103,7 @@ pub fn sample_id(message_id: &str, definition: &str, index: usize) -> String {
 enum Field<'s> {
     Text(&'s str),
     Value(&'s Value),
+    Metadata(&'s Metadata),
     Seconds(Option<f64>),
 }
 
@@ -113,6 +112,7 @@ impl Field<'_> {
         match self {
             Self::Text(text) => text.into(),
             Self::Value(value) => value.clone(),
+            Self::Metadata(metadata) => Value::clone(metadata),
             Self::Seconds(seconds) => seconds.into(),
         }
     }
@@ -127,6 +127,7 @@ fn write_json_fields<'s>(fields: impl IntoIterator<Item = (&'static str, Field<'
         match field {
             Field::Text(text) => write_string(text, out),
             Field::Value(value) => write_json_value(value, out),
+            Field::Metadata(metadata) => metadata.write_json(out),
             Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
         }
     }
@@ -146,7 +147,7 @@ impl Sample {
             ("project_name", Field::Value(&self.project_name)),
             ("resource_id", Field::Value(&self.resource_id)),
             ("timestamp", Field::Value(&self.timestamp)),
-            ("resource_metadata", Field::Value(&self.resource_metadata)),
+            ("resource_metadata", Field::Metadata(&self.resource_metadata)),
             ("source", Field::Value(&self.source)),
             ("id", Field::Text(&self.id)),
             ("monotonic_time", Field::Seconds(self.monotonic_time)),
@@ -174,6 +175,7 @@ impl Sample {
             match field {
                 Field::Text(text) => write_text_repr(text, out),
                 Field::Value(value) => write_repr(value, out),
+                Field::Metadata(metadata) => write_repr(metadata, out),
                 Field::Seconds(seconds) => write_repr(&seconds.into(), out),
             }
         }
@@ -198,12 +200,12 @@ impl Sample {
             &self.project_name,
             &self.resource_id,
             &self.timestamp,
-            &self.resource_metadata,
             &self.source,
         ];
         // The values' own places are counted with them; that of the metadata is outside.
-        let fixed = size_of::<Self>() - (values.len() - 1) * size_of::<Value>();
-        fixed + self.id.len() + values.into_iter().map(Value::approximate_bytes).sum::<usize>()
+        let fixed = size_of::<Self>() - values.len() * size_of::<Value>();
+        let held: usize = values.into_iter().map(Value::approximate_bytes).sum();
+        fixed + self.id.len() + self.resource_metadata.approximate_bytes() + held
     }
 }
 
@@ -223,7 +225,7 @@ mod tests {
             project_name: Value::Null,
             resource_id: "r/1".into(),
             timestamp: "2026-07-21T13:56:12.123456".into(),
-            resource_metadata: Arc::new([("k", "v")].into_iter().collect::<Map>().into()),
+            resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
             source: "openstack".into(),
             id: "ID1".into(),
             monotonic_time: None,
@@ -264,8 +266,7 @@ mod tests {
     fn bytes_grow_with_what_it_holds() {
         let bytes = |length: usize| {
             let mut sample = sample();
-            sample.resource_metadata =
-                Arc::new([("k", "v".repeat(length))].into_iter().collect::<Map>().into());
+            sample.resource_metadata = [("k", "v".repeat(length))].into_iter().collect::<Map>().into();
             sample.approximate_bytes()
         };
         // The short text's allocation is larger than the text.

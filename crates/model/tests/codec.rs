@@ -1,8 +1,6 @@
 //! What is written reads back the same, and nothing else makes trouble.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed step is a failed test")]
 
-use std::sync::Arc;
-
 use nephoscope_model::codec::{DecodeError, MAX_DEPTH, read_event, read_sample, write_event, write_sample};
 use nephoscope_model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json};
 use proptest::prelude::*;
@@ -60,7 +58,7 @@ fn sample() -> impl Strategy<Value = Sample> {
                 project_name: next(),
                 resource_id: next(),
                 timestamp: next(),
-                resource_metadata: Arc::new(next()),
+                resource_metadata: next().into(),
                 source: next(),
                 id,
                 monotonic_time,

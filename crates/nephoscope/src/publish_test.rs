@@ -149,7 +149,7 @@ fn sample(name: &str, now: Timestamp) -> Sample {
         project_name: Value::Null,
         resource_id: "nephoscope-publish-test".into(),
         timestamp: now.to_iso().into(),
-        resource_metadata: Arc::new(Map::new().into()),
+        resource_metadata: Map::new().into(),
         source: "nephoscope".into(),
         id: uuid::Uuid::new_v4().hyphenated().to_string(),
         monotonic_time: None,

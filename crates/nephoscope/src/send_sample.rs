@@ -109,7 +109,7 @@ fn sample(config: &Config) -> anyhow::Result<Sample> {
         resource_id: resource.into(),
         timestamp: timestamp.into(),
         // As upstream: whatever is empty becomes an empty map.
-        resource_metadata: Arc::new(if metadata.is_truthy() { metadata } else { Map::new().into() }),
+        resource_metadata: if metadata.is_truthy() { metadata.into() } else { Map::new().into() },
         source: config.get(&agent::SAMPLE_SOURCE).into(),
         id: uuid::Uuid::new_v4().hyphenated().to_string(),
         monotonic_time: None,

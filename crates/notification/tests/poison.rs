@@ -61,7 +61,7 @@ impl SampleEndpoint for Fragile {
             project_name: Value::Null,
             resource_id: "r".into(),
             timestamp: "2026-11-25T12:00:00".into(),
-            resource_metadata: Arc::new(Value::Null),
+            resource_metadata: Value::Null.into(),
             source: "openstack".into(),
             id: "i".into(),
             monotonic_time: None,

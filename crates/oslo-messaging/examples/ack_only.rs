@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let url = arguments.text("--url", "amqp://guest:guest@127.0.0.1:5672/%2f");
     let messages = arguments.number("--messages", 0);
+    let ack_every = arguments.number("--ack-every", ACK_EVERY);
     let prefetch = u16::try_from(arguments.number("--prefetch", 1000))?;
     let limit = Duration::from_secs(arguments.number("--seconds", 600));
     let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
@@ -53,7 +54,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         }
         count += 1;
         bytes += delivery.data.len() as u64;
-        if count.is_multiple_of(ACK_EVERY) || count == messages {
+        if count.is_multiple_of(ack_every) || count == messages {
             channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await?;
         }
     }

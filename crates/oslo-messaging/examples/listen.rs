@@ -33,6 +33,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     config.options.rabbit_qos_prefetch_count = u16::try_from(arguments.number("--prefetch", 1000))?;
     config.options.amqp_durable_queues = arguments.text("--durable", "true") == "true";
     config.batch_size = usize::try_from(arguments.number("--batch", 100))?;
+    config.budget_bytes = arguments.number("--budget", config.budget_bytes);
     let metrics = AmqpMetrics::default();
     let (listener, mut batches) = Listener::start(config, &metrics)?;
 

@@ -185,8 +185,10 @@ impl Listener {
         let (state, state_receiver) =
             watch::channel(ListenerState { queues: queues.len(), ..ListenerState::default() });
         let (output, batches) = mpsc::channel(OUTPUT_BATCHES);
-        // A quarter is left for what the prefetch cannot foresee.
-        let share = config.budget_bytes / 4 * 3 / (queues.len() as u64).max(1);
+        // Of many queues few have a backlog at the same time. Should more have one, and of large messages, then it is the
+        // budget that stops them.
+        let quarter = config.budget_bytes / 4;
+        let share = quarter.max(quarter * 3 / (queues.len() as u64).max(1));
         let shared = Arc::new(Shared {
             source: Arc::new(ReceiptSource { metrics: metrics.clone(), peer: config.name.clone() }),
             name: config.name,

@@ -103,6 +103,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) batch: Batch,
+    since: Instant,
     /// Given back when the batch is resolved.
     room: tokio::sync::OwnedSemaphorePermit,
 }
@@ -128,7 +129,8 @@ impl Queue {
         let acquired = Arc::clone(&self.room).acquire_many_owned(bytes);
         let Ok(room) = self.under_pressure(acquired).await else { return };
         let records = batch.records.len() as u64;
-        if self.under_pressure(self.batches.send(Queued { batch, room })).await.is_ok() {
+        if self.under_pressure(self.batches.send(Queued { batch, since: Instant::now(), room })).await.is_ok()
+        {
             self.metrics.queued.inc_by(records);
             self.metrics.memory.add(records, u64::from(bytes));
         }
@@ -302,7 +304,8 @@ impl Worker {
         }
     }
 
-    /// Waits for batches, and then as long as `linger` until there is enough to publish; returns how many there are, zero at the queue's end.
+    /// Waits for batches, and then until there is enough to publish, or the first has waited as long as `linger`; returns
+    /// how many there are, zero at the queue's end.
     async fn gather(&mut self, gathered: &mut Vec<Queued>, linger: Duration) -> usize {
         let limit = self.limits.group_batches;
         // Batches may be left over from a time on disk.
@@ -310,7 +313,8 @@ impl Worker {
         if received == 0 {
             received = self.batches.recv_many(gathered, limit).await;
         }
-        let until = Instant::now() + linger;
+        // What came while the batches before were published has waited already.
+        let until = gathered.first().map_or_else(Instant::now, |queued| queued.since) + linger;
         let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
         while received > 0 && gathered.len() < limit && records < self.limits.enough_records {
             let more = self.batches.recv_many(gathered, limit - gathered.len());

@@ -160,7 +160,7 @@ fn sample(volume: i64) -> Arc<Sample> {
         project_name: Value::Null,
         resource_id: "r".into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Arc::new([("size", Value::Int(7))].into_iter().collect::<model::Map>().into()),
+        resource_metadata: [("size", Value::Int(7))].into_iter().collect::<model::Map>().into(),
         source: "openstack".into(),
         id: format!("id-{volume}"),
         monotonic_time: None,

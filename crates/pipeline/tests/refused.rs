@@ -136,7 +136,7 @@ fn sample(volume: i64) -> Arc<Sample> {
         project_name: Value::Null,
         resource_id: "r".into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Arc::new(Value::Null),
+        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: format!("id-{volume}"),
         monotonic_time: None,

@@ -1,5 +1,5 @@
 //! What a cycle of the compute agent costs, beside the bare bulk call: `cargo run --release -p nephoscope-polling --example
-//! compute_cycle -- [DOMAINS [ROUNDS]]`.
+//! compute_cycle -- [DOMAINS [ROUNDS [made|sent|signed]]]`.
 //!
 //! A server that replays recorded answers has 500 domains that run. *Bare* is a blocking socket that asks for the statistics of
 //! all of them and walks over the answer once; the others are whole cycles of every pollster, discovery included: *made* drops
@@ -125,6 +125,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let wanted: usize = arguments.next().map_or(Ok(500), |domains| domains.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(20), |rounds| rounds.parse())?;
+    let only = arguments.next();
     // Of the recorded ones, those that run.
     let mut domains: Vec<FakeDomain> = FakeDomain::recorded(wanted * 3)?;
     domains.retain(|domain| domain.id >= 0);
@@ -158,7 +159,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("signed", Arc::new(Signed(Mutex::new((Signer::new("change this for valid signing"), Vec::new()))))),
     ];
     let mut tasks = Vec::new();
-    for (name, output) in outputs {
+    for (name, output) in
+        outputs.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
+    {
         tasks.push((name, task(&registry, output, &polling)?, Vec::new()));
     }
     let progress = ProgressRegistry::new(Clock::machine()).register("example", Duration::MAX);

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +12,7 @@ use futures_util::FutureExt as _;
 use model::{Sample, Timestamp, Value};
 use observability::clock::Clock;
 use observability::service_manager::Progress;
-use pollsters::{Cycle, PollError, Reading, Readings, Registry, Resource};
-use tokio::sync::mpsc;
+use pollsters::{Cycle, GivenReadings, PollError, Reading, Readings, Registry, Resource};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -42,7 +42,45 @@ pub(crate) struct Run<'t> {
 struct Given {
     /// No discovery has failed: there is nothing else.
     is_all: bool,
-    resources: Result<Vec<Resource>, Skipped>,
+    resources: Result<Resources, Skipped>,
+}
+
+/// Resources that are to be read.
+enum Resources {
+    /// All that a discovery has found.
+    Found(Arc<[Resource]>),
+    /// Some of what was found or listed.
+    Chosen(Vec<Resource>),
+}
+
+impl Resources {
+    /// These, and then those of a discovery.
+    fn and(self, found: Arc<[Resource]>) -> Self {
+        match self {
+            resources if found.is_empty() => resources,
+            resources if resources.is_empty() => Self::Found(found),
+            Self::Found(first) => Self::Chosen(first.iter().chain(&*found).cloned().collect()),
+            Self::Chosen(mut chosen) => {
+                chosen.extend(found.iter().cloned());
+                Self::Chosen(chosen)
+            }
+        }
+    }
+
+    fn retain(&mut self, mut wanted: impl FnMut(&Resource) -> bool) {
+        *self = Self::Chosen(self.iter().filter(|resource| wanted(resource)).cloned().collect());
+    }
+}
+
+impl Deref for Resources {
+    type Target = [Resource];
+
+    fn deref(&self) -> &[Resource] {
+        match self {
+            Self::Found(resources) => resources,
+            Self::Chosen(resources) => resources,
+        }
+    }
 }
 
 /// What became of a pollster's readings.
@@ -128,8 +166,8 @@ impl<'t> Run<'t> {
         let assignment = &assigned.assignment;
         let group = format!("static-{source}");
         let own = assignment.resources.iter();
-        let mut candidates: Vec<Resource> =
-            own.filter(|resource| self.parts.partition.is_mine(&group, resource.id())).cloned().collect();
+        let own = own.filter(|resource| self.parts.partition.is_mine(&group, resource.id())).cloned();
+        let mut candidates = Resources::Chosen(own.collect());
         let mut has_failed = false;
         // What is listed under `resources` may be there twice; what one discovery finds is not.
         let mut has_one_origin = candidates.is_empty();
@@ -146,7 +184,7 @@ impl<'t> Run<'t> {
             match self.discoveries.find(url, &self.cycle).await {
                 Ok(found) => {
                     has_one_origin &= candidates.is_empty() || found.is_empty();
-                    candidates.extend(found.iter().cloned());
+                    candidates = candidates.and(found);
                 }
                 Err(failure) => {
                     has_failed = true;
@@ -168,7 +206,9 @@ impl<'t> Run<'t> {
             return given(Err(Skipped::PolledAlready));
         }
         let given_up = assigned.given_up.lock().unwrap_or_else(PoisonError::into_inner);
-        candidates.retain(|resource| !given_up.contains(resource));
+        if !given_up.is_empty() {
+            candidates.retain(|resource| !given_up.contains(resource));
+        }
         given(if candidates.is_empty() { Err(Skipped::GivenUp) } else { Ok(candidates) })
     }
 
@@ -252,7 +292,7 @@ impl<'t> Run<'t> {
         &self,
         name: &str,
         timestamp: &str,
-        mut readings: mpsc::Receiver<Reading>,
+        mut readings: GivenReadings,
         shown: Option<Collecting>,
     ) -> Taken {
         let TaskParts { options, metrics, clock, .. } = self.parts;
@@ -260,27 +300,24 @@ impl<'t> Run<'t> {
         let counter = metrics.samples.with([name]);
         let mut maker = SampleMaker::new(timestamp, &options.sample_source);
         let mut taken = Taken { samples: 0, is_stalled: false, shown };
-        let (mut waiting, mut batch) = (Vec::new(), Vec::new());
+        let mut batch = Vec::new();
         loop {
-            // What is there already is taken at once; it is a batch at most.
-            let count = tokio::select! {
+            let given = tokio::select! {
                 biased;
-                count = readings.recv_many(&mut waiting, size) => count,
+                given = readings.recv_together() => given,
                 () = clock.sleep(STALL) => {
                     taken.is_stalled = true;
                     break;
                 }
             };
-            if count == 0 {
-                break;
-            }
+            let Some(given) = given else { break };
             self.progress.tick();
-            for reading in waiting.drain(..) {
+            counter.inc_by(given.len() as u64);
+            taken.samples += given.len();
+            for reading in given {
                 if batch.len() >= size {
                     self.send(std::mem::take(&mut batch), &mut taken.shown).await;
                 }
-                counter.inc();
-                taken.samples += 1;
                 batch.push(Arc::new(maker.sample(reading)));
             }
         }

@@ -52,9 +52,7 @@ fn sample(number: i64) -> Arc<Sample> {
         project_name: Value::Null,
         resource_id: format!("r{number} é").into(),
         timestamp: "2026-11-26T05:00:00.123456".into(),
-        resource_metadata: Arc::new(
-            [("tags", Value::List(vec!["ü".into()]))].into_iter().collect::<Map>().into(),
-        ),
+        resource_metadata: [("tags", Value::List(vec!["ü".into()]))].into_iter().collect::<Map>().into(),
         source: "openstack".into(),
         id: format!("id-{number}"),
         monotonic_time: Some(1.5),

@@ -22,6 +22,7 @@ mod nova;
 mod nova_lookup;
 mod past;
 mod pollster;
+mod roll;
 mod sample_metadata;
 mod server;
 mod settings;
@@ -30,7 +31,7 @@ mod testing;
 
 pub use discovery::local_instances;
 pub use hypervisor::{Hypervisor, SurveyError};
-pub use inspection::{Disk, Inspection, Machine, Nic, Survey, Traffic};
+pub use inspection::{Disk, Inspection, Machine, Nic, NicDefinition, Survey, Traffic};
 pub use instance::{Flavor, Instance};
 pub use metrics::ComputeMetrics;
 pub use nova::lookup as ask_nova;

@@ -27,7 +27,7 @@ pub use cycle::Cycle;
 pub use discovery::{Discovering, Discovery, DiscoveryError, GLOBAL_GROUP};
 pub use namespace::{DiscoveryLine, NAMESPACES, Namespace, PollsterLine};
 pub use pollster::{PollError, Polling, Pollster};
-pub use reading::{Meter, Reading, Readings, Stopped};
+pub use reading::{GivenReadings, Meter, Reading, Readings, Stopped};
 pub use reference::reference;
 pub use registry::{LoadedDiscovery, LoadedPollster, Registry};
 pub use resource::{Object, Resource};

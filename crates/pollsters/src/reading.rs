@@ -1,15 +1,18 @@
 //! [`Reading`]: one measured value, before the agent makes a sample of it.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::VecDeque;
+use std::sync::LazyLock;
 
-use model::{Map, MeterKind, Sample, Text, Value};
+use model::{Map, Metadata, MeterKind, Sample, Text, Value};
 use tokio::sync::mpsc;
 
 /// What readings without metadata share.
-static NO_METADATA: LazyLock<Arc<Value>> = LazyLock::new(|| Arc::new(Map::new().into()));
+static NO_METADATA: LazyLock<Metadata> = LazyLock::new(|| Map::new().into());
 
-/// How many readings wait for the agent at most; a pollster that has more waits.
-const WAITING: usize = 64;
+/// Readings that are given together at most.
+const TOGETHER: usize = 64;
+/// How many times that may wait for the agent; a pollster that has more waits.
+const WAITING: usize = 4;
 
 /// A meter as it is documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct Reading {
     /// What was measured.
     pub resource_id: Value,
     /// What else is known of it: a map. Readings of one thing may share it.
-    pub metadata: Arc<Value>,
+    pub metadata: Metadata,
     /// Seconds of the monotonic clock at the reading; set by compute pollsters only.
     pub monotonic_time: Option<f64>,
 }
@@ -57,7 +60,7 @@ impl Reading {
             user_id: Value::Null,
             project_id: Value::Null,
             resource_id: resource_id.into(),
-            metadata: Arc::clone(&NO_METADATA),
+            metadata: NO_METADATA.clone(),
             monotonic_time: None,
         }
     }
@@ -93,14 +96,22 @@ pub struct Stopped;
 /// Where a pollster gives its readings. Each is on its way to a publisher as soon as it is given, whatever becomes of
 /// those after it.
 #[derive(Debug)]
-pub struct Readings(mpsc::Sender<Reading>);
+pub struct Readings(mpsc::Sender<Vec<Reading>>);
+
+/// Where the agent takes them.
+#[derive(Debug)]
+pub struct GivenReadings {
+    receiver: mpsc::Receiver<Vec<Reading>>,
+    /// Of those that came together, what was not taken yet.
+    rest: VecDeque<Reading>,
+}
 
 impl Readings {
     /// Both ends.
     #[must_use]
-    pub fn channel() -> (Self, mpsc::Receiver<Reading>) {
+    pub fn channel() -> (Self, GivenReadings) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), receiver)
+        (Self(sender), GivenReadings { receiver, rest: VecDeque::new() })
     }
 
     /// Gives one, waiting while the agent has enough.
@@ -108,6 +119,38 @@ impl Readings {
     /// # Errors
     /// [`Stopped`]: the pollster shall end.
     pub async fn give(&self, reading: Reading) -> Result<(), Stopped> {
-        self.0.send(reading).await.map_err(|_| Stopped)
+        self.0.send(vec![reading]).await.map_err(|_| Stopped)
+    }
+
+    /// Gives what `waiting` holds if that is enough to be given together, or `is_last`: for pollsters that have many at
+    /// once.
+    ///
+    /// # Errors
+    /// [`Stopped`]: the pollster shall end.
+    pub async fn give_some(&self, waiting: &mut Vec<Reading>, is_last: bool) -> Result<(), Stopped> {
+        if waiting.is_empty() || waiting.len() < TOGETHER && !is_last {
+            return Ok(());
+        }
+        let next = if is_last { Vec::new() } else { Vec::with_capacity(waiting.capacity()) };
+        self.0.send(std::mem::replace(waiting, next)).await.map_err(|_| Stopped)
+    }
+}
+
+impl GivenReadings {
+    /// The next one; [`None`] when the pollster has ended.
+    pub async fn recv(&mut self) -> Option<Reading> {
+        if self.rest.is_empty() {
+            self.rest = self.receiver.recv().await?.into();
+        }
+        self.rest.pop_front()
+    }
+
+    /// Those that were given together next; [`None`] when the pollster has ended.
+    pub async fn recv_together(&mut self) -> Option<Vec<Reading>> {
+        if self.rest.is_empty() {
+            self.receiver.recv().await
+        } else {
+            Some(std::mem::take(&mut self.rest).into())
+        }
     }
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{MeterKind, Sample, Timestamp, Value, json};
+use model::{Metadata, MeterKind, Sample, Timestamp, Value, json};
 use nephoscope_publishers::remote_write::RemoteWritePublisher;
 use nephoscope_publishers::{HttpSettings, Witness};
 use observability::clock::Clock;
@@ -70,7 +70,7 @@ fn calls(
     series: usize,
     group: usize,
 ) -> Result<Vec<Arc<[Records]>>, Box<dyn std::error::Error>> {
-    let metadata = Arc::new(json::parse(METADATA)?);
+    let metadata = Metadata::from(json::parse(METADATA)?);
     let seconds = i64::try_from(samples.div_ceil(series))?;
     let begin = Clock::machine().now().as_second() - seconds;
     let made = |number: usize| -> Option<Arc<Sample>> {
@@ -88,7 +88,7 @@ fn calls(
             project_name: Value::Null,
             resource_id: format!("7b1e4a52-5b0e-4a62-9d1c-{instance:012}").into(),
             timestamp: time.to_iso().into(),
-            resource_metadata: Arc::clone(&metadata),
+            resource_metadata: metadata.clone(),
             source: "openstack".into(),
             id: format!("5a2d0f3c-1b7e-11f1-8c3a-{number:012}"),
             monotonic_time: None,

@@ -102,7 +102,7 @@ fn sample(number: u64, resources: u64) -> Sample {
         project_name: Value::Null,
         resource_id: id(resource).into(),
         timestamp: Timestamp::from_microseconds(time).map(Timestamp::to_iso).unwrap_or_default().into(),
-        resource_metadata: Arc::new(Value::Null),
+        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: id(number),
         monotonic_time: None,

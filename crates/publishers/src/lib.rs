@@ -60,7 +60,6 @@ fn placed_samples(groups: &[Records]) -> (Vec<Place>, Vec<&Sample>) {
 
 #[cfg(test)]
 mod fixtures {
-    use std::sync::Arc;
 
     use model::{Map, MeterKind, Sample, Value};
 
@@ -77,7 +76,7 @@ mod fixtures {
             project_name: Value::Null,
             resource_id: resource.into(),
             timestamp: "2026-07-21T13:56:12.123456".into(),
-            resource_metadata: Arc::new([("k", "v")].into_iter().collect::<Map>().into()),
+            resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
             source: "openstack".into(),
             id: "ID1".into(),
             monotonic_time: None,

@@ -27,7 +27,7 @@ fn sample(resource: &str, volume: f64) -> Arc<Sample> {
         project_name: Value::Null,
         resource_id: resource.into(),
         timestamp: "2026-07-21T13:56:12.123456".into(),
-        resource_metadata: Arc::new(Value::Map([("k", "v")].into_iter().collect())),
+        resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
         source: "openstack".into(),
         id: "ID1".into(),
         monotonic_time: None,

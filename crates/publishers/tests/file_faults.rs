@@ -36,7 +36,7 @@ fn sample(number: usize) -> Arc<Sample> {
         project_name: Value::Null,
         resource_id: format!("resource-{number}").into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Arc::new(Value::Null),
+        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

@@ -104,7 +104,7 @@ async fn prometheus_has_every_sample_with_its_labels() {
     let odd = |name: &str, kind, volume: Value, resource: &str, metadata: &str| {
         let mut made = (*at(base, 0, resource, volume)).clone();
         (made.name, made.kind) = (name.into(), kind);
-        made.resource_metadata = Arc::new(json::parse(metadata).unwrap());
+        made.resource_metadata = json::parse(metadata).unwrap().into();
         Arc::new(made)
     };
     let hostile = "quote\" back\\slash\nline é😀 {}=,";

@@ -116,7 +116,7 @@ async fn what_no_datagram_can_carry_is_refused_and_the_others_are_sent() {
     socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
     let mut publisher = udp(&socket.local_addr().unwrap().to_string());
     let mut large = (*sample("m", "large", 1)).clone();
-    large.resource_metadata = Arc::new(Value::from("x".repeat(66_000)));
+    large.resource_metadata = Value::from("x".repeat(66_000)).into();
     let huge = sample("m", "huge", Value::BigInt("9".repeat(40).into()));
     let samples = vec![sample("m", "a", 1), Arc::new(large), huge, sample("m", "b", 1)];
     let refusals = publisher.publish(Arc::new([Records::Samples(samples)])).await.unwrap();

@@ -3,7 +3,6 @@
 //! Upstream has a class for power as well, but does not register it, so power makes no sample here either.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use model::pytext::{float_of, to_str};
 use model::{Map, Notification, Sample, Value};
@@ -96,7 +95,7 @@ impl SensorEndpoint {
             user_id: optional("user_id"),
             project_id: optional("project_id"),
             resource_id: Cow::Owned(format!("{}-{}", to_str(node), transformed(id)).into()),
-            metadata: Some(Arc::new(metadata.into())),
+            metadata: Some(metadata.into()),
         };
         context.finish(self.meter, index, draft).map(Some)
     }

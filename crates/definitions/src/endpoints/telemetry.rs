@@ -1,7 +1,6 @@
 //! `telemetry.polling`: the samples that polling agents send.
 
 use std::fmt;
-use std::sync::Arc;
 
 use model::{Map, MeterKind, Notification, Sample, Value, signature};
 
@@ -83,12 +82,11 @@ fn sample(
         project_name: optional("project_name"),
         resource_id,
         timestamp,
-        resource_metadata: Arc::new(
-            Some(metadata)
-                .filter(|metadata| metadata.is_truthy())
-                .cloned()
-                .unwrap_or_else(|| Map::new().into()),
-        ),
+        resource_metadata: Some(metadata)
+            .filter(|metadata| metadata.is_truthy())
+            .cloned()
+            .unwrap_or_else(|| Map::new().into())
+            .into(),
         source: if source.is_truthy() { source.clone() } else { settings.sample_source.as_str().into() },
         id: if id.is_truthy() { model::pytext::to_str(id) } else { context.sample_id(EVENT_TYPE, index) },
         monotonic_time: None,

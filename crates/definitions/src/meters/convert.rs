@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::{IsoTime, Map, Notification, Sample, Value, sample_id};
+use model::{IsoTime, Map, Metadata, Notification, Sample, Value, sample_id};
 
 use super::compile::kind_of;
 use super::{Attribute, MAX_LOOKUP_SAMPLES, MeterDefinition, PROJECT_FALLBACK, USER_FALLBACK};
@@ -15,7 +15,7 @@ pub(crate) struct Context<'n> {
     notification: &'n Notification,
     settings: &'n SampleSettings,
     /// The payload with event type and publisher, shared by all samples without metadata of their own.
-    default_metadata: Option<Arc<Value>>,
+    default_metadata: Option<Metadata>,
     /// The notification's own time as a sample prints it.
     default_timestamp: Option<Result<Value, Cause>>,
     message_id: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Draft<'v> {
     pub(crate) project_id: Cow<'v, Value>,
     pub(crate) resource_id: Cow<'v, Value>,
     /// `None` for the default metadata.
-    pub(crate) metadata: Option<Arc<Value>>,
+    pub(crate) metadata: Option<Metadata>,
 }
 
 impl<'n> Context<'n> {
@@ -45,15 +45,15 @@ impl<'n> Context<'n> {
         self.notification.publisher_id()
     }
 
-    fn default_metadata(&mut self) -> Arc<Value> {
+    fn default_metadata(&mut self) -> Metadata {
         let notification = self.notification;
         let made = self.default_metadata.get_or_insert_with(|| {
             let mut metadata = notification.payload().as_map().cloned().unwrap_or_default();
             metadata.insert("event_type", notification.event_type());
             metadata.insert("host", notification.publisher_id().clone());
-            Arc::new(metadata.into())
+            metadata.into()
         });
-        Arc::clone(made)
+        made.clone()
     }
 
     fn timestamp(&mut self, own: &Value) -> Result<Value, Cause> {
@@ -146,7 +146,7 @@ impl MeterDefinition {
     }
 
     /// The metadata that the definition asks for; `None` if nothing was found.
-    fn own_metadata(&self, context: &Context<'_>) -> Option<Arc<Value>> {
+    fn own_metadata(&self, context: &Context<'_>) -> Option<Metadata> {
         let root = context.notification.root();
         let mut metadata = Map::with_capacity(self.metadata.len() + 1);
         for (key, field) in &self.metadata {
@@ -162,7 +162,7 @@ impl MeterDefinition {
                 metadata.insert("user_metadata", kept);
             }
         }
-        (!metadata.is_empty()).then(|| Arc::new(metadata.into()))
+        (!metadata.is_empty()).then(|| metadata.into())
     }
 
     /// The attributes' values before the notification is looked into.

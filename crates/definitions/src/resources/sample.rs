@@ -181,7 +181,7 @@ mod tests {
                     project_name: Value::Null,
                     resource_id: "r".into(),
                     timestamp: "t".into(),
-                    resource_metadata: Arc::new(json::parse(metadata).unwrap()),
+                    resource_metadata: json::parse(metadata).unwrap().into(),
                     source: "s".into(),
                     id: "i".into(),
                     monotonic_time: None,

@@ -28,9 +28,9 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn add(&mut self, name: &str, value: u64) {
+    pub(crate) fn add(&mut self, name: &[u8], value: u64) {
         self.parameters += 1;
-        self.sum = self.sum.wrapping_add(value).wrapping_add(u64::from(name.ends_with('s')));
+        self.sum = self.sum.wrapping_add(value).wrapping_add(u64::from(name.ends_with(b"s")));
     }
 }
 
@@ -50,7 +50,7 @@ fn walk_bare(payload: &[u8]) -> Result<Kept, XdrError> {
                 3..=5 => reader.u64()?,
                 _ => reader.text(LONGEST).map(|_| 0)?,
             };
-            kept.add(name, value);
+            kept.add(name.as_bytes(), value);
         }
     }
     Ok(kept)

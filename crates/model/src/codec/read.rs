@@ -1,7 +1,5 @@
 //! From bytes to samples and events.
 
-use std::sync::Arc;
-
 use super::{MAX_DEPTH, VERSION, kind, tag, trait_tag};
 use crate::json::MAX_INTEGER_DIGITS;
 use crate::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value};
@@ -67,7 +65,7 @@ pub fn read_sample(bytes: &[u8]) -> Result<Sample, DecodeError> {
         project_name: reader.value(0)?,
         resource_id: reader.value(0)?,
         timestamp: reader.value(0)?,
-        resource_metadata: Arc::new(reader.value(0)?),
+        resource_metadata: reader.value(0)?.into(),
         source: reader.value(0)?,
         id: reader.text()?.into(),
         monotonic_time: match reader.byte()? {

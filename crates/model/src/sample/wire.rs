@@ -2,6 +2,7 @@
 
 use super::{Field, Sample, write_json_fields};
 use crate::Map;
+use crate::metadata::RESOURCE_METADATA;
 use crate::signature::{self, MESSAGE_SIGNATURE, Signer};
 
 /// The fields of [`Sample::wire_fields`] by their names, which is the order in which they are signed.
@@ -34,6 +35,7 @@ impl Sample {
                         text.extend_from_slice(value.as_bytes());
                     }
                     Field::Value(value) => signature::write_entry(name, value, text),
+                    Field::Metadata(metadata) => metadata.write_signed(text),
                     Field::Seconds(seconds) => signature::write_entry(name, &(*seconds).into(), text),
                 }
             }
@@ -49,6 +51,7 @@ impl Sample {
         fields.iter().all(|(_, field)| match field {
             Field::Text(_) => true,
             Field::Value(value) => value.is_finite(),
+            Field::Metadata(metadata) => metadata.is_finite(),
             Field::Seconds(seconds) => seconds.is_none_or(f64::is_finite),
         })
     }
@@ -66,7 +69,7 @@ impl Sample {
             ("project_name", Field::Value(&self.project_name)),
             ("resource_id", Field::Value(&self.resource_id)),
             ("timestamp", Field::Value(&self.timestamp)),
-            ("resource_metadata", Field::Value(&self.resource_metadata)),
+            (RESOURCE_METADATA, Field::Metadata(&self.resource_metadata)),
             ("message_id", Field::Text(&self.id)),
             ("monotonic_time", Field::Seconds(self.monotonic_time)),
         ]
@@ -75,8 +78,6 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::tests::sample;
     use super::*;
     use crate::{Value, json};
@@ -100,7 +101,7 @@ mod tests {
             json::parse(r#"{"b": [1, {"k": "\u00e9"}], "a": {"y": 1.0, "x": {}}, "m": "\"", "z": null}"#)
                 .unwrap();
         let rich = Sample {
-            resource_metadata: Arc::new(nested),
+            resource_metadata: nested.into(),
             monotonic_time: Some(12_345.678_901_234),
             volume: Value::Map(Map::new()),
             project_id: Value::List(vec!["p".into()]),
@@ -126,6 +127,6 @@ mod tests {
         assert!(!Sample { volume: f64::INFINITY.into(), ..sample() }.is_finite());
         assert!(!Sample { monotonic_time: Some(f64::NAN), ..sample() }.is_finite());
         let map: Map = [("k", bad)].into_iter().collect();
-        assert!(!Sample { resource_metadata: Arc::new(map.into()), ..sample() }.is_finite());
+        assert!(!Sample { resource_metadata: map.into(), ..sample() }.is_finite());
     }
 }

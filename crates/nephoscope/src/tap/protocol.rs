@@ -208,7 +208,7 @@ mod tests {
             resource_id: "ü\n".into(),
             timestamp: "2026-07-21T13:56:12".into(),
             // What JSON has not, and Python writes all the same.
-            resource_metadata: Arc::new(f64::NAN.into()),
+            resource_metadata: f64::NAN.into(),
             source: "openstack".into(),
             id: "i".into(),
             monotonic_time: None,

@@ -47,7 +47,7 @@ fn sample(name: &str, resource: impl Into<Value>, project: impl Into<Value>) -> 
         project_name: Value::Null,
         resource_id: resource.into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Arc::new(Value::Null),
+        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

@@ -101,7 +101,7 @@ pub(crate) fn made(
         project_name: Value::Null,
         resource_id: resource.into(),
         timestamp: "2026-11-26T05:00:00.123456".into(),
-        resource_metadata: Arc::new(json::parse(metadata).unwrap()),
+        resource_metadata: json::parse(metadata).unwrap().into(),
         source: "openstack".into(),
         id: "id".into(),
         monotonic_time: None,

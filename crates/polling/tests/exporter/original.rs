@@ -140,7 +140,7 @@ fn plain(random: &mut fastrand::Rng) -> Sample {
 type Oddity = (&'static str, fn(&mut Sample));
 
 fn with_metadata(sample: &mut Sample, metadata: &str) {
-    sample.resource_metadata = Arc::new(json::parse(metadata).unwrap());
+    sample.resource_metadata = json::parse(metadata).unwrap().into();
 }
 
 const ODDITIES: [Oddity; 28] = [

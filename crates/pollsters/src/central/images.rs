@@ -2,8 +2,6 @@
 //!
 //! `GET /v2/images`, page by page; the policy of Glance decides which images the credentials see.
 
-use std::sync::Arc;
-
 use model::{Map, MeterKind, Value};
 use openstack::{Method, Service};
 
@@ -93,7 +91,7 @@ impl Pollster for Size {
 fn reading(image: &Object) -> Reading {
     Reading {
         project_id: image.get("owner"),
-        metadata: Arc::new(metadata(image).into()),
+        metadata: metadata(image).into(),
         ..Reading::new(&SIZE, image.id.as_str(), image.get("size"))
     }
 }
@@ -108,6 +106,8 @@ fn metadata(image: &Object) -> Map {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::json;
     use observability::clock::Clock;
 

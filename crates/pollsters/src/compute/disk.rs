@@ -56,12 +56,12 @@ impl Measure for DiskMeter {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let mut missing = None;
-        for disk in &seen.inspection.disks {
+        for (disk, labels) in seen.inspection.disks.iter().zip(&seen.labels.disks) {
             let Some(volume) = (self.volume)(disk) else {
                 missing.get_or_insert_with(|| format!("the disk {}", disk.device));
                 continue;
             };
-            readings.push(seen.reading(&self.meter, seen.instance.labels_of_disk(disk), integer(volume)));
+            readings.push(seen.reading(&self.meter, labels, integer(volume)));
         }
         missing
     }
@@ -100,19 +100,28 @@ impl Pollster for FlavorMeter {
     ) -> Polling<'a> {
         Box::pin(async move {
             let now = cycle.monotonic_seconds();
+            let mut made = Vec::new();
+            let mut polled = Ok(());
             for resource in resources {
-                let instance = instance(resource)?;
+                let instance = match instance(resource) {
+                    Ok(instance) => instance,
+                    Err(error) => {
+                        polled = Err(error);
+                        break;
+                    }
+                };
                 let volume = (self.volume)(&instance.flavor).into();
-                readings.give(reading(&self.meter, instance, instance.labels(), volume, now)).await?;
+                made.push(reading(&self.meter, instance, instance.labels(), volume, now));
+                readings.give_some(&mut made, false).await?;
             }
-            Ok(())
+            readings.give_some(&mut made, true).await?;
+            polled
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use model::Value;
     use observability::clock::Clock;
@@ -164,7 +173,7 @@ mod tests {
             assert_eq!(readings.len(), 2);
             for reading in readings {
                 assert_eq!((&reading.volume, reading.monotonic_time), (&Value::Int(expected), Some(3600.0)));
-                assert!(!Arc::ptr_eq(&reading.metadata, &Arc::default()));
+                assert_eq!(reading.metadata.get("display_name"), Some(&"vm".into()));
             }
         }
     }

@@ -1,9 +1,14 @@
 //! [`Survey`]: what the hypervisor says of all its domains at one moment.
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use libvirt::DomainState;
-use model::Map;
+use model::{Map, Text};
+
+use super::roll::Roll;
+use crate::Resource;
 
 /// What one bulk call told of every domain, with what their XML says of devices. One of a cycle, in its cache.
 #[derive(Debug, Default)]
@@ -11,7 +16,21 @@ pub struct Survey {
     /// Seconds of the monotonic clock when the answer came.
     pub monotonic_time: f64,
     /// By UUID, as text in lower case with dashes.
-    pub domains: HashMap<String, Inspection>,
+    pub domains: HashMap<String, Arc<Inspection>>,
+    roll: OnceLock<Roll>,
+}
+
+impl Survey {
+    /// What was seen at that moment.
+    #[must_use]
+    pub fn new(monotonic_time: f64, domains: HashMap<String, Arc<Inspection>>) -> Self {
+        Self { monotonic_time, domains, roll: OnceLock::new() }
+    }
+
+    /// What pollsters need of the instances, made of the resources of the first that asks.
+    pub(super) fn roll(&self, resources: &[Resource]) -> &Roll {
+        self.roll.get_or_init(|| Roll::new(resources, self))
+    }
 }
 
 /// One domain.
@@ -64,6 +83,25 @@ pub struct Machine {
 /// with a warning).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nic {
+    /// What the XML says of it, as long as that is the same.
+    pub definition: Arc<NicDefinition>,
+    /// Received by the domain.
+    pub incoming: Option<Traffic>,
+    /// Sent by the domain.
+    pub outgoing: Option<Traffic>,
+}
+
+impl Deref for Nic {
+    type Target = NicDefinition;
+
+    fn deref(&self) -> &NicDefinition {
+        &self.definition
+    }
+}
+
+/// What the XML says of a network interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NicDefinition {
     /// The host's device (`target dev`).
     pub device: String,
     /// The guest's address.
@@ -72,10 +110,6 @@ pub struct Nic {
     pub filter: Option<String>,
     /// The filter's parameters by lower-case name, `interfaceid` and `bridge`, as samples carry them.
     pub parameters: Map,
-    /// Received by the domain.
-    pub incoming: Option<Traffic>,
-    /// Sent by the domain.
-    pub outgoing: Option<Traffic>,
 }
 
 /// One direction of a network interface.
@@ -95,7 +129,7 @@ pub struct Traffic {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Disk {
     /// The guest's device (`target dev`), for example `vda`.
-    pub device: String,
+    pub device: Text,
     /// `rd.reqs`
     pub read_requests: Option<u64>,
     /// `rd.bytes`

@@ -4,8 +4,9 @@ use model::MeterKind::{Cumulative, Gauge};
 use model::Value;
 
 use super::pollster::{Host, InstancePollster, Measure, Seen};
+use super::roll::InstanceLabels;
 use super::sample_metadata::Labels;
-use super::{Inspection, Instance, Machine, integer};
+use super::{Inspection, Machine, integer};
 use crate::{Meter, Pollster, Reading};
 
 /// A meter with one value for each instance.
@@ -14,12 +15,12 @@ pub(super) struct MachineMeter {
     pub(super) meter: Meter,
     /// What it measures.
     volume: fn(&Inspection) -> Option<Value>,
-    labels: fn(&Instance, &Machine) -> Labels,
+    labels: fn(&InstanceLabels) -> &Labels,
     outlasts_stop: bool,
 }
 
 pub(super) const CPU: MachineMeter = MachineMeter {
-    labels: |instance, machine| instance.labels_with_processors(machine.vcpus),
+    labels: |of| &of.processors,
     ..running(Meter { name: "cpu", kind: Cumulative, unit: "ns" }, |of| count(of.machine.cpu_time_ns))
 };
 pub(super) const VCPUS: MachineMeter =
@@ -63,7 +64,7 @@ pub(super) const PERF_CACHE_MISSES: MachineMeter =
 
 /// A meter of instances that run.
 const fn running(meter: Meter, volume: fn(&Inspection) -> Option<Value>) -> MachineMeter {
-    MachineMeter { meter, volume, labels: |instance, _| instance.labels(), outlasts_stop: false }
+    MachineMeter { meter, volume, labels: |of| &of.whole, outlasts_stop: false }
 }
 
 /// A meter of those that are shut off as well.
@@ -88,8 +89,7 @@ impl Measure for MachineMeter {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let Some(volume) = (self.volume)(seen.inspection) else { return Some("the instance".to_owned()) };
-        let labels = (self.labels)(seen.instance, &seen.inspection.machine);
-        readings.push(seen.reading(&self.meter, labels, volume));
+        readings.push(seen.reading(&self.meter, (self.labels)(seen.labels), volume));
         None
     }
 }

@@ -1,18 +1,27 @@
 //! [`Missing`]: says once what a meter lacks, and not in every cycle.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The instances of which a meter lacks something.
 #[derive(Debug, Default)]
-pub(super) struct Missing(Mutex<HashSet<String>>);
+pub(super) struct Missing {
+    known: Mutex<HashSet<String>>,
+    /// Whether there are any: nearly always there are none.
+    any: AtomicBool,
+}
 
 impl Missing {
     /// Takes note of what is missing of an instance, or that nothing is. Returns whether that is news; it is said then.
     pub(super) fn note(&self, meter: &'static str, instance: &str, what: Option<String>) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if what.is_none() && !self.any.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(what) = what else {
-            let is_back = !known.is_empty() && known.remove(instance);
+            let is_back = known.remove(instance);
+            self.any.store(!known.is_empty(), Ordering::Relaxed);
             if is_back {
                 tracing::info!(meter, instance, "the meter's value is there again");
             }
@@ -23,6 +32,7 @@ impl Missing {
             return false;
         }
         known.insert(instance.to_owned());
+        self.any.store(true, Ordering::Relaxed);
         drop(known);
         tracing::warn!(
             meter,
@@ -35,7 +45,9 @@ impl Missing {
 
     /// Forgets those that are not `there` any more.
     pub(super) fn retain(&self, there: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|id| there(id));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|id| there(id));
+        self.any.store(!known.is_empty(), Ordering::Relaxed);
     }
 }
 

@@ -98,13 +98,13 @@ impl Measure for Nics {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let mut missing = None;
-        for nic in &seen.inspection.nics {
+        for (nic, labels) in seen.inspection.nics.iter().zip(&seen.labels.nics) {
             let Some(value) = (self.meter.counter)(nic) else {
                 missing.get_or_insert_with(|| format!("the network interface {}", nic.device));
                 continue;
             };
             if let Some(volume) = self.volume(seen, nic, value) {
-                readings.push(seen.reading(self.meter(), seen.instance.labels_of_nic(nic), volume));
+                readings.push(seen.reading(self.meter(), labels, volume));
             }
         }
         missing
@@ -224,7 +224,7 @@ mod tests {
         );
         // A device's name that another interface has now.
         let mut other = with(7000);
-        other.nics[0].mac = "fa:99".into();
+        std::sync::Arc::make_mut(&mut other.nics[0].definition).mac = "fa:99".into();
         assert_eq!(rig.read(60, there(280.0, other)).await, (vec![Value::Int(0)], NONE));
         assert_eq!(rig.read(60, there(340.0, with(8000))).await, (vec![Value::Int(0)], NONE));
         // Not known for a cycle: the next reading has all of it.

@@ -1,10 +1,10 @@
 //! [`Past`]: what counters of network interfaces were when they were read last.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pollster::Seen;
-use super::{Nic, Survey};
+use super::{Nic, NicDefinition, Survey};
 
 /// A task that has not run for so many of its intervals is not there any more.
 const INTERVALS_KEPT: f64 = 10.0;
@@ -16,22 +16,57 @@ pub(super) struct Past(Mutex<HashMap<u64, OfTask>>);
 #[derive(Debug, Default)]
 struct OfTask {
     ended: f64,
-    /// By the instance's id.
-    instances: HashMap<String, Vec<Counter>>,
+    /// Mostly in the order in which they are read.
+    instances: Vec<OfInstance>,
+    /// Where each is among them, by its id.
+    places: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct OfInstance {
+    id: String,
+    counters: Vec<Counter>,
+}
+
+impl OfTask {
+    /// The counters of an instance, which probably is the `hint`th.
+    fn of(&mut self, hint: usize, id: &str) -> Option<&mut Vec<Counter>> {
+        let is_hinted = self.instances.get(hint).is_some_and(|of| of.id == id);
+        let place = if is_hinted { hint } else { *self.places.get(id)? };
+        self.instances.get_mut(place).map(|of| &mut of.counters)
+    }
+
+    fn add(&mut self, id: &str, counter: Counter) {
+        self.places.insert(id.to_owned(), self.instances.len());
+        self.instances.push(OfInstance { id: id.to_owned(), counters: vec![counter] });
+    }
+
+    /// Forgets what is not in the survey.
+    fn retain(&mut self, survey: &Survey) {
+        self.instances.retain_mut(|of| {
+            let Some(inspection) = survey.domains.get(&of.id) else { return false };
+            of.counters.retain(|counter| inspection.nics.iter().any(|nic| counter.is_of(nic)));
+            true
+        });
+        if self.places.len() != self.instances.len() {
+            self.places =
+                self.instances.iter().enumerate().map(|(place, of)| (of.id.clone(), place)).collect();
+        }
+    }
 }
 
 /// Device and address together are an interface: another one may get either of them.
 #[derive(Debug)]
 struct Counter {
-    device: String,
-    mac: String,
+    definition: Arc<NicDefinition>,
     value: u64,
     seconds: f64,
 }
 
 impl Counter {
     fn is_of(&self, nic: &Nic) -> bool {
-        self.device == nic.device && self.mac == nic.mac
+        let known = &self.definition;
+        Arc::ptr_eq(known, &nic.definition) || known.device == nic.device && known.mac == nic.mac
     }
 }
 
@@ -56,15 +91,14 @@ impl Past {
     pub(super) fn change(&self, seen: Seen<'_>, nic: &Nic, value: u64) -> Option<Change> {
         let now = seen.survey.monotonic_time;
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let instances = &mut tasks.entry(seen.task).or_default().instances;
-        let id = &seen.instance.id;
-        if !instances.contains_key(id) {
-            instances.insert(id.clone(), Vec::new());
-        }
-        let counters = instances.get_mut(id)?;
+        let task = tasks.entry(seen.task).or_default();
+        let new = || Counter { definition: Arc::clone(&nic.definition), value, seconds: now };
+        let Some(counters) = task.of(seen.place, &seen.instance.id) else {
+            task.add(&seen.instance.id, new());
+            return None;
+        };
         let Some(last) = counters.iter_mut().find(|counter| counter.is_of(nic)) else {
-            let (device, mac) = (nic.device.clone(), nic.mac.clone());
-            counters.push(Counter { device, mac, value, seconds: now });
+            counters.push(new());
             return None;
         };
         let amount = value.checked_sub(last.value).unwrap_or(value);
@@ -76,7 +110,7 @@ impl Past {
     /// The instance does not run: its counters begin at zero when it does.
     pub(super) fn stopped(&self, seen: Seen<'_>) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counters = tasks.get_mut(&seen.task).and_then(|task| task.instances.get_mut(&seen.instance.id));
+        let counters = tasks.get_mut(&seen.task).and_then(|task| task.of(seen.place, &seen.instance.id));
         for counter in counters.into_iter().flatten() {
             counter.value = 0;
         }
@@ -88,11 +122,7 @@ impl Past {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = tasks.get_mut(&task) {
             task.ended = now;
-            task.instances.retain(|id, counters| {
-                let Some(inspection) = survey.domains.get(id) else { return false };
-                counters.retain(|counter| inspection.nics.iter().any(|nic| counter.is_of(nic)));
-                true
-            });
+            task.retain(survey);
         }
         #[expect(clippy::cast_precision_loss, reason = "an interval has few digits")]
         tasks.retain(|interval, kept| {
@@ -103,6 +133,7 @@ impl Past {
 
 #[cfg(test)]
 mod tests {
+    use super::super::roll::Observed;
     use super::super::testing::{inspection, instance, survey};
     use super::*;
 
@@ -112,7 +143,15 @@ mod tests {
         let (instance, inspection) = (instance("u1"), inspection());
         let run = |task, seconds| {
             let survey = survey(seconds, [("u1", inspection.clone())]);
-            let seen = Seen { instance: &instance, inspection: &inspection, survey: &survey, task };
+            let labels = &Observed::of(&instance, &survey).unwrap().labels;
+            let seen = Seen {
+                instance: &instance,
+                inspection: &inspection,
+                labels,
+                survey: &survey,
+                task,
+                place: 0,
+            };
             let change = past.change(seen, &inspection.nics[0], 1);
             past.forget(&survey, task);
             change.is_some()

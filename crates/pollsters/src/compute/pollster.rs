@@ -8,6 +8,7 @@ use libvirt::DomainState;
 use model::Value;
 
 use super::missing::Missing;
+use super::roll::{Found, InstanceLabels, Observed};
 use super::sample_metadata::Labels;
 use super::{Hypervisor, Inspection, Instance, Survey, SurveyError};
 use crate::{Cycle, MakeError, Meter, PollError, Polling, Pollster, Reading, Readings, Resource, Tools};
@@ -49,15 +50,18 @@ impl Surveys for Hypervisor {
 pub(super) struct Seen<'a> {
     pub(super) instance: &'a Instance,
     pub(super) inspection: &'a Inspection,
+    pub(super) labels: &'a InstanceLabels,
     pub(super) survey: &'a Survey,
     /// Whose readings are compared with each other ([`Cycle::task`]).
     pub(super) task: u64,
+    /// Its place among the instances that are read: the same in the next cycle, as long as none comes or goes.
+    pub(super) place: usize,
 }
 
 impl Seen<'_> {
     /// A reading of the instance, or of a part of it.
-    pub(super) fn reading(&self, meter: &Meter, labels: Labels, volume: Value) -> Reading {
-        reading(meter, self.instance, labels, volume, self.survey.monotonic_time)
+    pub(super) fn reading(&self, meter: &Meter, labels: &Labels, volume: Value) -> Reading {
+        reading(meter, self.instance, labels.clone(), volume, self.survey.monotonic_time)
     }
 }
 
@@ -91,14 +95,10 @@ impl<M: Measure> InstancePollster<M> {
         Self { measure, host: host.clone(), missing: Missing::default() }
     }
 
-    fn read(&self, survey: &Survey, task: u64, instance: &Instance, readings: &mut Vec<Reading>) {
+    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) {
+        let Seen { instance, inspection, .. } = seen;
         let (measure, id) = (&self.measure, &instance.id);
         let meter = measure.meter().name;
-        let Some(inspection) = survey.domains.get(id) else {
-            tracing::debug!(meter, instance = id, "the hypervisor does not have the instance (any more)");
-            return;
-        };
-        let seen = Seen { instance, inspection, survey, task };
         let is_stopped = inspection.state == DomainState::ShutOff;
         if is_stopped {
             measure.stopped(seen);
@@ -128,13 +128,39 @@ impl<M: Measure> Pollster for InstancePollster<M> {
             let survey = self.host.surveys.survey(cycle).await;
             let survey = Result::as_ref(&survey)
                 .map_err(|error| PollError::Failed { cause: error.cause(), message: error.to_string() })?;
+            let roll = survey.roll(resources);
             let mut made = Vec::new();
-            for resource in resources {
-                self.read(survey, cycle.task, instance(resource)?, &mut made);
-                for reading in made.drain(..) {
-                    readings.give(reading).await?;
+            for (place, resource) in resources.iter().enumerate() {
+                let instance = match instance(resource) {
+                    Ok(instance) => instance,
+                    Err(error) => {
+                        readings.give_some(&mut made, true).await?;
+                        return Err(error);
+                    }
+                };
+                let alone;
+                let observed = match roll.find(place, instance) {
+                    Found::Here(observed) => Some(observed),
+                    Found::Gone => None,
+                    Found::NotListed => {
+                        alone = Observed::of(instance, survey);
+                        alone.as_ref()
+                    }
+                };
+                if let Some(Observed { inspection, labels }) = observed {
+                    let task = cycle.task;
+                    self.read(Seen { instance, inspection, labels, survey, task, place }, &mut made);
+                } else {
+                    let (meter, id) = (self.measure.meter().name, &instance.id);
+                    tracing::debug!(
+                        meter,
+                        instance = id,
+                        "the hypervisor does not have the instance (any more)"
+                    );
                 }
+                readings.give_some(&mut made, false).await?;
             }
+            readings.give_some(&mut made, true).await?;
             self.measure.ended(survey, cycle.task);
             self.missing.retain(|id| survey.domains.contains_key(id));
             Ok(())
@@ -143,7 +169,7 @@ impl<M: Measure> Pollster for InstancePollster<M> {
 }
 
 /// The instance that a resource is.
-pub(super) fn instance(resource: &Resource) -> Result<&Instance, PollError> {
+pub(super) fn instance(resource: &Resource) -> Result<&Arc<Instance>, PollError> {
     let instance = resource.instance().ok_or_else(|| PollError::Resource {
         resource: resource.to_string(),
         expected: "the pollsters of the namespace compute read instances, which the discovery local_instances finds",

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{Map, Value};
+use model::{Map, Metadata, Text, Value};
 
-use super::{Disk, Instance, Nic};
+use super::{Disk, Instance, Nic, NicDefinition};
 
 /// Variants that are kept. An instance that has had more devices than that in its time begins anew.
 const VARIANTS_MAX: usize = 256;
@@ -17,7 +17,7 @@ const NO_NAME: &str = "None";
 /// A variant is made when it is first wanted and kept as long as the instance, so that a cycle of dozens of meters clones
 /// no map as long as the discovery finds the same [`Instance`].
 pub struct SampleMetadata {
-    plain: Arc<Value>,
+    plain: Metadata,
     variants: Mutex<Vec<Variant>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Labels {
     /// What was measured.
     pub(super) resource_id: Value,
     /// What is known of it.
-    pub(super) metadata: Arc<Value>,
+    pub(super) metadata: Metadata,
 }
 
 /// What a variant is about. Everything that goes into it is here.
@@ -40,22 +40,21 @@ pub(super) struct Labels {
 enum Part {
     Whole,
     Processors(Option<u64>),
-    Disk(String),
-    Nic { device: String, mac: String, filter: Option<String>, parameters: Map },
+    Disk(Text),
+    Nic(Arc<NicDefinition>),
 }
 
 impl Part {
     fn is_nic(&self, nic: &Nic) -> bool {
-        matches!(self, Self::Nic { device, mac, filter, parameters }
-            if *device == nic.device && *mac == nic.mac && *filter == nic.filter && *parameters == nic.parameters)
+        matches!(self, Self::Nic(known) if Arc::ptr_eq(known, &nic.definition) || *known == nic.definition)
     }
 
     /// Whether the two cannot be at the same time.
     fn replaces(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Whole, Self::Whole) | (Self::Processors(_), Self::Processors(_)) => true,
-            (Self::Disk(one), Self::Disk(other))
-            | (Self::Nic { device: one, .. }, Self::Nic { device: other, .. }) => one == other,
+            (Self::Disk(one), Self::Disk(other)) => one == other,
+            (Self::Nic(one), Self::Nic(other)) => one.device == other.device,
             _ => false,
         }
     }
@@ -64,7 +63,7 @@ impl Part {
 impl SampleMetadata {
     /// Without anything that pollsters add.
     #[must_use]
-    pub fn plain(&self) -> &Arc<Value> {
+    pub fn plain(&self) -> &Metadata {
         &self.plain
     }
 
@@ -84,12 +83,12 @@ impl SampleMetadata {
     }
 
     /// The plain one with `extra` on top.
-    fn with(&self, extra: impl IntoIterator<Item = (&'static str, Value)>) -> Arc<Value> {
+    fn with(&self, extra: impl IntoIterator<Item = (&'static str, Value)>) -> Metadata {
         let mut metadata = self.plain.as_map().cloned().unwrap_or_default();
         for (key, value) in extra {
             metadata.insert(key, value);
         }
-        Arc::new(metadata.into())
+        metadata.into()
     }
 }
 
@@ -97,7 +96,7 @@ impl Instance {
     /// Of the instance itself.
     pub(super) fn labels(&self) -> Labels {
         let make = || {
-            let metadata = Arc::clone(&self.metadata.plain);
+            let metadata = self.metadata.plain.clone();
             (Part::Whole, Labels { resource_id: self.id.as_str().into(), metadata })
         };
         self.metadata.variant(|part| matches!(part, Part::Whole), make)
@@ -128,7 +127,7 @@ impl Instance {
     /// Of a network interface. Its `name` takes the place of the instance's, as in Ceilometer.
     pub(super) fn labels_of_nic(&self, nic: &Nic) -> Labels {
         let make = || {
-            let Nic { device, mac, filter, parameters, .. } = nic;
+            let NicDefinition { device, mac, filter, parameters } = &*nic.definition;
             let shown = filter.as_ref().unwrap_or(device);
             let metadata = self.metadata.with([
                 ("name", device.as_str().into()),
@@ -146,13 +145,7 @@ impl Instance {
                     format!("{name}-{}-{device}", self.id)
                 }
             };
-            let part = Part::Nic {
-                device: device.clone(),
-                mac: mac.clone(),
-                filter: filter.clone(),
-                parameters: parameters.clone(),
-            };
-            (part, Labels { resource_id: resource_id.into(), metadata })
+            (Part::Nic(Arc::clone(&nic.definition)), Labels { resource_id: resource_id.into(), metadata })
         };
         self.metadata.variant(|part| part.is_nic(nic), make)
     }
@@ -160,14 +153,14 @@ impl Instance {
 
 impl From<Map> for SampleMetadata {
     fn from(plain: Map) -> Self {
-        Self { plain: Arc::new(plain.into()), variants: Mutex::default() }
+        Self { plain: plain.into(), variants: Mutex::default() }
     }
 }
 
 /// Without the variants: they are made again.
 impl Clone for SampleMetadata {
     fn clone(&self) -> Self {
-        Self { plain: Arc::clone(&self.plain), variants: Mutex::default() }
+        Self { plain: self.plain.clone(), variants: Mutex::default() }
     }
 }
 
@@ -219,13 +212,13 @@ mod tests {
                 r#"{"display_name": "vm", "name": "tap1", "mac": "fa:16", "fref": null, "parameters": {"interfaceid": "p1", "bridge": null}, "vnic_name": "tap1"}"#.into()
             )
         );
-        nic.filter = Some("no-spoof".into());
+        Arc::make_mut(&mut nic.definition).filter = Some("no-spoof".into());
         let (id, metadata) = text(&instance.labels_of_nic(&nic));
         assert_eq!(id, "no-spoof");
         assert!(
             metadata.contains(r#""fref": "no-spoof""#) && metadata.contains(r#""vnic_name": "no-spoof""#)
         );
-        nic.filter = Some(String::new());
+        Arc::make_mut(&mut nic.definition).filter = Some(String::new());
         assert_eq!(text(&instance.labels_of_nic(&nic)).0, "u1");
     }
 
@@ -234,9 +227,9 @@ mod tests {
         let instance = instance("u1");
         let mut nic = nic("tap1");
         let first = instance.labels_of_nic(&nic).metadata;
-        assert!(Arc::ptr_eq(&first, &instance.labels_of_nic(&nic).metadata));
-        assert!(Arc::ptr_eq(&instance.labels().metadata, instance.metadata.plain()));
-        nic.mac = "fa:17".into();
+        assert!(first.is_copy_of(&instance.labels_of_nic(&nic).metadata));
+        assert!(instance.labels().metadata.is_copy_of(instance.metadata.plain()));
+        Arc::make_mut(&mut nic.definition).mac = "fa:17".into();
         let second = instance.labels_of_nic(&nic).metadata;
         assert_eq!(second.get("mac"), Some(&"fa:17".into()));
         let one = instance.labels_with_processors(Some(1)).metadata;
@@ -245,7 +238,7 @@ mod tests {
         // The whole, the processors and the interface: what was replaced is gone.
         assert_eq!(instance.metadata.variants.lock().unwrap().len(), 3);
         for number in 0..2 * VARIANTS_MAX {
-            instance.labels_of_disk(&Disk { device: format!("vd{number}"), ..Disk::default() });
+            instance.labels_of_disk(&Disk { device: format!("vd{number}").into(), ..Disk::default() });
             assert!(instance.metadata.variants.lock().unwrap().len() <= VARIANTS_MAX);
         }
     }

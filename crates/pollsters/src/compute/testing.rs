@@ -6,7 +6,8 @@ use libvirt::DomainState;
 use model::{Map, Value};
 
 use super::{
-    Disk, Flavor, Inspection, Instance, Machine, Nic, Survey, SurveyError, Surveying, Surveys, Traffic,
+    Disk, Flavor, Inspection, Instance, Machine, Nic, NicDefinition, Survey, SurveyError, Surveying, Surveys,
+    Traffic,
 };
 use crate::{Cycle, PollError, Pollster, Reading, Readings, Resource};
 
@@ -24,14 +25,13 @@ pub(super) fn instance(id: &str) -> Instance {
 
 pub(super) fn nic(device: &str) -> Nic {
     let traffic = |first| Traffic { bytes: first, packets: first + 1, errors: first + 2, drops: first + 3 };
-    Nic {
+    let definition = NicDefinition {
         device: device.into(),
         mac: "fa:16".into(),
         filter: None,
         parameters: [("interfaceid", "p1".into()), ("bridge", Value::Null)].into_iter().collect(),
-        incoming: Some(traffic(100)),
-        outgoing: Some(traffic(200)),
-    }
+    };
+    Nic { definition: Arc::new(definition), incoming: Some(traffic(100)), outgoing: Some(traffic(200)) }
 }
 
 /// A domain of which everything is known: Appendix A.5 of what was seen with Ceilometer, and more.
@@ -94,8 +94,8 @@ impl Surveys for Given {
 }
 
 pub(super) fn survey<const N: usize>(seconds: f64, domains: [(&str, Inspection); N]) -> Survey {
-    let domains = domains.into_iter().map(|(id, inspection)| (id.to_owned(), inspection));
-    Survey { monotonic_time: seconds, domains: domains.collect() }
+    let domains = domains.into_iter().map(|(id, inspection)| (id.to_owned(), Arc::new(inspection)));
+    Survey::new(seconds, domains.collect())
 }
 
 /// One run of a pollster.

@@ -354,8 +354,7 @@ mod tests {
             ("never".into(), 1_784_642_172_123_456_000),
             (Value::Null, 1_784_642_172_123_456_000),
         ] {
-            one.resource_metadata =
-                std::sync::Arc::new(Value::Map([("launched_at", launched_at)].into_iter().collect()));
+            one.resource_metadata = Value::Map([("launched_at", launched_at)].into_iter().collect()).into();
             assert_eq!(point(&one).unwrap().start, start);
         }
         one.kind = MeterKind::Gauge;

@@ -120,7 +120,7 @@ mod tests {
         ) {
             let mut sample = sample(&name, &resource, 1.into());
             let metadata = serde_json::json!({"user_metadata": {"server_group": group}}).to_string();
-            sample.resource_metadata = std::sync::Arc::new(model::json::parse(&metadata).unwrap());
+            sample.resource_metadata = model::json::parse(&metadata).unwrap().into();
             sample.user_id = Value::Null;
             let mut message = Message::default();
             message.add(&Series::of(&sample, Naming::default()), f64::from_bits(value), time);

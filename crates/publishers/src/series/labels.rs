@@ -123,7 +123,6 @@ fn label_name(part: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use model::json;
 
@@ -140,7 +139,7 @@ mod tests {
 
     fn made(name: &str, metadata: &str) -> Sample {
         let mut made = sample(name, "r", 1.into());
-        made.resource_metadata = Arc::new(json::parse(metadata).unwrap());
+        made.resource_metadata = json::parse(metadata).unwrap().into();
         made
     }
 
@@ -192,7 +191,7 @@ mod tests {
             printed(&odd),
             "counter=cpu project=17 publisher=ceilometer server_group=none type=cpu vm_instance=7"
         );
-        odd.resource_metadata = Arc::new("text".into());
+        odd.resource_metadata = "text".into();
         assert_eq!(printed(&odd), "counter=cpu project=17 publisher=ceilometer type=cpu");
     }
 

@@ -88,6 +88,6 @@ pub(crate) fn made_of(
 ) -> Arc<Sample> {
     let mut made = (*sample(name, resource, volume)).clone();
     made.kind = kind;
-    made.resource_metadata = Arc::new(json::parse(metadata).unwrap());
+    made.resource_metadata = json::parse(metadata).unwrap().into();
     Arc::new(made)
 }

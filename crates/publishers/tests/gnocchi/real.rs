@@ -107,7 +107,7 @@ fn own_sample(dict: &Value) -> Arc<Sample> {
         project_name: model::Value::Null,
         resource_id: part("resource_id"),
         timestamp: part("timestamp"),
-        resource_metadata: Arc::new(part("resource_metadata")),
+        resource_metadata: part("resource_metadata").into(),
         source: "openstack".into(),
         id: text("id"),
         monotonic_time: None,

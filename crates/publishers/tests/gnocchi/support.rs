@@ -114,7 +114,7 @@ pub(crate) fn plain(name: &str, resource: impl Into<Value>, minute: u32, metadat
         project_name: Value::Null,
         resource_id: resource.into(),
         timestamp: format!("2026-07-21T13:{minute:02}:12.123456+00:00").into(),
-        resource_metadata: Arc::new(json::parse(metadata).unwrap()),
+        resource_metadata: json::parse(metadata).unwrap().into(),
         source: "openstack".into(),
         id: format!("id-{minute}"),
         monotonic_time: None,

@@ -151,7 +151,7 @@ async fn counters_have_a_start_and_begin_anew_after_a_reset() {
         let launched = |minutes, volume: i64| {
             let mut sample = after(minutes, sample("cpu", "vm", volume, MeterKind::Cumulative));
             let metadata: Map = [("launched_at", "2026-07-21T13:46:12.123456Z")].into_iter().collect();
-            sample.resource_metadata = Arc::new(metadata.into());
+            sample.resource_metadata = metadata.into();
             sample
         };
         publish(&mut publisher, [launched(0, 5), launched(1, 6), launched(2, 1)]).await.unwrap();

@@ -19,7 +19,7 @@ pub(crate) fn sample(name: &str, resource: &str, volume: impl Into<Value>) -> Ar
         project_name: Value::Null,
         resource_id: resource.into(),
         timestamp: "2026-07-21T13:56:12.123456".into(),
-        resource_metadata: Arc::new(Value::Map([("k", "v")].into_iter().collect())),
+        resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
         source: "openstack".into(),
         id: format!("id of {name} {resource}"),
         monotonic_time: None,
@@ -52,7 +52,7 @@ pub(crate) fn sample_from(dict: &Value) -> Arc<Sample> {
         project_name: part("project_name"),
         resource_id: part("resource_id"),
         timestamp: part("timestamp"),
-        resource_metadata: Arc::new(part("resource_metadata")),
+        resource_metadata: part("resource_metadata").into(),
         source: part("source"),
         id: text("id").to_owned(),
         monotonic_time: match part("monotonic_time") {

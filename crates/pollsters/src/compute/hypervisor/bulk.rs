@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::definitions::Wanted;
 use super::record::Reading;
+use super::unwritten::has_unwritten;
 use super::{Desk, Hypervisor, Seen, Sighted};
 use crate::compute::Survey;
 
@@ -130,13 +131,13 @@ impl Hypervisor {
     async fn assemble(&self, desk: &mut Desk, bulk: Bulk) -> Result<Seen, Error> {
         let Bulk { stats, connection, is_limited } = bulk;
         let monotonic_time = seconds(&self.clock);
-        let mut survey = Survey { monotonic_time, ..Survey::default() };
-        survey.domains.reserve(stats.len());
+        let mut survey = Survey::new(monotonic_time, HashMap::with_capacity(stats.len()));
         // In the order of the answer; those that are read later leave their places open.
         let mut sighted: Vec<Option<Sighted>> = Vec::with_capacity(stats.len());
         let mut later: Vec<(usize, Record<'_>)> = Vec::new();
         let mut wanted = Vec::new();
         let mut busy = Busy::default();
+        let mut unwritten = Vec::new();
         let mut reading = Reading::default();
         for (place, record) in stats.records().enumerate() {
             reading.take(&record);
@@ -154,7 +155,11 @@ impl Hypervisor {
             match definition {
                 Some(definition) if !is_busy => {
                     let is_mute = is_limited && is_active(record.domain.id, reading.state());
-                    survey.domains.insert(key(&uuid), reading.inspection(Some(definition), is_mute));
+                    let inspection = reading.inspection(Some(definition), is_mute);
+                    if has_unwritten(&record, &inspection) {
+                        unwritten.push(record.domain.to_owned());
+                    }
+                    survey.domains.insert(key(&uuid), Arc::new(inspection));
                     if let Some(entry) = sighted.last_mut() {
                         let definition = Arc::clone(definition);
                         *entry = Some(Sighted { uuid, state: reading.state(), definition });
@@ -189,7 +194,11 @@ impl Hypervisor {
             }
             let definition = desk.definitions.last(&uuid);
             let is_mute = is_hung || (is_limited && is_active(record.domain.id, reading.state()));
-            survey.domains.insert(key(&uuid), reading.inspection(definition.map(|found| &**found), is_mute));
+            let inspection = reading.inspection(definition.map(|found| &**found), is_mute);
+            if has_unwritten(record, &inspection) {
+                unwritten.push(record.domain.to_owned());
+            }
+            survey.domains.insert(key(&uuid), Arc::new(inspection));
             if let (Some(entry), Some(definition)) = (sighted.get_mut(place), definition) {
                 *entry = Some(Sighted { uuid, state: reading.state(), definition: Arc::clone(definition) });
             }
@@ -202,7 +211,7 @@ impl Hypervisor {
         }
         self.metrics.hung_domains.set(i64::try_from(desk.hung.len()).unwrap_or(i64::MAX));
         if desk.is_qemu && !is_limited {
-            self.size_unwritten(desk, &connection, &stats, &mut survey).await?;
+            self.size_unwritten(desk, &connection, unwritten, &mut survey).await?;
         }
         if desk.definitions.len() != stats.len() {
             desk.definitions.keep(&stats.records().map(|record| record.domain.uuid).collect());

@@ -3,12 +3,14 @@
 //! The instance is described by the element that Nova writes into the domain's metadata (namespace
 //! `http://openstack.org/xmlns/libvirt/nova/1.1`, of old `…/1.0`).
 
+use std::sync::Arc;
+
 use libvirt::DomainState;
 use model::{Map, Text, Value};
 use roxmltree::{Document, Node, ParsingOptions};
 use sha2::{Digest as _, Sha224};
 
-use crate::compute::{Nic, Server};
+use crate::compute::{NicDefinition, Server};
 
 /// Namespaces of Nova's element, the newest first.
 const NOVA: [&str; 2] =
@@ -20,9 +22,9 @@ const NODES_MAX: u32 = 200_000;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::compute) struct Definition {
     /// Network interfaces that have a host device and an address, in order, without counters.
-    pub(super) nics: Vec<Nic>,
+    pub(super) nics: Vec<Arc<NicDefinition>>,
     /// Disks with a source, in order, by the guest's device.
-    pub(super) disks: Vec<String>,
+    pub(super) disks: Vec<Text>,
     /// What Nova says of the instance, or why that cannot be used.
     pub(in crate::compute) instance: Result<NovaInstance, NoInstance>,
 }
@@ -93,7 +95,7 @@ impl Definition {
     }
 }
 
-fn nic(interface: Node<'_, '_>) -> Option<Nic> {
+fn nic(interface: Node<'_, '_>) -> Option<Arc<NicDefinition>> {
     let device = child(interface, "target")?.attribute("dev")?.to_owned();
     let mac = child(interface, "mac")?.attribute("address")?.to_owned();
     let filterref = child(interface, "filterref");
@@ -110,12 +112,12 @@ fn nic(interface: Node<'_, '_>) -> Option<Nic> {
     let bridge = child(interface, "source").and_then(|source| source.attribute("bridge"));
     parameters.push((Text::new_static("bridge"), or_null(bridge)));
     let parameters = Map::from_pairs(parameters);
-    Some(Nic { device, mac, filter, parameters, incoming: None, outgoing: None })
+    Some(Arc::new(NicDefinition { device, mac, filter, parameters }))
 }
 
-fn disk(disk: Node<'_, '_>) -> Option<String> {
+fn disk(disk: Node<'_, '_>) -> Option<Text> {
     child(disk, "source")?;
-    child(disk, "target")?.attribute("dev").filter(|device| !device.is_empty()).map(str::to_owned)
+    child(disk, "target")?.attribute("dev").filter(|device| !device.is_empty()).map(Text::from)
 }
 
 impl NovaInstance {

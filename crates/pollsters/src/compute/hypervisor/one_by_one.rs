@@ -1,17 +1,19 @@
 //! Domain by domain, for drivers without useful bulk statistics (libvirt's test driver, containers).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use libvirt::{
     Connection, Domain, DomainFlags, DomainInfo, DomainState, Error, ErrorCode, InterfaceStats, Parameters,
 };
+use model::Text;
 use uuid::Uuid;
 
 use super::bulk::{key, seconds};
 use super::definitions::Wanted;
 use super::{Definition, Desk, Hypervisor, Seen, Sighted};
-use crate::compute::{Disk, Inspection, Machine, Nic, Traffic};
+use crate::compute::{Disk, Inspection, Machine, Nic, NicDefinition, Traffic};
 
 /// Domains that are asked at the same time.
 const PARALLEL: usize = 3;
@@ -60,7 +62,7 @@ impl Hypervisor {
             if let Some(definition) = definition {
                 seen.domains.push(Sighted { uuid: domain.uuid, state: inspection.state, definition });
             }
-            seen.survey.domains.insert(key(&domain.uuid), inspection);
+            seen.survey.domains.insert(key(&domain.uuid), Arc::new(inspection));
         }
         seen.survey.monotonic_time = seconds(&self.clock);
         self.metrics.hung_domains.set(0);
@@ -79,7 +81,7 @@ impl Hypervisor {
         let machine = self.machine(connection, domain, &info).await?;
         let (mut nics, mut disks) = (Vec::new(), Vec::new());
         for nic in definition.map_or(&[][..], |definition| &definition.nics) {
-            nics.push(if is_active { self.nic(connection, domain, nic).await? } else { nic.clone() });
+            nics.push(self.nic(connection, domain, nic, is_active).await?);
         }
         for device in definition.map_or(&[][..], |definition| &definition.disks) {
             disks.push(self.disk(connection, domain, device, is_active).await?);
@@ -113,20 +115,28 @@ impl Hypervisor {
         })
     }
 
-    async fn nic(&self, connection: &Connection, domain: &Domain, nic: &Nic) -> Result<Nic, Error> {
-        let call = connection.domain_interface_stats(domain, &nic.device);
-        let Some(stats) = told(self.counted("DomainInterfaceStats", call).await)? else {
-            return Ok(nic.clone());
+    async fn nic(
+        &self,
+        connection: &Connection,
+        domain: &Domain,
+        definition: &Arc<NicDefinition>,
+        is_active: bool,
+    ) -> Result<Nic, Error> {
+        let stats = if is_active {
+            let call = connection.domain_interface_stats(domain, &definition.device);
+            told(self.counted("DomainInterfaceStats", call).await)?
+        } else {
+            None
         };
-        let (incoming, outgoing) = traffic(&stats);
-        Ok(Nic { incoming, outgoing, ..nic.clone() })
+        let (incoming, outgoing) = stats.as_ref().map_or((None, None), traffic);
+        Ok(Nic { definition: Arc::clone(definition), incoming, outgoing })
     }
 
     async fn disk(
         &self,
         connection: &Connection,
         domain: &Domain,
-        device: &str,
+        device: &Text,
         is_active: bool,
     ) -> Result<Disk, Error> {
         let mut disk = Disk { device: device.to_owned(), ..Disk::default() };

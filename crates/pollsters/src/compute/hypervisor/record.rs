@@ -1,9 +1,12 @@
 //! [`Reading`]: a domain's record in the bulk statistics, taken apart in one pass.
 
+use std::sync::Arc;
+
 use libvirt::{DomainState, Parameters, Record, Value, indexed};
+use model::Text;
 
 use super::definition::Definition;
-use crate::compute::{Disk, Inspection, Machine, Nic, Traffic};
+use crate::compute::{Disk, Inspection, Machine, Nic, NicDefinition, Traffic};
 
 /// Numbers that a processor, network interface or disk may have in a record; QEMU's most processors are 4096.
 const INDEX_MAX: usize = 8_192;
@@ -87,122 +90,122 @@ impl<'a> Reading<'a> {
         self.devices = devices.0;
     }
 
-    fn fill(&mut self, parameters: Parameters<'a>, devices: &mut Fingerprint) {
-        for (name, value) in parameters {
-            let (group, rest) = name.split_once('.').unwrap_or((name, ""));
+    fn fill(&mut self, mut parameters: Parameters<'a>, devices: &mut Fingerprint) {
+        while let Some((name, value)) = parameters.next_named() {
+            let (group, rest) = split(name);
             match group {
-                "state" => {
-                    if rest == "state" {
+                b"state" => {
+                    if rest == b"state" {
                         self.state =
                             value.as_i64().and_then(|state| i32::try_from(state).ok()).map(DomainState::from);
                     }
                     continue;
                 }
-                "cpu" if rest == "time" => self.cpu_time_ns = value.as_u64(),
-                "balloon" => self.balloon(rest, value),
-                "vcpu" => self.vcpu(name, rest, value),
-                "net" => self.net(name, value, devices),
-                "block" => self.block(name, value, devices),
-                "perf" => self.perf(rest, value),
+                b"cpu" if rest == b"time" => self.cpu_time_ns = value.as_u64(),
+                b"balloon" => self.balloon(rest, value),
+                b"vcpu" => self.vcpu(name, rest, value),
+                b"net" => self.net(name, value, devices),
+                b"block" => self.block(name, value, devices),
+                b"perf" => self.perf(rest, value),
                 _ => {}
             }
             self.is_more_than_state = true;
         }
     }
 
-    fn balloon(&mut self, what: &str, value: Value<'a>) {
+    fn balloon(&mut self, what: &[u8], value: Value<'a>) {
         let machine = &mut self.machine;
         let field = match what {
-            "current" => &mut machine.memory_actual_kib,
-            "maximum" => &mut self.balloon_maximum_kib,
-            "available" => &mut machine.memory_available_kib,
-            "usable" => &mut machine.memory_usable_kib,
-            "unused" => &mut machine.memory_unused_kib,
-            "rss" => {
+            b"current" => &mut machine.memory_actual_kib,
+            b"maximum" => &mut self.balloon_maximum_kib,
+            b"available" => &mut machine.memory_available_kib,
+            b"usable" => &mut machine.memory_usable_kib,
+            b"unused" => &mut machine.memory_unused_kib,
+            b"rss" => {
                 self.asked = true;
                 &mut machine.memory_resident_kib
             }
-            "swap_in" => &mut machine.swap_in_kib,
-            "swap_out" => &mut machine.swap_out_kib,
+            b"swap_in" => &mut machine.swap_in_kib,
+            b"swap_out" => &mut machine.swap_out_kib,
             _ => return,
         };
         *field = value.as_u64();
     }
 
-    fn vcpu(&mut self, name: &str, rest: &str, value: Value<'a>) {
+    fn vcpu(&mut self, name: &[u8], rest: &[u8], value: Value<'a>) {
         match rest {
-            "current" => self.machine.vcpus = value.as_u64(),
-            "maximum" => self.vcpu_maximum = value.as_u64(),
+            b"current" => self.machine.vcpus = value.as_u64(),
+            b"maximum" => self.vcpu_maximum = value.as_u64(),
             _ => {
-                let Some((vcpu, what)) = place(&mut self.vcpus, name, "vcpu") else { return };
+                let Some((vcpu, what)) = place(&mut self.vcpus, name, b"vcpu") else { return };
                 match what {
-                    "time" => vcpu.time_ns = value.as_u64(),
-                    "wait" => vcpu.wait_ns = value.as_u64(),
+                    b"time" => vcpu.time_ns = value.as_u64(),
+                    b"wait" => vcpu.wait_ns = value.as_u64(),
                     _ => {}
                 }
             }
         }
     }
 
-    fn net(&mut self, name: &str, value: Value<'a>, devices: &mut Fingerprint) {
-        let Some((net, what)) = place(&mut self.nets, name, "net") else { return };
-        if what == "name" {
+    fn net(&mut self, name: &[u8], value: Value<'a>, devices: &mut Fingerprint) {
+        let Some((net, what)) = place(&mut self.nets, name, b"net") else { return };
+        if what == b"name" {
             net.name = value.as_text().unwrap_or_default();
             devices.add(net.name.as_bytes());
             return;
         }
-        let (direction, what) = match what.split_once('.') {
-            Some(("rx", what)) => (&mut net.incoming, what),
-            Some(("tx", what)) => (&mut net.outgoing, what),
+        let (direction, what) = match split(what) {
+            (b"rx", what) => (&mut net.incoming, what),
+            (b"tx", what) => (&mut net.outgoing, what),
             _ => return,
         };
         let field = match what {
-            "bytes" => &mut direction.bytes,
-            "pkts" => &mut direction.packets,
-            "errs" => &mut direction.errors,
-            "drop" => &mut direction.drops,
+            b"bytes" => &mut direction.bytes,
+            b"pkts" => &mut direction.packets,
+            b"errs" => &mut direction.errors,
+            b"drop" => &mut direction.drops,
             _ => return,
         };
         *field = value.as_u64();
     }
 
-    fn block(&mut self, name: &str, value: Value<'a>, devices: &mut Fingerprint) {
-        let Some((block, what)) = place(&mut self.blocks, name, "block") else { return };
+    fn block(&mut self, name: &[u8], value: Value<'a>, devices: &mut Fingerprint) {
+        let Some((block, what)) = place(&mut self.blocks, name, b"block") else { return };
         let numbers = &mut block.numbers;
         let field = match what {
-            "name" => {
+            b"name" => {
                 block.name = value.as_text().unwrap_or_default();
                 devices.add(block.name.as_bytes());
                 return;
             }
             // A medium that is changed is another path.
-            "path" => {
+            b"path" => {
                 devices.add(value.as_text().unwrap_or_default().as_bytes());
                 return;
             }
-            "rd.reqs" => {
+            b"rd.reqs" => {
                 self.asked = true;
                 &mut numbers.read_requests
             }
-            "rd.bytes" => &mut numbers.read_bytes,
-            "rd.times" => &mut numbers.read_time_ns,
-            "wr.reqs" => &mut numbers.write_requests,
-            "wr.bytes" => &mut numbers.write_bytes,
-            "wr.times" => &mut numbers.write_time_ns,
-            "capacity" => &mut numbers.capacity,
-            "allocation" => &mut numbers.allocation,
-            "physical" => &mut numbers.physical,
+            b"rd.bytes" => &mut numbers.read_bytes,
+            b"rd.times" => &mut numbers.read_time_ns,
+            b"wr.reqs" => &mut numbers.write_requests,
+            b"wr.bytes" => &mut numbers.write_bytes,
+            b"wr.times" => &mut numbers.write_time_ns,
+            b"capacity" => &mut numbers.capacity,
+            b"allocation" => &mut numbers.allocation,
+            b"physical" => &mut numbers.physical,
             _ => return,
         };
         *field = value.as_u64();
     }
 
-    fn perf(&mut self, what: &str, value: Value<'a>) {
+    fn perf(&mut self, what: &[u8], value: Value<'a>) {
         let field = match what {
-            "cpu_cycles" => &mut self.machine.cpu_cycles,
-            "instructions" => &mut self.machine.instructions,
-            "cache_references" => &mut self.machine.cache_references,
-            "cache_misses" => &mut self.machine.cache_misses,
+            b"cpu_cycles" => &mut self.machine.cpu_cycles,
+            b"instructions" => &mut self.machine.instructions,
+            b"cache_references" => &mut self.machine.cache_references,
+            b"cache_misses" => &mut self.machine.cache_misses,
             _ => return,
         };
         *field = value.as_u64();
@@ -259,17 +262,17 @@ impl<'a> Reading<'a> {
         if self.machine.vcpus == Some(counted) { Some(time) } else { self.cpu_time_ns }
     }
 
-    fn nic(&self, at: usize, nic: &Nic) -> Nic {
+    fn nic(&self, at: usize, nic: &Arc<NicDefinition>) -> Nic {
         let same = |net: &&Net<'_>| net.name == nic.device;
         let net = self.nets.get(at).filter(same).or_else(|| self.nets.iter().find(same));
         Nic {
+            definition: Arc::clone(nic),
             incoming: net.and_then(|net| net.incoming.traffic()),
             outgoing: net.and_then(|net| net.outgoing.traffic()),
-            ..nic.clone()
         }
     }
 
-    fn disk(&self, at: usize, device: &str) -> Disk {
+    fn disk(&self, at: usize, device: &Text) -> Disk {
         let same = |block: &&Block<'_>| block.name == device;
         let block = self.blocks.get(at).filter(same).or_else(|| self.blocks.iter().find(same));
         let Numbers {
@@ -284,7 +287,7 @@ impl<'a> Reading<'a> {
             physical,
         } = block.map(|block| block.numbers).unwrap_or_default();
         Disk {
-            device: device.to_owned(),
+            device: device.clone(),
             read_requests,
             read_bytes,
             read_time_ns,
@@ -316,15 +319,22 @@ impl Direction {
 /// The entry that `name` (`net.12.rx.bytes`) is about, and what of it.
 fn place<'e, 'n, T: Clone + Default>(
     entries: &'e mut Vec<T>,
-    name: &'n str,
-    prefix: &str,
-) -> Option<(&'e mut T, &'n str)> {
+    name: &'n [u8],
+    prefix: &[u8],
+) -> Option<(&'e mut T, &'n [u8])> {
     let (number, what) = indexed(name, prefix)?;
     let at = usize::try_from(number).ok().filter(|at| *at < INDEX_MAX)?;
     if at >= entries.len() {
         entries.resize(at + 1, T::default());
     }
     Some((entries.get_mut(at)?, what))
+}
+
+/// What is before and behind the first dot.
+fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    let dot = name.iter().position(|byte| *byte == b'.');
+    let parts = dot.and_then(|dot| name.split_at_checked(dot));
+    parts.map_or((name, &[]), |(group, rest)| (group, rest.get(1..).unwrap_or_default()))
 }
 
 /// A hash of names in order (FNV-1a).

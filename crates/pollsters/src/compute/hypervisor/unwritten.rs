@@ -5,14 +5,16 @@
 //! asks. Until something is written the answer stays the same, so that it is asked for once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use libvirt::{BlockInfo, Connection, Domain, DomainState, DomainStats, Error};
+use libvirt::{BlockInfo, Connection, Domain, DomainState, Error, Record};
+use model::Text;
 use uuid::Uuid;
 
 use super::bulk::key;
 use super::{Desk, Hypervisor};
-use crate::compute::{Disk, Survey};
+use crate::compute::{Disk, Inspection, Survey};
 
 /// Disks that are asked for at the same time, as definitions are.
 const PARALLEL: usize = 3;
@@ -20,7 +22,7 @@ const PARALLEL: usize = 3;
 /// What is known of such disks.
 pub(super) type Unwritten = HashMap<Place, Answer>;
 /// A disk: domain and device.
-type Place = (Uuid, String);
+type Place = (Uuid, Text);
 /// The domain's id, which is another after each start, and the size that the bulk statistics have.
 type Origin = (i32, Option<u64>);
 
@@ -43,8 +45,25 @@ impl Answer {
     }
 }
 
+/// Whether the domain runs, answers, and has disks of which the bulk statistics say nothing right.
+pub(super) fn has_unwritten(record: &Record<'_>, inspection: &Inspection) -> bool {
+    record.domain.id >= 0
+        && !inspection.is_hung
+        && inspection.state != DomainState::ShutOff
+        && inspection.disks.iter().any(is_unwritten)
+}
+
+fn is_unwritten(disk: &Disk) -> bool {
+    disk.allocation == Some(0)
+}
+
+fn disks_of<'s>(survey: &'s mut Survey, uuid: &Uuid) -> impl Iterator<Item = &'s mut Disk> {
+    let inspection = survey.domains.get_mut(&key(uuid)).map(Arc::make_mut);
+    inspection.into_iter().flat_map(|inspection| &mut inspection.disks)
+}
+
 impl Hypervisor {
-    /// Puts the sizes right of disks that have not been written, asking for those that are not known.
+    /// Puts the sizes right, in `domains`, of disks that have not been written, asking for those that are not known.
     ///
     /// # Errors
     /// The connection is lost. What libvirt refuses, or has no time for, stays as the bulk statistics have it.
@@ -52,21 +71,13 @@ impl Hypervisor {
         &self,
         desk: &mut Desk,
         connection: &Connection,
-        stats: &DomainStats,
+        domains: Vec<Domain>,
         survey: &mut Survey,
     ) -> Result<(), Error> {
         let mut known = std::mem::take(&mut desk.unwritten);
         let mut unknown = Vec::new();
-        for record in stats.records() {
-            let domain = record.domain;
-            if domain.id < 0 || desk.hung.contains(&domain.uuid) {
-                continue;
-            }
-            let Some(inspection) = survey.domains.get_mut(&key(&domain.uuid)) else { continue };
-            if inspection.is_hung || inspection.state == DomainState::ShutOff {
-                continue;
-            }
-            for disk in inspection.disks.iter_mut().filter(|disk| disk.allocation == Some(0)) {
+        for domain in domains {
+            for disk in disks_of(survey, &domain.uuid).filter(|disk| is_unwritten(disk)) {
                 let place = (domain.uuid, disk.device.clone());
                 let of = (domain.id, disk.physical);
                 match known.remove(&place).filter(|answer| answer.of == of) {
@@ -74,7 +85,7 @@ impl Hypervisor {
                         answer.put(disk);
                         desk.unwritten.insert(place, answer);
                     }
-                    None => unknown.push((domain.to_owned(), place, of)),
+                    None => unknown.push((domain.clone(), place, of)),
                 }
             }
         }
@@ -102,13 +113,12 @@ impl Hypervisor {
                 // It hangs now; who asked further would wait again. The next cycle asks for what is left.
                 Err(Error::Timeout { .. }) => break,
                 Err(error) => {
-                    tracing::debug!(domain = %place.0, disk = place.1, "the size of a disk is not told: {error}");
+                    tracing::debug!(domain = %place.0, disk = place.1.as_str(), "the size of a disk is not told: {error}");
                     None
                 }
             };
             let answer = Answer { of, info };
-            let disks = survey.domains.get_mut(&key(&place.0)).map(|inspection| &mut inspection.disks);
-            if let Some(disk) = disks.into_iter().flatten().find(|disk| disk.device == place.1) {
+            if let Some(disk) = disks_of(survey, &place.0).find(|disk| disk.device == place.1) {
                 answer.put(disk);
             }
             desk.unwritten.insert(place, answer);
