@@ -4,9 +4,9 @@
     unit.py --root ROOT [--set KEY=VALUE]... [--env NAME=VALUE]... UNIT
 
 ROOT is a directory with a system in it; the unit lies in its lib/systemd/system. Done are: the account with its groups,
-the directories with their modes, a bare environment, limits, umask, no new privileges, no capabilities, the filters of
-system calls, of address families and of memory that is written and executed. The last three are made with libseccomp from
-systemd's own groups of system calls. Not done is what needs mounts and namespaces; a setting that is neither known as
+the directories with their modes, a bare environment and what the unit adds, limits, umask, no new privileges, no
+capabilities, the filters of system calls, of address families and of memory that is written and executed. The last
+three are made with libseccomp from systemd's own groups of system calls. Not done is what needs mounts and namespaces; a setting that is neither known as
 done nor as not done is an error, so that nobody believes it tested. Must be run as root (or as root of a user namespace).
 """
 
@@ -22,13 +22,15 @@ import sys
 NOT_DONE = {
     "Type", "ExecReload", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStopSec", "EnvironmentFile",
     "ReadWritePaths", "AmbientCapabilities", "ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateMounts",
-    "PrivateDevices", "DevicePolicy", "PrivateUsers", "ProtectClock", "ProtectControlGroups", "ProtectHostname",
-    "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "LockPersonality", "RemoveIPC",
-    "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "SystemCallArchitectures",
+    "PrivateDevices", "DevicePolicy", "DeviceAllow", "PrivateUsers", "ProtectClock", "ProtectControlGroups",
+    "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc",
+    "LockPersonality", "RemoveIPC", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID",
+    "SystemCallArchitectures",
 }
 DONE = {
-    "User", "Group", "ExecStart", "WatchdogSec", "LimitNOFILE", "LimitCORE", "UMask", "CapabilityBoundingSet",
-    "NoNewPrivileges", "MemoryDenyWriteExecute", "RestrictAddressFamilies", "SystemCallFilter", "SystemCallErrorNumber",
+    "User", "Group", "Environment", "ExecStart", "WatchdogSec", "LimitNOFILE", "LimitCORE", "UMask",
+    "CapabilityBoundingSet", "NoNewPrivileges", "MemoryDenyWriteExecute", "RestrictAddressFamilies", "SystemCallFilter",
+    "SystemCallErrorNumber",
 }
 DIRECTORIES = {"StateDirectory": "var/lib", "LogsDirectory": "var/log", "ConfigurationDirectory": "etc",
                "RuntimeDirectory": "run", "CacheDirectory": "var/cache"}
@@ -178,7 +180,8 @@ def main():
     if "WatchdogSec" in settings:
         environment["WATCHDOG_USEC"] = str(int(float(settings["WatchdogSec"][-1]) * 1_000_000))
         environment["WATCHDOG_PID"] = str(os.getpid())
-    environment.update(text.split("=", 1) for text in options.env)
+    of_unit = [text for line in settings.get("Environment", []) for text in shlex.split(line)]
+    environment.update(text.split("=", 1) for text in [*of_unit, *options.env])
     to_load = list(filters(settings))
     seccomp, libc = Seccomp(), ctypes.CDLL(None, use_errno=True)
     command = shlex.split(settings["ExecStart"][-1])

@@ -14,6 +14,7 @@ use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
 use polling::PollingMetrics;
 use pollsters::compute::ComputeMetrics;
+use pollsters::ipmi::IpmiMetrics;
 use publishers::exporter::ExporterMetrics;
 use publishers::gnocchi::GnocchiMetrics;
 use publishers::notifier::NotifierMetrics;
@@ -48,6 +49,7 @@ fn metrics() -> String {
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = PollingMetrics::register(&metrics.component("polling"));
     let _ = ComputeMetrics::register(&metrics.component("compute"));
+    let _ = IpmiMetrics::register(&metrics.component("ipmi"));
     let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));

@@ -120,9 +120,8 @@ fn check_polling(
     sessions: &Sessions,
     report: &mut impl FnMut(Severity, &str),
 ) {
-    let all_in_one = roles == Roles::All;
     let metrics = Metrics::new();
-    let (polled, problems) = settings::polling::load_polling(config, sessions, all_in_one, &metrics);
+    let (polled, problems) = settings::polling::load_polling(config, sessions, &metrics);
     for problem in &problems {
         report(problem.severity, &problem.to_string());
     }
@@ -133,7 +132,8 @@ fn check_polling(
             format!("{}: no source selects a pollster of this agent: nothing is polled", polled.file);
         report(Severity::Warning, &message);
     }
-    let made = role::Polling::new(config, polled, None, !all_in_one, &metrics, &AmqpMetrics::default());
+    let made =
+        role::Polling::new(config, polled, None, roles != Roles::All, &metrics, &AmqpMetrics::default());
     if let Err(error) = made {
         report(Severity::Error, &error);
     }

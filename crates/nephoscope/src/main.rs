@@ -117,8 +117,7 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         definitions
     });
     let polled = roles.polls(&config).then(|| {
-        let (polled, mut found) =
-            settings::polling::load_polling(&config, &sessions, roles == Roles::All, &metrics);
+        let (polled, mut found) = settings::polling::load_polling(&config, &sessions, &metrics);
         problems.append(&mut found);
         polled
     });

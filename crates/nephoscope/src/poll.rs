@@ -31,9 +31,7 @@ pub(crate) fn run(arguments: &PollArguments, invocation: &Invocation, surroundin
         Err(error) => return Ending::Configuration(error.to_string()),
     };
     let sessions = settings::openstack::Sessions::new(&config, &surroundings.env);
-    // Asked for by name, a namespace must have pollsters; of the default ones, those that have.
-    let by_default = invocation.common.namespaces.is_none();
-    let (namespaces, problems) = settings::polling::namespaces(&config, by_default);
+    let (namespaces, problems) = settings::polling::namespaces(&config);
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
         return Ending::Configuration(check::describe_fatal(&problems));
     }

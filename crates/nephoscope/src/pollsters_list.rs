@@ -18,18 +18,14 @@ fn show_namespace(namespace: &Namespace) {
     say(format_args!("namespace {}", namespace.name));
     let discoveries: Vec<&str> = namespace.discoveries.iter().map(|line| line.name).collect();
     say(format_args!("  discoveries: {}", discoveries.join(", ")));
-    if namespace.pollsters.is_empty() {
-        say(format_args!("  no pollsters in this version"));
-    } else {
-        let row = |pollster: &str, meter: &str, kind: &str, unit: &str, discovery: &str| {
-            say(format_args!("  {pollster:<32} {meter:<32} {kind:<11} {unit:<8} {discovery}"));
-        };
-        row("POLLSTER", "METER", "TYPE", "UNIT", "DISCOVERY");
-        for line in namespace.pollsters {
-            for meter in line.meters {
-                let discovery = line.discovery.unwrap_or("-");
-                row(line.name, meter.name, meter.kind.as_str(), meter.unit, discovery);
-            }
+    let row = |pollster: &str, meter: &str, kind: &str, unit: &str, discovery: &str| {
+        say(format_args!("  {pollster:<32} {meter:<32} {kind:<11} {unit:<8} {discovery}"));
+    };
+    row("POLLSTER", "METER", "TYPE", "UNIT", "DISCOVERY");
+    for line in namespace.pollsters {
+        for meter in line.meters {
+            let discovery = line.discovery.unwrap_or("-");
+            row(line.name, meter.name, meter.kind.as_str(), meter.unit, discovery);
         }
     }
     if !namespace.later.is_empty() {

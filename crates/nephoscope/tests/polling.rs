@@ -28,6 +28,8 @@ mod faults;
 mod glance;
 #[path = "agent/harness.rs"]
 mod harness;
+#[path = "polling/ipmi.rs"]
+mod ipmi;
 #[path = "polling/live.rs"]
 mod live;
 #[path = "../../publishers/tests/support/server.rs"]

@@ -1,6 +1,6 @@
 //! [`Namespace`]: the table of pollsters and discoveries that `--polling-namespaces` chooses.
 
-use crate::{Discovery, MakeError, Meter, Pollster, Tools, central, compute, local_node};
+use crate::{Discovery, MakeError, Meter, Pollster, Tools, central, compute, ipmi};
 
 /// One pollster's line in the table of its namespace.
 #[derive(Debug)]
@@ -46,20 +46,7 @@ impl Namespace {
 }
 
 /// Every namespace.
-pub static NAMESPACES: [&Namespace; 3] = [&compute::COMPUTE, &central::CENTRAL, &IPMI];
-
-static IPMI: Namespace = Namespace {
-    name: "ipmi",
-    pollsters: &[],
-    discoveries: &[DiscoveryLine { name: "local_node", make: local_node::discovery }],
-    later: &[
-        "hardware.ipmi.current",
-        "hardware.ipmi.fan",
-        "hardware.ipmi.power",
-        "hardware.ipmi.temperature",
-        "hardware.ipmi.voltage",
-    ],
-};
+pub static NAMESPACES: [&Namespace; 3] = [&compute::COMPUTE, &central::CENTRAL, &ipmi::IPMI];
 
 #[cfg(test)]
 mod tests {

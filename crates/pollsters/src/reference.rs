@@ -25,9 +25,7 @@ fn of_namespace(namespace: &Namespace, page: &mut String) {
         namespace.discoveries.iter().map(|line| format!("`{}`", line.name)).collect();
     // Writing to a String cannot fail.
     let _ = write!(page, "\n## {}\n\nDiscoveries: {}\n", namespace.name, discoveries.join(", "));
-    if !namespace.pollsters.is_empty() {
-        page.push_str("\n| Pollster | Meter | Type | Unit | Discovery |\n|---|---|---|---|---|\n");
-    }
+    page.push_str("\n| Pollster | Meter | Type | Unit | Discovery |\n|---|---|---|---|---|\n");
     for line in namespace.pollsters {
         for meter in line.meters {
             let discovery = line.discovery.unwrap_or("none");

@@ -134,6 +134,10 @@ mod tests {
         assert_eq!(registry.discovery("local_node").unwrap().unwrap().discovery.group(), "LocalNode-node-1");
         assert!(registry.discovery("local_nodes").is_none());
         assert_eq!(registry.discovery_names(), ["images", "local_instances", "local_node"]);
-        assert!(registry.later().contains(&"volume.size") && registry.later().contains(&"hardware.ipmi.fan"));
+        assert!(
+            registry.later().contains(&"volume.size") && !registry.later().contains(&"hardware.ipmi.fan")
+        );
+        let fan = registry.pollsters().find(|(name, _)| *name == "hardware.ipmi.fan").unwrap();
+        assert_eq!(fan.1.unwrap().discovery.as_deref(), Some("local_node"));
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use observability::clock::Clock;
+use observability::metrics::Metrics;
 use openstack::Service;
 
 use crate::compute::{ComputeMetrics, ComputeSettings, Hypervisor};
+use crate::ipmi::{Controller, IpmiMetrics, IpmiSettings};
 
 /// What the configuration and the surroundings give them. Nothing is sent or opened before the first cycle.
 #[derive(Debug, Clone)]
@@ -21,8 +23,12 @@ pub struct Tools {
     pub compute: Arc<ComputeSettings>,
     /// What the namespace `compute` counts.
     pub compute_metrics: ComputeMetrics,
+    /// What the configuration says to the namespace `ipmi`.
+    pub ipmi: Arc<IpmiSettings>,
     /// See [`hypervisor`](Self::hypervisor).
     hypervisor: Result<Arc<Hypervisor>, MakeError>,
+    /// See [`controller`](Self::controller).
+    controller: Result<Arc<Controller>, MakeError>,
 }
 
 /// Why a pollster or discovery cannot be made. It will not be better before the configuration is.
@@ -36,7 +42,7 @@ pub struct MakeError {
 }
 
 impl Tools {
-    /// Puts them together.
+    /// Puts them together. The namespace `ipmi` has the defaults of its options, until [`with_ipmi`](Self::with_ipmi).
     #[must_use]
     pub fn new(
         cloud: Result<Service, String>,
@@ -46,7 +52,18 @@ impl Tools {
     ) -> Self {
         let hypervisor = Hypervisor::new(&compute, clock.clone(), compute_metrics.clone()).map(Arc::new);
         let host = compute.host.clone();
-        Self { host, cloud, clock, compute: Arc::new(compute), compute_metrics, hypervisor }
+        let ipmi = IpmiSettings::new(&host);
+        let metrics = IpmiMetrics::register(&Metrics::new().component("ipmi"));
+        let controller = Controller::new(&ipmi, clock.clone(), metrics).map(Arc::new);
+        let (compute, ipmi) = (Arc::new(compute), Arc::new(ipmi));
+        Self { host, cloud, clock, compute, compute_metrics, ipmi, hypervisor, controller }
+    }
+
+    /// With what the configuration says to the namespace `ipmi`, and what it counts.
+    #[must_use]
+    pub fn with_ipmi(self, settings: IpmiSettings, metrics: IpmiMetrics) -> Self {
+        let controller = Controller::new(&settings, self.clock.clone(), metrics).map(Arc::new);
+        Self { ipmi: Arc::new(settings), controller, ..self }
     }
 
     /// The service of that type.
@@ -69,5 +86,13 @@ impl Tools {
     /// [`MakeError`] when its URI cannot work.
     pub fn hypervisor(&self) -> Result<Arc<Hypervisor>, MakeError> {
         self.hypervisor.clone()
+    }
+
+    /// This machine's management controller, the same for all who ask.
+    ///
+    /// # Errors
+    /// [`MakeError`] when the command that reads it cannot be one.
+    pub fn controller(&self) -> Result<Arc<Controller>, MakeError> {
+        self.controller.clone()
     }
 }

@@ -8,7 +8,7 @@ use definitions::{Problem, Severity, Source};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use oslo_config::options::{
-    agent, compute, messaging, nephoscope, notifications_bus, polling as options, publisher,
+    agent, compute, ipmi, messaging, nephoscope, notifications_bus, polling as options, publisher,
     publisher_notifier, service_types,
 };
 use oslo_config::{Config, CredentialsOf};
@@ -19,6 +19,7 @@ use polling::{NotificationsSettings, Plan, TaskOptions};
 use pollsters::compute::{
     ComputeMetrics, ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri,
 };
+use pollsters::ipmi::{IpmiMetrics, IpmiSettings};
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
 
 use super::definitions::read_file;
@@ -38,9 +39,8 @@ pub(crate) struct PollingFiles {
     pub(crate) file: String,
 }
 
-/// Which namespaces an agent of the configuration has, and what is wrong with the others. To `nephoscope run`
-/// (`all_in_one`) one without pollsters is a warning: its default is every role.
-pub(crate) fn namespaces(config: &Config, all_in_one: bool) -> (Vec<&'static Namespace>, Vec<Problem>) {
+/// Which namespaces an agent of the configuration has, and which of those that are named there are not.
+pub(crate) fn namespaces(config: &Config) -> (Vec<&'static Namespace>, Vec<Problem>) {
     let mut namespaces: Vec<&'static Namespace> = Vec::new();
     let mut problems = Vec::new();
     for name in config.get(&agent::POLLING_NAMESPACES) {
@@ -51,36 +51,19 @@ pub(crate) fn namespaces(config: &Config, all_in_one: bool) -> (Vec<&'static Nam
                     "the namespaces are {}; on the command line blanks separate them: --polling-namespaces compute central",
                     known.join(", ")
                 );
-                problems.push(of_namespaces(
-                    Severity::Fatal,
-                    format!("there is no namespace {name:?}"),
-                    hint,
-                ));
-            }
-            Some(namespace) if namespace.pollsters.is_empty() => {
-                let have: Vec<&str> = NAMESPACES
-                    .iter()
-                    .filter(|namespace| !namespace.pollsters.is_empty())
-                    .map(|namespace| namespace.name)
-                    .collect();
-                let severity = if all_in_one { Severity::Warning } else { Severity::Fatal };
-                let hint = format!(
-                    "poll it with Ceilometer's agent, and start this one with --polling-namespaces {} (or \
-                     polling_namespaces in [DEFAULT])",
-                    have.join(" ")
-                );
-                let message = format!("this version has no pollsters in the namespace {name}");
-                problems.push(of_namespaces(severity, message, hint));
+                problems.push(Problem {
+                    severity: Severity::Fatal,
+                    path: "[DEFAULT] polling_namespaces".into(),
+                    line: 1,
+                    column: 1,
+                    message: format!("there is no namespace {name:?}"),
+                    hint: Some(hint),
+                });
             }
             Some(namespace) => namespaces.push(namespace),
         }
     }
     (namespaces, problems)
-}
-
-fn of_namespaces(severity: Severity, message: String, hint: String) -> Problem {
-    let path = "[DEFAULT] polling_namespaces".into();
-    Problem { severity, path, line: 1, column: 1, message, hint: Some(hint) }
 }
 
 /// Where `polling.yaml` is, if it is anywhere.
@@ -122,10 +105,9 @@ pub(crate) fn polling_config(config: &Config) -> (Option<(PollingConfig, String)
 pub(crate) fn load_polling(
     config: &Config,
     sessions: &Sessions,
-    all_in_one: bool,
     metrics: &Metrics,
 ) -> (Option<PollingFiles>, Vec<Problem>) {
-    let (namespaces, mut problems) = namespaces(config, all_in_one);
+    let (namespaces, mut problems) = namespaces(config);
     let (read, mut found) = polling_config(config);
     problems.append(&mut found);
     problems.append(&mut unsupported(config));
@@ -142,13 +124,23 @@ pub(crate) fn load_polling(
 /// What pollsters are made with.
 pub(crate) fn tools(config: &Config, sessions: &Sessions, metrics: &Metrics) -> Tools {
     let cloud = sessions.service(CredentialsOf::Service, "identity", None);
-    let metrics = ComputeMetrics::register(&metrics.component("compute"));
-    Tools::new(
-        cloud.map_err(|error| with_sources(&error)),
-        Clock::machine(),
-        compute_settings(config),
-        metrics,
-    )
+    let cloud = cloud.map_err(|error| with_sources(&error));
+    let compute = ComputeMetrics::register(&metrics.component("compute"));
+    let ipmi = IpmiMetrics::register(&metrics.component("ipmi"));
+    Tools::new(cloud, Clock::machine(), compute_settings(config), compute)
+        .with_ipmi(ipmi_settings(config), ipmi)
+}
+
+/// What the configuration says to the namespace `ipmi`.
+fn ipmi_settings(config: &Config) -> IpmiSettings {
+    let seconds = u64::try_from(config.get(&nephoscope::IPMI_TIMEOUT)).unwrap_or(1);
+    IpmiSettings {
+        host: config.get(&agent::HOST).to_owned(),
+        command: config.get(&nephoscope::IPMI_COMMAND).to_owned(),
+        timeout: Duration::from_secs(seconds).min(IpmiSettings::TIMEOUT_MAX),
+        // Negative: all of them.
+        polling_retry: u64::try_from(config.get(&ipmi::POLLING_RETRY)).ok(),
+    }
 }
 
 /// What the configuration says to the namespace `compute`.

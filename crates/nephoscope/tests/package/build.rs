@@ -17,6 +17,7 @@ pub(crate) struct Packages {
     pub(crate) nephoscope: PathBuf,
     pub(crate) names: PathBuf,
     pub(crate) compute: PathBuf,
+    pub(crate) ipmi: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -52,9 +53,16 @@ fn build(version: &str, change: impl FnOnce(&mut Command)) -> Packages {
     let mut command = command(directory.path(), version);
     change(&mut command);
     let printed = checked(&mut command);
-    let [nephoscope, names, compute] =
+    let [nephoscope, names, compute, ipmi] =
         printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
-    Packages { nephoscope, names, compute, _directory: directory }
+    Packages { nephoscope, names, compute, ipmi, _directory: directory }
+}
+
+impl Packages {
+    /// Those of the agents of a namespace, with its name.
+    pub(crate) fn of_namespaces(&self) -> [(&'static str, &Path); 2] {
+        [("compute", &self.compute), ("ipmi", &self.ipmi)]
+    }
 }
 
 /// The packages of [`VERSION`], made once.
@@ -98,6 +106,7 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         ("-rw-r--r--", "./lib/systemd/system/nephoscope.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-notification.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-compute.service"),
+        ("-rw-r--r--", "./lib/systemd/system/nephoscope-ipmi.service"),
         ("-rw-r--r--", "./usr/lib/sysusers.d/nephoscope.conf"),
         ("-rw-r--r--", "./usr/lib/tmpfiles.d/nephoscope.conf"),
         ("drwxr-x---", "./etc/ceilometer/"),
@@ -106,6 +115,7 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         ("-rw-r--r--", "./usr/share/doc/nephoscope/changelog.Debian.gz"),
         ("-rw-r--r--", "./usr/share/doc/nephoscope/migrate.md.gz"),
         ("-rw-r--r--", "./usr/share/doc/nephoscope/examples/ceilometer.conf"),
+        ("-rw-r--r--", "./usr/share/doc/nephoscope/examples/sudoers"),
     ] {
         has(mode, name);
     }
@@ -114,14 +124,20 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         let link = format!("./usr/bin/{name} -> nephoscope");
         assert!(names.iter().any(|entry| entry.2 == link), "{link}\n{names:#?}");
     }
-    let compute = contents(&packages.compute);
-    for link in [
-        "./usr/bin/ceilometer-agent-compute -> nephoscope",
-        "./lib/systemd/system/ceilometer-agent-compute.service -> nephoscope-compute.service",
-    ] {
-        assert!(compute.iter().any(|entry| entry.2 == link), "{link}\n{compute:#?}");
+    let mut all = [program, names].concat();
+    for (namespace, package) in packages.of_namespaces() {
+        let (agent, held) = (format!("ceilometer-agent-{namespace}"), contents(package));
+        for link in [
+            format!("./usr/bin/{agent} -> nephoscope"),
+            format!("./lib/systemd/system/{agent}.service -> nephoscope-{namespace}.service"),
+        ] {
+            assert!(held.iter().any(|entry| entry.2 == link), "{link}\n{held:#?}");
+        }
+        assert_eq!(field(package, "Depends"), format!("nephoscope (= {VERSION})"));
+        assert_eq!(field(package, "Conflicts"), agent);
+        all.extend(held);
     }
-    for (_, owner, name) in program.iter().chain(&names).chain(&compute) {
+    for (_, owner, name) in &all {
         assert_eq!(owner, "root/root", "{name}");
     }
     let dependencies = field(&packages.nephoscope, "Depends");
@@ -129,8 +145,6 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
     assert_eq!(field(&packages.nephoscope, "Version"), VERSION);
     assert_eq!(field(&packages.names, "Depends"), format!("nephoscope (= {VERSION})"));
     assert_eq!(field(&packages.names, "Conflicts"), "ceilometer-agent-notification");
-    assert_eq!(field(&packages.compute, "Depends"), format!("nephoscope (= {VERSION})"));
-    assert_eq!(field(&packages.compute, "Conflicts"), "ceilometer-agent-compute");
 }
 
 /// The names that the command line knows are those that are installed, no more and no fewer.
@@ -172,6 +186,7 @@ fn the_same_sources_give_the_same_bytes() {
         (&first.nephoscope, &second.nephoscope),
         (&first.names, &second.names),
         (&first.compute, &second.compute),
+        (&first.ipmi, &second.ipmi),
     ] {
         assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{} differs", one.display());
     }
@@ -210,7 +225,7 @@ fn lintian_finds_no_error() {
     let packages = packages();
     let mut command = Command::new("lintian");
     command.args(["--allow-root", "--no-cfg", "--tag-display-limit=0", "--fail-on=error"]);
-    checked(command.arg(&packages.nephoscope).arg(&packages.names).arg(&packages.compute));
+    checked(command.args([&packages.nephoscope, &packages.names, &packages.compute, &packages.ipmi]));
 }
 
 #[test]

@@ -32,6 +32,13 @@ fn a_package_is_installed_upgraded_removed_and_purged() {
         assert!(help.contains("--config-file") || help.contains("upgrade"), "{name}: {help}");
         assert_eq!(root.try_sh(&format!("{name} --nonsense")).status.code(), Some(2), "{name}");
     }
+    for (namespace, package) in first.of_namespaces() {
+        root.dpkg("--install", &[package]);
+        let agent = format!("ceilometer-agent-{namespace}");
+        assert!(root.sh(&format!("{agent} --help")).contains("--polling-namespaces"), "{agent}");
+        assert_eq!(root.try_sh(&format!("{agent} --nonsense")).status.code(), Some(2), "{agent}");
+        root.sh(&format!("dpkg --purge nephoscope-ceilometer-{namespace}"));
+    }
     let user = root.sh("getent passwd nephoscope");
     assert!(user.contains(":/var/lib/nephoscope:/usr/sbin/nologin"), "{user}");
     assert_eq!(root.sh("id -nG nephoscope").trim(), "nephoscope ceilometer");
@@ -148,6 +155,32 @@ fn debians_ceilometer_stays_beside_ours() {
     unpack(&root, &agent);
     root.sh("dpkg --purge nephoscope");
     assert_eq!(root.owner_and_mode("/etc/ceilometer/ceilometer.conf"), "root:ceilometer 640");
+}
+
+/// An agent of one namespace takes the place of Debian's, and gives it back.
+#[test]
+fn agents_of_namespaces_take_the_places_of_debians() {
+    let root = CleanRoot::new();
+    unpack(&root, &upstream("ceilometer-common"));
+    let ours = packages();
+    root.dpkg("--install", &[&ours.nephoscope]);
+    for (namespace, package) in ours.of_namespaces() {
+        let agent = format!("ceilometer-agent-{namespace}");
+        let unit = format!("/lib/systemd/system/{agent}.service");
+        let debians = upstream(&agent);
+        unpack(&root, &debians);
+        root.sh(&format!("grep ^ExecStart=/etc/init.d {unit}"));
+        root.dpkg("--install", &[package]);
+        let status = root.sh(&format!("dpkg-query --show --showformat='${{db:Status-Status}}' {agent}"));
+        assert_eq!(status, "config-files");
+        assert_eq!(root.sh(&format!("readlink {unit}")), format!("nephoscope-{namespace}.service\n"));
+        assert!(root.sh(&format!("cat {unit}")).contains(&format!("--polling-namespaces {namespace}\n")));
+        assert_eq!(root.sh(&format!("readlink /usr/bin/{agent}")), "nephoscope\n");
+        root.sh(&format!("dpkg --remove nephoscope-ceilometer-{namespace}"));
+        unpack(&root, &debians);
+        root.sh(&format!("grep ^ExecStart=/etc/init.d {unit}"));
+    }
+    assert_eq!(root.sh("dpkg-query --show --showformat='${db:Status-Status}' ceilometer-common"), "unpacked");
 }
 
 /// Whichever comes first: openstack-pkg-tools makes the user `ceilometer` although our package has made its group.

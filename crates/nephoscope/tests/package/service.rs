@@ -2,6 +2,8 @@
 //! limits, capabilities and filters of system calls that they name, and the service manager's socket.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -154,6 +156,62 @@ fn the_unit_of_the_notification_agent_starts_works_reloads_and_stops() {
     let prevents = settings(unit)["RestartPreventExitStatus"].join(" ");
     assert!(prevents.split(' ').any(|known| known == status), "{prevents}");
     assert!(!again.output().contains("Operation not permitted"), "{}", again.output());
+}
+
+/// What an address shows to Prometheus.
+fn scrape(port: &Port) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port.number())).ok()?;
+    stream.set_read_timeout(Some(LONG)).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).ok()?;
+    Some(page)
+}
+
+/// A program is started by it, which everything that protects the unit must leave possible.
+#[test]
+fn the_unit_of_the_ipmi_agent_runs_ipmitool() {
+    let root = installed();
+    let sensor = "Sensor ID              : FAN 1 (0x4)\n Sensor Type (Threshold)  : Fan (0x04)\n Sensor Reading        : 4200 \
+                  (+/- 30) RPM\n";
+    root.write(
+        "/usr/local/bin/ipmitool",
+        &format!("#!/bin/sh\ntest \"$*\" = 'sdr -v' && cat <<END\n{sensor}\nEND\n"),
+    );
+    root.sh("chmod 755 /usr/local/bin/ipmitool");
+    let [health, exporter] = [Port::take().unwrap(), Port::take().unwrap()];
+    configure(
+        &root,
+        "ceilometer.conf",
+        &format!(
+            "[DEFAULT]\nhost = node-1\n[polling]\nenable_notifications = false\nenable_prometheus_exporter = true\n\
+             prometheus_listen_addresses = 127.0.0.1:{}\n",
+            exporter.number()
+        ),
+    );
+    configure(
+        &root,
+        "polling.yaml",
+        "sources: [{name: sensors, interval: 1, meters: [hardware.ipmi.fan]}]\n",
+    );
+    let mut manager = Manager::new(&root);
+    let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
+    let address = format!("OS_NEPHOSCOPE__POLLING_LISTEN_ADDRESS=127.0.0.1:{}", health.number());
+    let arguments = ["--env", socket.as_str(), "--env", address.as_str(), "nephoscope-ipmi.service"];
+    let mut process = root.unit(&arguments).start().unwrap();
+    manager.hear("READY=1", &process);
+    let is_shown = || {
+        let page = scrape(&exporter)?;
+        let is_fan =
+            |line: &str| line.starts_with("ceilometer_hardware_ipmi_fan{") && line.ends_with(" 4200.0");
+        page.lines().any(|line| is_fan(line) && line.contains("node-1-fan_1_(0x4)")).then_some(())
+    };
+    until("a sample", is_shown).unwrap_or_else(|late| panic!("{late}\n{}", process.output()));
+    // Apart from the agent of another namespace.
+    assert_eq!(root.owner_and_mode("/var/lib/nephoscope/ipmi"), "nephoscope:nephoscope 750");
+    let ended = process.terminate().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", process.output());
+    assert!(!process.output().contains("Operation not permitted"), "{}", process.output());
 }
 
 #[test]

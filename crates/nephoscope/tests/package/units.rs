@@ -74,12 +74,74 @@ fn all_units_differ_in_nothing_but_their_command() {
         let mut settings = settings(&unit);
         let command = settings.remove("ExecStart").unwrap().concat();
         assert!(command.starts_with("/usr/bin/nephoscope "), "{command}");
+        if command.ends_with(" ipmi") {
+            // The one device that one role needs.
+            assert_eq!(settings.remove("DeviceAllow").unwrap(), ["char-ipmidev rw"], "{unit}");
+            let mut instead =
+                |key: &str, usual: &str| settings.insert(key.to_owned(), vec![usual.to_owned()]);
+            assert_eq!(instead("PrivateDevices", "yes").unwrap(), ["no"], "{unit}");
+            // What keeps it apart from the agent of another namespace.
+            assert_eq!(
+                instead("StateDirectory", "nephoscope").unwrap(),
+                ["nephoscope nephoscope/ipmi"],
+                "{unit}"
+            );
+            assert_eq!(settings.remove("Environment").unwrap().len(), 2, "{unit}");
+        }
         (unit, settings)
     });
     let (first, expected) = all.next().unwrap();
     for (unit, settings) in all {
         assert_eq!(settings, expected, "{unit} and {first}");
     }
+}
+
+/// `sudo` gains rights, which all of these keep it from, also where `NoNewPrivileges=no` stands beside them: the list is that
+/// of systemd.exec(5).
+#[test]
+fn the_drop_in_for_sudo_takes_away_whatever_forbids_it() {
+    const FORBID: [&str; 16] = [
+        "DynamicUser",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "NoNewPrivileges",
+        "PrivateDevices",
+        "ProtectClock",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+        "RestrictAddressFamilies",
+        "RestrictNamespaces",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "SystemCallArchitectures",
+        "SystemCallFilter",
+    ];
+    let unit = "nephoscope-ipmi.service";
+    let drop_in = repository().join("packaging/examples/nephoscope-ipmi-sudo.conf");
+    let changed = fs::read_to_string(&drop_in).unwrap();
+    let changed: BTreeMap<&str, &str> = changed.lines().filter_map(|line| line.split_once('=')).collect();
+    let settings = settings(unit);
+    for key in FORBID.into_iter().filter(|key| settings.contains_key(*key)) {
+        let is_forbidden = settings[key].concat() != "no";
+        assert!(!is_forbidden || ["", "no"].contains(&changed[key]), "{key}");
+    }
+    assert!(changed.keys().all(|key| key.starts_with('#') || settings.contains_key(*key)), "{changed:?}");
+    let copies = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(directory().join(unit)).unwrap();
+    let text = text.replace("/usr/bin/nephoscope", env!("CARGO_BIN_EXE_nephoscope"));
+    fs::write(copies.path().join(unit), text).unwrap();
+    let drop_ins = copies.path().join(format!("{unit}.d"));
+    fs::create_dir(&drop_ins).unwrap();
+    fs::copy(&drop_in, drop_ins.join("sudo.conf")).unwrap();
+    let output = Command::new("systemd-analyze")
+        .args(["--no-pager", "verify"])
+        .arg(copies.path().join(unit))
+        .env("SYSTEMD_UNIT_PATH", format!("{}:", copies.path().display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && !both(&output).contains("sudo.conf"), "{}", both(&output));
 }
 
 /// Every command that keeps running has a unit, and every unit a command that is there.
@@ -90,7 +152,9 @@ fn every_role_has_a_unit() {
         .map(|unit| settings(unit)["ExecStart"].concat().replace("/usr/bin/nephoscope ", ""))
         .collect();
     commands.sort();
-    assert_eq!(commands, ["notification", "polling --polling-namespaces compute", "run"]);
+    let [compute, ipmi] =
+        ["compute", "ipmi"].map(|namespace| format!("polling --polling-namespaces {namespace}"));
+    assert_eq!(commands, ["notification", &compute, &ipmi, "run"]);
     for command in commands {
         checked(Command::new(env!("CARGO_BIN_EXE_nephoscope")).args(command.split(' ')).arg("--help"));
     }

@@ -63,7 +63,6 @@ fn poll_prints_what_would_be_sent() {
     for (arguments, status, words) in [
         (&["poll", "--meter", "imag.size"][..], Some(1), "no pollster of that name in these namespaces"),
         (&["poll", "--meter", "a", "--meter", "!b"], Some(64), "negated"),
-        (&["poll", "--namespace", "ipmi"], Some(78), "no pollsters in the namespace ipmi; poll it with"),
         (
             &["poll", "--namespace", "centrl"],
             Some(78),
@@ -88,12 +87,15 @@ fn pollsters_are_listed_with_what_is_not_there_yet() {
     for expected in [
         ["image.size", "image.size", "gauge", "B", "images"],
         ["cpu", "cpu", "cumulative", "ns", "local_instances"],
+        ["hardware.ipmi.fan", "hardware.ipmi.fan", "gauge", "RPM", "local_node"],
         ["network.incoming.bytes.rate", "network.incoming.bytes.rate", "gauge", "B/s", "local_instances"],
     ] {
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
         assert!(lines.any(|words| words == expected), "{expected:?}\n{text}");
     }
-    assert!(text.contains("namespace ipmi") && text.contains("not in this version: hardware.ipmi.current, "));
+    assert!(
+        text.contains("namespace ipmi") && text.contains("not in this version: alarm.evaluation_result, ")
+    );
 }
 
 #[test]
@@ -113,11 +115,10 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
             "the file must be a map, not nothing",
         ),
         (
-            "",
-            Some("sources: []"),
-            &["polling", "--polling-namespaces", "central", "ipmi"],
-            "this version has no pollsters in the namespace ipmi; poll it with \
-          Ceilometer's agent, and start this one with --polling-namespaces compute central",
+            "[nephoscope]\nipmi_command = sudo 'ipmitool\n",
+            Some("sources: [{name: sensors, interval: 60, meters: [hardware.ipmi.fan]}]"),
+            &["polling", "--polling-namespaces", "ipmi"],
+            "[nephoscope] ipmi_command = sudo 'ipmitool: a single quote is not closed",
         ),
         (
             "",
@@ -164,11 +165,14 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
         assert!(stdout.contains(words), "{check:?}: {stdout}");
     }
     // Under upstream's names, with upstream's status.
-    let directory = configured(&glance, "");
+    let directory = configured(&glance, "[nephoscope]\nipmi_command = 'x\n");
+    let polling = "sources: [{name: sensors, interval: 60, meters: [hardware.ipmi.fan]}]\n";
+    fs::write(directory.path().join("polling.yaml"), polling).unwrap();
     let output = run_as("ceilometer-agent-ipmi", directory.path(), &[]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("ceilometer-polling: ") && stderr.contains("namespace ipmi"), "{stderr}");
+    assert!(stderr.starts_with("ceilometer-polling: ") && stderr.contains("ipmi_command = 'x: "), "{stderr}");
+    let directory = configured(&glance, "");
     let (status, stdout, _) =
         run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
     assert_eq!(status, Some(0), "{stdout}");

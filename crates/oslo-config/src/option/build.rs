@@ -102,6 +102,15 @@ impl<T> Handle<T> {
         self
     }
 
+    /// Greatest whole number.
+    #[must_use]
+    pub(crate) const fn max(mut self, greatest: i64) -> Self {
+        if let Kind::Int { min, .. } = self.opt.kind {
+            self.opt.kind = Kind::Int { min, max: Some(greatest) };
+        }
+        self
+    }
+
     /// Smallest and greatest number, either may be absent.
     #[must_use]
     pub(crate) const fn within(mut self, smallest: Option<f64>, greatest: Option<f64>) -> Self {

@@ -2,7 +2,8 @@
 
 use crate::option::{RefusedValue, host_address, integer, list, text};
 
-const IPMI: &str = "the IPMI agent";
+const IPMI: &str =
+    "no command runs through `ceilometer-rootwrap`; `[nephoscope] ipmi_command` says how `ipmitool` is run";
 const SWIFT: &str = "the pollsters of Swift";
 
 options! { "DEFAULT";
@@ -39,5 +40,5 @@ options! { "DEFAULT";
     /// Further instance metadata keys that are kept as user metadata.
     RESERVED_METADATA_KEYS: List = list("reserved_metadata_keys", &[]);
     /// Configuration of `ceilometer-rootwrap`, through which privileged commands run.
-    ROOTWRAP_CONFIG: Str = text("rootwrap_config", "/etc/ceilometer/rootwrap.conf").later(IPMI);
+    ROOTWRAP_CONFIG: Str = text("rootwrap_config", "/etc/ceilometer/rootwrap.conf").no_effect(IPMI);
 }

@@ -24,6 +24,11 @@ options! { "nephoscope";
     /// Series that the polling agent's exporter shows at most, about 1 KiB of memory each. Samples of further ones are not
     /// shown, and counted.
     EXPORTER_MAX_SERIES: Int = integer("exporter_max_series", 1_000_000).min(1);
+    /// Program that reads the sensors of the namespace `ipmi`, with arguments that stand before `sdr -v`, as for a shell:
+    /// `sudo -n ipmitool`, or `ipmitool -I lanplus -H …`.
+    IPMI_COMMAND: Str = text("ipmi_command", "ipmitool");
+    /// Seconds after which it is killed; 300 at most.
+    IPMI_TIMEOUT: Int = integer("ipmi_timeout", 120).min(1).max(300);
     /// Bytes of messages in process at most: received, and not yet accepted by every sink.
     IN_FLIGHT_BYTES: Int = integer("in_flight_bytes", 64 << 20).min(1 << 20);
     /// Bytes on disk of dead letters at most: messages that cannot be processed, kept under `state_dir` until they are

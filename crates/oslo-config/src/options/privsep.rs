@@ -2,8 +2,8 @@
 
 use crate::option::{Default, boolean, integer, list, nullable_text, text};
 
-const ROLE: &str = "the IPMI agent";
-const DAEMON: &str = "there is no daemon with privileges; `ipmitool` is run through `sudo`";
+const DAEMON: &str =
+    "there is no daemon with privileges; `[nephoscope] ipmi_command` says how `ipmitool` is run";
 
 options! { "ceilometer_sys_admin";
     /// User that the privileged helper becomes.
@@ -18,7 +18,7 @@ options! { "ceilometer_sys_admin";
     THREAD_POOL_SIZE: Int = integer("thread_pool_size", 1).default(Default::Processors).min(1).no_effect(DAEMON);
     /// Command that starts the privileged helper. Ceilometer ignores it too, and uses
     /// `sudo ceilometer-rootwrap`.
-    HELPER_COMMAND: OptStr = nullable_text("helper_command").later(ROLE);
+    HELPER_COMMAND: OptStr = nullable_text("helper_command").no_effect(DAEMON);
     /// Name under which the privileged helper logs.
     LOGGER_NAME: Str = text("logger_name", "oslo_privsep.daemon").no_effect(DAEMON);
     /// Whether the privileged helper logs Python tracebacks.
