@@ -5,7 +5,7 @@ import os
 DAYS = "2"
 
 
-def make(launcher):
+def make(launcher, server_usage="serverAuth"):
     """Makes the files in the launcher's `tls` folder and returns their paths.
 
     The server certificate is for localhost, 127.0.0.1 and ::1. The client's common name is `guest`, which is
@@ -43,7 +43,7 @@ def make(launcher):
 
     authority("ca")
     authority("stranger_ca")
-    certificate("server", "localhost", "serverAuth", "DNS:localhost,IP:127.0.0.1,IP:::1")
+    certificate("server", "localhost", server_usage, "DNS:localhost,IP:127.0.0.1,IP:::1")
     certificate("client", "guest", "clientAuth", "DNS:guest")
     return {
         "ca": at("ca.pem"),

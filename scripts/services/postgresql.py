@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A private PostgreSQL: own port, socket and directory, one account with a random password.
 
-    postgresql.py [--setting 'name = value']...
+    postgresql.py [--tls] [--setting 'name = value']...
+
+With --tls it speaks TLS, but also without.
 
 Commands on stdin: stop, start, restart, kill (data and port are kept), psql STATEMENT.
 """
@@ -12,6 +14,7 @@ import os
 import secrets
 import signal
 
+import certificates
 from launcher import Failure, Launcher
 
 START_SECONDS = 90
@@ -40,6 +43,7 @@ class Server:
 
     def begin(self):
         launcher = self.launcher
+        files = certificates.make(launcher) if self.options.tls else {}
         launcher.write("password", self.password + "\n")
         os.mkdir(launcher.path("socket"), 0o700)
         launcher.own()
@@ -62,6 +66,12 @@ class Server:
             "log_timezone = 'UTC'",
             *self.options.setting,
         ]
+        if files:
+            settings += [
+                "ssl = on",
+                f"ssl_cert_file = '{files['server_certificate']}'",
+                f"ssl_key_file = '{files['server_key']}'",
+            ]
         with open(launcher.path("data", "postgresql.conf"), "a", encoding="utf-8") as file:
             file.write("\n".join(settings) + "\n")
         started = self.start()
@@ -73,6 +83,7 @@ class Server:
             "database": DATABASE,
             "socket_dir": launcher.path("socket"),
             "log": self.log,
+            "certificates": files,
             **started,
         }
 
@@ -124,6 +135,7 @@ class Server:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setting", action="append", default=[], help="a line for postgresql.conf")
+    parser.add_argument("--tls", action="store_true", help="with a certificate")
     options = parser.parse_args()
     launcher = Launcher("postgresql")
     server = Server(launcher, options)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use coordination::CoordinationMetrics;
 use notification::AgentMetrics;
 use observability::control::ControlMetrics;
 use observability::logs::LogMetrics;
@@ -48,6 +49,7 @@ fn metrics() -> String {
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));
     let _ = PollingMetrics::register(&metrics.component("polling"));
+    let _ = CoordinationMetrics::register(&metrics.component("coordination"));
     let _ = ComputeMetrics::register(&metrics.component("compute"));
     let _ = IpmiMetrics::register(&metrics.component("ipmi"));
     let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));

@@ -13,6 +13,7 @@ pub(crate) const FLOORS: [&[&str]; 6] = [
         "oslo-policy",
         "sql",
         "http",
+        "redis",
         "openstack",
         "oslo-messaging",
         "libvirt",
@@ -42,7 +43,12 @@ const RESERVED: [Reserved; 6] = [
         reason: "TLS is configured in crates/http",
     },
     Reserved { dependency: "rusqlite", owners: &["sql"], reason: "SQL goes through crates/sql" },
-    Reserved { dependency: "tokio-postgres", owners: &["sql"], reason: "SQL goes through crates/sql" },
+    // `coordination` has three statements and one connection.
+    Reserved {
+        dependency: "tokio-postgres",
+        owners: &["sql", "coordination"],
+        reason: "SQL goes through crates/sql",
+    },
     Reserved { dependency: "clap", owners: &["nephoscope"], reason: "only the binary parses argv" },
     Reserved {
         dependency: "tracing-subscriber",

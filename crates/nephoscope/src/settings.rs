@@ -1,5 +1,6 @@
 //! From the configuration to what the parts of the program are told.
 
+pub(crate) mod coordination;
 mod definitions;
 pub(crate) mod exporter;
 mod logs;

@@ -34,3 +34,5 @@ mod ipmi;
 mod live;
 #[path = "../../publishers/tests/support/server.rs"]
 mod server;
+#[path = "polling/sharing.rs"]
+mod sharing;

@@ -3,12 +3,11 @@
 //! Entries in memcached and Redis have the keys and the form that dogpile.cache gives them, so that agents share them,
 //! Python's included.
 
-mod connection;
 mod dogpile;
 mod memcached;
 mod memory;
 mod pickle;
-mod redis;
+mod redis_entries;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,10 +15,11 @@ use std::time::Duration;
 
 use observability::clock::Clock;
 use observability::secret::Secret;
+pub use redis::RedisSentinels;
 
 use self::memcached::Memcached;
 use self::memory::Memory;
-use self::redis::Redis;
+use self::redis_entries::Redis;
 use crate::Error;
 
 /// `[cache] expiration_time`, and what holds where `[cache] enabled` is off.
@@ -28,6 +28,10 @@ pub const DEFAULT_EXPIRATION: Duration = Duration::from_mins(10);
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Back ends are not asked to keep longer values.
 const MAX_VALUE_BYTES: usize = 64 << 10;
+/// Bound of an answer: a value and what stands around it.
+const MAX_ANSWER_BYTES: usize = MAX_VALUE_BYTES + 4096;
+/// The options that name the files of TLS, for errors.
+const TLS_OPTIONS: &str = "tls_cafile, tls_certfile or tls_keyfile";
 
 /// Where entries are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +79,6 @@ impl Default for MemcachedOptions {
     }
 }
 
-/// Servers that watch over several Redis and name the master (Redis Sentinel).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisSentinels {
-    /// `host:port` of each; the first that knows is believed.
-    pub addresses: Vec<String>,
-    /// The name by which they know the master.
-    pub service: String,
-}
-
 /// Options of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisOptions {
@@ -124,49 +119,7 @@ impl Default for RedisOptions {
 }
 
 /// Why a back end did not do what it was asked. A cache is a help and no more: go on as if nothing were cached.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CacheError {
-    /// No answer in time.
-    #[error("{server}: no answer within {} s", limit.as_secs_f64())]
-    Timeout {
-        /// Who.
-        server: String,
-        /// How long we waited.
-        limit: Duration,
-    },
-    /// No connection, or it broke.
-    #[error("{server}: {reason}")]
-    Connection {
-        /// Who.
-        server: String,
-        /// What happened.
-        reason: String,
-    },
-    /// It failed a moment ago, and is left alone for a while.
-    #[error("no server of the cache can be used at the moment")]
-    Resting,
-    /// An answer that is none, or a refusal.
-    #[error("{server}: {reason}")]
-    Answer {
-        /// Who.
-        server: String,
-        /// What it said.
-        reason: String,
-    },
-}
-
-impl CacheError {
-    /// The label under which it is counted.
-    #[must_use]
-    pub const fn cause(&self) -> &'static str {
-        match self {
-            Self::Timeout { .. } => "timeout",
-            Self::Connection { .. } => "connection",
-            Self::Resting => "resting",
-            Self::Answer { .. } => "answer",
-        }
-    }
-}
+pub type CacheError = redis::ServerError;
 
 /// A shared handle to a back end.
 #[derive(Clone)]

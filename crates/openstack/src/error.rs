@@ -144,6 +144,12 @@ impl Error {
     }
 }
 
+impl From<redis::AddressError> for Error {
+    fn from(redis::AddressError { message, hint }: redis::AddressError) -> Self {
+        Self::Configuration { message, hint }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -225,6 +225,10 @@ fn unsupported_things_are_refused_where_they_are_asked_for() {
             "kafka+ssl:// in option messaging_urls",
         ),
         ("[coordination]\nbackend_url = zookeeper://a\n", "zookeeper:// in option backend_url"),
+        ("[coordination]\nbackend_url = consul://a\n", "consul:// in option backend_url"),
+        ("[coordination]\nbackend_url = mysql://a/b\n", "mysql:// in option backend_url"),
+        ("[coordination]\nbackend_url = memcached://a\n", "memcached:// in option backend_url"),
+        ("[coordination]\nbackend_url = kubernetes://a\n", "kubernetes:// in option backend_url"),
         ("[DEFAULT]\nlibvirt_uri = qemu+ssh://root@host/system\n", "qemu+ssh:// in option libvirt_uri"),
         (
             "[cache]\nenabled = true\nbackend = dogpile.cache.dbm\n",

@@ -15,7 +15,7 @@ use crate::exporter::Exporter;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::PollingMetrics;
 use crate::output::Output;
-use crate::partition::Partition;
+use crate::partition::{Alone, Partition, Share};
 use crate::plan::{Assignment, Plan, TaskPlan};
 use crate::poll::Run;
 
@@ -129,9 +129,15 @@ impl Task {
     /// A resource is polled once by a pollster of that name, whichever source comes first. Once `stop` is cancelled, no
     /// further pollster is begun.
     pub async fn run(&self, progress: &Progress, stop: &CancellationToken) -> CycleReport {
-        let TaskParts { options, metrics, clock, .. } = &*self.parts;
+        let TaskParts { options, metrics, clock, partition, .. } = &*self.parts;
+        let share = tokio::select! {
+            biased;
+            share = partition.begin() => share,
+            // Nothing is begun then.
+            () = stop.cancelled() => Arc::new(Alone) as Arc<dyn Share>,
+        };
         let started = clock.monotonic();
-        let run = Run::new(self.interval_seconds, &self.registry, &self.parts, progress, stop);
+        let run = Run::new(self.interval_seconds, &self.registry, &self.parts, share, progress, stop);
         for source in &self.sources {
             let limit = if options.threads == 0 { source.assigned.len() } else { options.threads };
             let polls: Vec<_> =

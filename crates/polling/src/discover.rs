@@ -9,10 +9,20 @@ use pollsters::{Cycle, DiscoveryError, LoadedDiscovery, Registry, Resource};
 use tokio::sync::OnceCell;
 
 use crate::cycle::TaskParts;
+use crate::partition::{Group, Share, What};
 use crate::poll::panic_text;
 
 /// What a discovery found, or that it failed.
-pub(crate) type Found = Result<Arc<[Resource]>, DiscoveryFailed>;
+pub(crate) type Found = Result<Discovered, DiscoveryFailed>;
+
+/// What a discovery found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Discovered {
+    /// What is this agent's.
+    pub(crate) own: Arc<[Resource]>,
+    /// How many there are.
+    pub(crate) all: usize,
+}
 
 /// It has been logged and counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +32,13 @@ pub(crate) struct DiscoveryFailed(pub(crate) String);
 pub(crate) struct Discoveries<'t> {
     registry: &'t Registry,
     parts: &'t TaskParts,
+    share: Arc<dyn Share>,
     cells: Mutex<HashMap<String, Arc<OnceCell<Found>>>>,
 }
 
 impl<'t> Discoveries<'t> {
-    pub(crate) fn new(registry: &'t Registry, parts: &'t TaskParts) -> Self {
-        Self { registry, parts, cells: Mutex::default() }
+    pub(crate) fn new(registry: &'t Registry, parts: &'t TaskParts, share: Arc<dyn Share>) -> Self {
+        Self { registry, parts, share, cells: Mutex::default() }
     }
 
     /// What is found by `url`, as it is written under `discovery:`, each resource once. A failure is not repeated in the
@@ -45,7 +56,7 @@ impl<'t> Discoveries<'t> {
         // What cannot be made was reported with the plan.
         let Some(Ok(loaded)) = self.registry.discovery(&name) else {
             tracing::debug!(discovery = name, "there is no such discovery");
-            return Ok(Arc::default());
+            return Ok(Discovered::default());
         };
         let metrics = &self.parts.metrics;
         metrics.discoveries.with([&name]).inc();
@@ -61,10 +72,13 @@ impl<'t> Discoveries<'t> {
                 resources.retain(|resource| seen.insert(resource.clone()));
                 let all = resources.len();
                 let group = discovery.group();
-                resources.retain(|resource| self.parts.partition.is_mine(&group, resource.id()));
+                let group = Group::Discovery(&group);
+                resources.retain(|resource| self.share.is_mine(group, What::Resource(resource)));
                 metrics.discovered.with([&name]).set(i64::try_from(all).unwrap_or(i64::MAX));
+                let own = i64::try_from(resources.len()).unwrap_or(i64::MAX);
+                metrics.own.with(["discovery", &name]).set(own);
                 tracing::debug!(discovery = name, resources = all, own = resources.len(), "discovered");
-                Ok(resources.into())
+                Ok(Discovered { own: resources.into(), all })
             }
             Err(error) => {
                 let cause = error.cause();

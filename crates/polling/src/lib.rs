@@ -5,6 +5,7 @@
 //! - [`Agent`]: runs the tasks, replaces them on a reload, and stops them.
 //! - [`Output`]: where samples go; [`ToRouter`] brings them to pipelines, of which [`Notifications`] is the publisher that
 //!   sends them to the message bus.
+//! - [`Partition`]: which part of the work is this agent's; [`Shared`] shares it with the members of a group.
 //! - [`Exporter`]: shows the last samples of each pollster to Prometheus.
 //! - [`Heartbeats`]: when each pollster last ran, on a socket.
 //!
@@ -35,5 +36,8 @@ pub use heartbeat::{HeartbeatSocketError, Heartbeats, socket_path};
 pub use metrics::{Lost, PollingMetrics, Skipped};
 pub use notifications::{BUS, BusPublishers, Notifications, NotificationsSettings, bus_pipeline};
 pub use output::{Collected, Deliveries, Nowhere, Output, Sending, ShownOnly, ToRouter};
-pub use partition::{Alone, Partition};
+pub use partition::{
+    Alone, Beginning, ExpressionError, Group, GroupNames, Partition, Share, Shared, SharedGroups,
+    Surroundings, What,
+};
 pub use plan::{Assignment, Plan, SourcePlan, TaskPlan};

@@ -17,6 +17,8 @@ causes! {
         PolledAlready => "polled_already",
         /// All its resources are of those that it can never read.
         GivenUp => "given_up",
+        /// It, or all its resources, are another agent's.
+        OtherAgent => "other_agent",
         /// The agent was told to stop.
         Stopping => "stopping",
     }
@@ -48,6 +50,7 @@ pub struct PollingMetrics {
     pub(crate) discoveries: CounterFamily<1>,
     pub(crate) discovery_errors: CounterFamily<2>,
     pub(crate) discovered: GaugeFamily<1>,
+    pub(crate) own: GaugeFamily<2>,
     pub(crate) given_up: GaugeFamily<1>,
     /// Names of users and projects looked up.
     pub(crate) names: NameMetrics,
@@ -98,6 +101,11 @@ impl PollingMetrics {
                 "discovered_resources",
                 ["discovery"],
                 "Resources that a discovery found when it ran last",
+            ),
+            own: component.gauge_family(
+                "own_resources",
+                ["kind", "name"],
+                "This agent's part of what a discovery found, or of the resources of a source",
             ),
             given_up: component.gauge_family(
                 "given_up_resources",

@@ -1,11 +1,53 @@
 //! [`Partition`]: which part of the work is this agent's, where several share it.
 
-use std::fmt;
+mod expression;
+mod groups;
+mod shared;
 
-/// Decides whose work something is. Asked once for each resource and cycle, so it must be quick and must not block.
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pollsters::Resource;
+
+pub use expression::{ExpressionError, Surroundings};
+pub(crate) use groups::of_resources;
+pub use groups::{GroupNames, SharedGroups};
+pub use shared::Shared;
+
+/// The future that [`Partition::begin`] returns.
+pub type Beginning<'a> = Pin<Box<dyn Future<Output = Arc<dyn Share>> + Send + 'a>>;
+
+/// Decides whose work something is.
 pub trait Partition: fmt::Debug + Send + Sync {
-    /// Whether what `key` names is this agent's, among the agents of `group` (a discovery's group, or a source's).
-    fn is_mine(&self, group: &str, key: &str) -> bool;
+    /// Asked when a cycle begins. What it returns holds for the whole cycle, whoever comes or goes meanwhile.
+    fn begin(&self) -> Beginning<'_>;
+}
+
+/// This agent's part of the work in one cycle. Asked for each resource, so it must be quick and must not block.
+pub trait Share: fmt::Debug + Send + Sync {
+    /// Whether it is this agent's work, among the agents of the group.
+    fn is_mine(&self, group: Group<'_>, what: What<'_>) -> bool;
+}
+
+/// Agents that share something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group<'g> {
+    /// Those whose discoveries of this group find the same resources ([`pollsters::Discovery::group`]).
+    Discovery(&'g str),
+    /// Those with a source of the same resources, which this text stands for.
+    Resources(&'g str),
+    /// Those that share the pollsters of the source of this name, if they do.
+    Pollsters(&'g str),
+}
+
+/// What is shared.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'w> {
+    /// A resource.
+    Resource(&'w Resource),
+    /// A pollster, by its name.
+    Pollster(&'w str),
 }
 
 /// There is no other agent.
@@ -13,7 +55,13 @@ pub trait Partition: fmt::Debug + Send + Sync {
 pub struct Alone;
 
 impl Partition for Alone {
-    fn is_mine(&self, _group: &str, _key: &str) -> bool {
+    fn begin(&self) -> Beginning<'_> {
+        Box::pin(std::future::ready(Arc::new(Self) as Arc<dyn Share>))
+    }
+}
+
+impl Share for Alone {
+    fn is_mine(&self, _group: Group<'_>, _what: What<'_>) -> bool {
         true
     }
 }

@@ -7,6 +7,7 @@ use pollsters::{LoadedPollster, MakeError, NAMESPACES, Registry, Resource};
 
 use crate::config::{PollingConfig, PollingSource};
 use crate::discover::name_of;
+use crate::partition::of_resources;
 
 /// Names that a message lists.
 const SHOWN: usize = 8;
@@ -43,6 +44,8 @@ pub struct Assignment {
     pub pollster: Arc<LoadedPollster>,
     /// Resources that need not be discovered.
     pub resources: Arc<[Resource]>,
+    /// What stands for them in the name of the group of agents that share them.
+    pub resources_group: Arc<str>,
     /// Discoveries, as they are written; if nothing comes of both, the pollster's own is asked.
     pub discovery: Arc<[String]>,
 }
@@ -61,6 +64,7 @@ impl Plan {
             check_discovery(source, registry, &mut problems);
             let resources: Arc<[Resource]> =
                 source.resources.iter().map(|text| Resource::text(text)).collect();
+            let resources_group: Arc<str> = of_resources(&resources).into();
             let discovery: Arc<[String]> = source.discovery.iter().map(|entry| entry.text.clone()).collect();
             for (name, made) in registry.pollsters().filter(|(name, _)| source.filter.matches(name)) {
                 let own = made.map(|pollster| pollster.discovery.as_deref());
@@ -77,8 +81,8 @@ impl Plan {
                 }
                 let Ok(pollster) = made else { continue };
                 let (resources, discovery) = (Arc::clone(&resources), Arc::clone(&discovery));
-                let pollster = Arc::clone(pollster);
-                plan.add(source, Assignment { pollster, resources, discovery });
+                let (pollster, resources_group) = (Arc::clone(pollster), Arc::clone(&resources_group));
+                plan.add(source, Assignment { pollster, resources, resources_group, discovery });
             }
         }
         (plan, problems)

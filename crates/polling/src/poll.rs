@@ -20,6 +20,7 @@ use crate::cycle::{Assigned, CycleReport, TaskParts};
 use crate::discover::Discoveries;
 use crate::exporter::Collecting;
 use crate::metrics::Skipped;
+use crate::partition::{Group, Share, What};
 
 /// How long a pollster may go without a reading before it is given up: longer than any request that it makes may take,
 /// so that only one that hangs is meant.
@@ -29,6 +30,8 @@ pub(crate) const STALL: Duration = Duration::from_mins(15);
 pub(crate) struct Run<'t> {
     parts: &'t TaskParts,
     interval_seconds: u64,
+    /// This agent's part of the work in this cycle.
+    share: Arc<dyn Share>,
     discoveries: Discoveries<'t>,
     cycle: Cycle,
     /// What each pollster that several sources have, by its name, was given in this cycle.
@@ -96,13 +99,15 @@ impl<'t> Run<'t> {
         interval_seconds: u64,
         registry: &'t Registry,
         parts: &'t TaskParts,
+        share: Arc<dyn Share>,
         progress: &'t Progress,
         stop: &'t CancellationToken,
     ) -> Self {
         Self {
             parts,
             interval_seconds,
-            discoveries: Discoveries::new(registry, parts),
+            discoveries: Discoveries::new(registry, parts, Arc::clone(&share)),
+            share,
             cycle: Cycle::of_task(parts.clock.clone(), interval_seconds),
             history: Mutex::default(),
             report: Mutex::default(),
@@ -164,10 +169,16 @@ impl<'t> Run<'t> {
     /// cycle, without those that can never be read.
     async fn given(&self, source: &str, assigned: &'t Assigned) -> Given {
         let assignment = &assigned.assignment;
-        let group = format!("static-{source}");
+        let group = Group::Resources(&assignment.resources_group);
         let own = assignment.resources.iter();
-        let own = own.filter(|resource| self.parts.partition.is_mine(&group, resource.id())).cloned();
+        let own = own.filter(|resource| self.share.is_mine(group, What::Resource(resource))).cloned();
         let mut candidates = Resources::Chosen(own.collect());
+        if !assignment.resources.is_empty() {
+            let own = i64::try_from(candidates.len()).unwrap_or(i64::MAX);
+            self.parts.metrics.own.with(["source", source]).set(own);
+        }
+        // What all agents together have decides whether the pollster's own discovery is asked, not this one's part.
+        let mut has_some = !assignment.resources.is_empty();
         let mut has_failed = false;
         // What is listed under `resources` may be there twice; what one discovery finds is not.
         let mut has_one_origin = candidates.is_empty();
@@ -178,13 +189,14 @@ impl<'t> Run<'t> {
             .map(|url| (url, false))
             .chain(default.into_iter().map(|url| (url, true)))
         {
-            if is_default && !candidates.is_empty() {
+            if is_default && has_some {
                 break;
             }
             match self.discoveries.find(url, &self.cycle).await {
                 Ok(found) => {
-                    has_one_origin &= candidates.is_empty() || found.is_empty();
-                    candidates = candidates.and(found);
+                    has_some |= found.all > 0;
+                    has_one_origin &= candidates.is_empty() || found.own.is_empty();
+                    candidates = candidates.and(found.own);
                 }
                 Err(failure) => {
                     has_failed = true;
@@ -194,7 +206,11 @@ impl<'t> Run<'t> {
         }
         let given = |resources| Given { is_all: !has_failed, resources };
         if candidates.is_empty() {
-            return given(Err(if has_failed { Skipped::DiscoveryFailed } else { Skipped::NoResources }));
+            return given(Err(match (has_failed, has_some) {
+                (true, _) => Skipped::DiscoveryFailed,
+                (false, true) => Skipped::OtherAgent,
+                (false, false) => Skipped::NoResources,
+            }));
         }
         // Most pollsters are in one source and have one discovery: thousands of look-ups are spared.
         if assigned.is_shared || !has_one_origin {
@@ -209,7 +225,13 @@ impl<'t> Run<'t> {
         if !given_up.is_empty() {
             candidates.retain(|resource| !given_up.contains(resource));
         }
-        given(if candidates.is_empty() { Err(Skipped::GivenUp) } else { Ok(candidates) })
+        if candidates.is_empty() {
+            return given(Err(Skipped::GivenUp));
+        }
+        let name = assignment.pollster.name.as_str();
+        // Last, as in Ceilometer: what another agent polls counts as polled here, too.
+        let is_mine = self.share.is_mine(Group::Pollsters(source), What::Pollster(name));
+        given(if is_mine { Ok(candidates) } else { Err(Skipped::OtherAgent) })
     }
 
     async fn read(&self, source: &str, assigned: &Assigned, resources: &[Resource], is_all: bool) {

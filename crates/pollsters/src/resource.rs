@@ -1,5 +1,6 @@
 //! [`Resource`]: what discoveries find and pollsters read.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -65,6 +66,21 @@ impl Resource {
             Self::Text(text) => text,
             Self::Object(object) => &object.id,
             Self::Instance(instance) => &instance.id,
+        }
+    }
+
+    /// What Python's `str` makes of it in Ceilometer, by which its agents share resources. Of objects of the SDK, whose text
+    /// has everything that the service says in an order of the SDK's own, it is the id: agents of the two languages do
+    /// not agree on those.
+    #[must_use]
+    pub fn python_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(_) | Self::Object(_) => Cow::Borrowed(self.id()),
+            Self::Instance(instance) => {
+                let name = instance.metadata.plain().get("display_name");
+                let name = name.and_then(Value::as_str).unwrap_or("None");
+                Cow::Owned(format!("<NovaLikeServer: {name}>"))
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 mod cache_server;
 mod cloud;
 mod error;
+mod etcd;
 pub mod fake_libvirtd;
 pub mod faults;
 mod glance;
@@ -38,6 +39,7 @@ pub mod wait;
 pub use cache_server::{CacheServer, RedisUnderSentinels};
 pub use cloud::Cloud;
 pub use error::Error;
+pub use etcd::Etcd;
 pub use fake_libvirtd::{FakeDomain, FakeLibvirtd};
 pub use glance::Glance;
 pub use gnocchi::Gnocchi;

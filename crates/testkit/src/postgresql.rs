@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::Error;
+use crate::rabbitmq::{Certificates, certificates};
 use crate::service::Service;
 
 /// A PostgreSQL server of our own, with one superuser and one empty database. Dropped, it is gone.
@@ -24,6 +25,8 @@ struct Report {
     database: String,
     socket_dir: PathBuf,
     log: PathBuf,
+    #[serde(deserialize_with = "certificates")]
+    certificates: Option<Certificates>,
 }
 
 impl PostgreSql {
@@ -35,8 +38,22 @@ impl PostgreSql {
     /// Starts a server with more lines for `postgresql.conf`.
     pub fn start_with(settings: &[&str]) -> Result<Self, Error> {
         let arguments: Vec<String> = settings.iter().map(|line| format!("--setting={line}")).collect();
-        let (service, report) = Service::start_reporting("postgresql", "postgresql.py", &arguments)?;
+        Self::start_as(&arguments)
+    }
+
+    /// Starts a server that speaks TLS as well.
+    pub fn start_tls() -> Result<Self, Error> {
+        Self::start_as(&["--tls".to_owned()])
+    }
+
+    fn start_as(arguments: &[String]) -> Result<Self, Error> {
+        let (service, report) = Service::start_reporting("postgresql", "postgresql.py", arguments)?;
         Ok(Self { service, report })
+    }
+
+    /// The files of its TLS, if it speaks TLS.
+    pub const fn certificates(&self) -> Option<&Certificates> {
+        self.report.certificates.as_ref()
     }
 
     /// `postgresql://` URL of the empty database, password included.

@@ -78,7 +78,7 @@ touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/lib/postgresql/15/bin/postg
 touch $R/usr/lib/any/libvirt/connection-driver/libvirt_driver_qemu.so $R/usr/lib/any/sasl2/libscram.so
 touch $R/usr/lib/python3/dist-packages/libvirt.py $R/usr/sbin/libvirtd
 cd $R/usr/bin
-touch erl memcached redis-server prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
+touch erl memcached redis-server etcd prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
 touch qemu-system-x86_64 virsh
 chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/sbin/libvirtd *";
 
@@ -103,7 +103,7 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     assert!(met.contains(FORBIDDEN) && !met.contains("not executable"), "{met}");
     assert!(machine.calls().contains(
         "install --no-install-recommends --no-upgrade rabbitmq-server libvirt-daemon libvirt-daemon-driver-qemu \
-         qemu-system-x86 libvirt-clients postgresql libfaketime memcached redis-server prometheus-pushgateway prometheus \
+         qemu-system-x86 libvirt-clients postgresql libfaketime memcached redis-server etcd-server prometheus-pushgateway prometheus \
          dpkg-dev mmdebstrap lintian systemd uidmap python3-libvirt libsasl2-modules"
     ));
     assert_clean(&machine, false);
@@ -199,7 +199,7 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let wanted = "apt-get install -y --no-install-recommends rabbitmq-server libvirt-daemon \
                   libvirt-daemon-driver-qemu qemu-system-x86 libvirt-clients postgresql libfaketime memcached \
-                  redis-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap \
+                  redis-server etcd-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap \
                   python3-libvirt libsasl2-modules\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coordination::{CoordinationMetrics, Membership, MembershipParts};
 use definitions::{Problem, Severity};
 use notification::NameResolver;
 use observability::clock::Clock;
+use observability::health::Scope;
 use observability::metrics::Metrics;
+use observability::supervisor::Policy;
 use oslo_config::Config;
 use oslo_config::options::polling as options;
 use oslo_messaging::AmqpMetrics;
@@ -18,8 +21,9 @@ use pipeline::{
 };
 use polling::config::PollingConfig;
 use polling::{
-    Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Plan, PollingMetrics,
-    Sending, ShownOnly, Task, TaskOptions, TaskParts, ToRouter, bus_pipeline, socket_path,
+    Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Partition, Plan,
+    PollingMetrics, Sending, Shared, SharedGroups, ShownOnly, Task, TaskOptions, TaskParts, ToRouter,
+    bus_pipeline, socket_path,
 };
 use pollsters::Registry;
 use publishers::exporter::server::Tls;
@@ -29,6 +33,7 @@ use super::exporter::Shown;
 use super::notification::limits;
 use super::{Buffers, House, publishing};
 use crate::check::{describe_fatal, with_sources};
+use crate::settings::coordination::Coordination;
 use crate::settings::polling::PollingFiles;
 use crate::settings::{self, polling as settings_polling};
 
@@ -43,8 +48,15 @@ pub(crate) struct Polling {
     names: Option<Arc<NameResolver>>,
     heartbeat_directory: Option<PathBuf>,
     jitter: Duration,
+    sharing: Option<Sharing>,
     bus: Option<Bus>,
     shown: Option<Shown>,
+}
+
+/// The work is shared with other agents.
+struct Sharing {
+    coordination: Coordination,
+    with: Arc<Shared>,
 }
 
 /// The way to the message bus: a pipeline of one publisher.
@@ -63,6 +75,7 @@ pub(crate) struct PollingRunning {
     registry: Arc<Registry>,
     parts: Arc<TaskParts>,
     deliveries: Deliveries,
+    sharing: Option<Sharing>,
     /// The certificate of the addresses that Prometheus scrapes.
     tls: Option<Tls>,
     /// The buffers' directory is this process's for as long as the role lives.
@@ -77,7 +90,7 @@ impl Polling {
     /// The text says which option can never work.
     pub(crate) fn new(
         config: &Config,
-        files: PollingFiles,
+        mut files: PollingFiles,
         names: Option<NameResolver>,
         with_bus: bool,
         metrics: &Metrics,
@@ -88,7 +101,10 @@ impl Polling {
         } else {
             None
         };
+        let sharing =
+            files.sharing.take().map(|(coordination, groups)| Sharing::new(coordination, groups, metrics));
         Ok(Self {
+            sharing: sharing.transpose()?,
             files,
             options: settings_polling::task_options(config),
             metrics: PollingMetrics::register(&metrics.component("polling")),
@@ -132,7 +148,7 @@ impl Polling {
     /// # Errors
     /// When there cannot be a heartbeat socket.
     pub(crate) fn start(self, house: &House, pipelines: Option<Pipelines>) -> anyhow::Result<PollingRunning> {
-        let Self { files, options, metrics, names, heartbeat_directory, jitter, bus, shown } = self;
+        let Self { files, options, metrics, names, heartbeat_directory, jitter, sharing, bus, shown } = self;
         let clock = Clock::machine();
         let heartbeats = Heartbeats::default();
         if let Some(directory) = &heartbeat_directory {
@@ -169,7 +185,13 @@ impl Polling {
             output,
             exporter,
             names,
-            partition: Arc::new(Alone),
+            partition: sharing.as_ref().map_or_else(
+                || Arc::new(Alone) as Arc<dyn Partition>,
+                |sharing| {
+                    sharing.start(house);
+                    Arc::<Shared>::clone(&sharing.with)
+                },
+            ),
             heartbeats,
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -186,7 +208,34 @@ impl Polling {
         let tasks = Task::all(files.plan, &files.registry, &parts);
         let agent = Agent::start(tasks, agent_parts);
         let (registry, tls) = (files.registry, tls.flatten());
-        Ok(PollingRunning { agent, registry, parts, deliveries, tls, _buffers: buffers })
+        Ok(PollingRunning { agent, registry, parts, deliveries, sharing, tls, _buffers: buffers })
+    }
+}
+
+/// What a changed `polling.yaml` comes to.
+pub(crate) struct Prepared {
+    plan: Plan,
+    groups: Option<SharedGroups>,
+}
+
+impl Sharing {
+    fn new(coordination: Coordination, groups: SharedGroups, metrics: &Metrics) -> Result<Self, String> {
+        let membership = Membership::new(MembershipParts {
+            url: coordination.url.clone(),
+            member: uuid::Uuid::new_v4().to_string(),
+            clock: Clock::machine(),
+            metrics: CoordinationMetrics::register(&metrics.component("coordination")),
+        });
+        let membership = membership.map_err(|error| coordination.describe(&error))?;
+        Ok(Self { coordination, with: Arc::new(Shared::new(membership, groups)) })
+    }
+
+    fn start(&self, house: &House) {
+        let membership = self.with.membership();
+        tracing::info!(backend = %self.coordination.url, "the work is shared with other agents");
+        membership.show_in(house.health.register("coordination", Scope::Ready));
+        let membership = membership.clone();
+        house.supervisor.spawn("coordination", Policy::restart(), move |stop| membership.clone().run(stop));
     }
 }
 
@@ -221,12 +270,17 @@ impl PollingRunning {
     ///
     /// # Errors
     /// Everything that prevents its use.
-    pub(crate) fn prepare(&self, config: &PollingConfig) -> Result<(Plan, Vec<Problem>), String> {
-        let (plan, problems) = Plan::new(config, &self.registry);
+    pub(crate) fn prepare(&self, config: &PollingConfig) -> Result<(Prepared, Vec<Problem>), String> {
+        let (plan, mut problems) = Plan::new(config, &self.registry);
+        let groups = self.sharing.as_ref().map(|sharing| {
+            let (groups, mut found) = sharing.coordination.groups(config, &plan, &self.registry);
+            problems.append(&mut found);
+            groups
+        });
         if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
             return Err(describe_fatal(&problems));
         }
-        Ok((plan, problems))
+        Ok((Prepared { plan, groups }, problems))
     }
 
     /// The certificate for Prometheus, read again; nothing is changed yet. Files that are gone, or half written, are an
@@ -246,9 +300,13 @@ impl PollingRunning {
     }
 
     /// Goes on with another plan.
-    pub(crate) fn take(&mut self, plan: Plan) {
+    pub(crate) fn take(&mut self, prepared: Prepared) {
+        let Prepared { plan, groups } = prepared;
         if let Some(exporter) = &self.parts.exporter {
             exporter.keep(&plan);
+        }
+        if let (Some(sharing), Some(groups)) = (&self.sharing, groups) {
+            sharing.with.take(groups);
         }
         self.agent.take(Task::all(plan, &self.registry, &self.parts));
     }

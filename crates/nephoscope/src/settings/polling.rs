@@ -15,13 +15,14 @@ use oslo_config::{Config, CredentialsOf};
 use oslo_messaging::envelope::Version;
 use oslo_messaging::{AmqpMetrics, NotifierConfig};
 use polling::config::PollingConfig;
-use polling::{NotificationsSettings, Plan, TaskOptions};
+use polling::{NotificationsSettings, Plan, SharedGroups, TaskOptions};
 use pollsters::compute::{
     ComputeMetrics, ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri,
 };
 use pollsters::ipmi::{IpmiMetrics, IpmiSettings};
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
 
+use super::coordination::Coordination;
 use super::definitions::read_file;
 use super::messaging::sending;
 use super::openstack::Sessions;
@@ -35,6 +36,8 @@ pub(crate) struct PollingFiles {
     pub(crate) namespaces: Vec<&'static Namespace>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) plan: Plan,
+    /// With whom the work is shared, and in which groups.
+    pub(crate) sharing: Option<(Coordination, SharedGroups)>,
     /// The file that was read, for the log.
     pub(crate) file: String,
 }
@@ -115,10 +118,20 @@ pub(crate) fn load_polling(
     let registry = Registry::load(&namespaces, &tools(config, sessions, metrics));
     let (plan, mut found) = Plan::new(&polling, &registry);
     problems.append(&mut found);
+    let coordination = Coordination::new(config, &namespaces).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    let sharing = coordination.map(|coordination| {
+        problems.extend(coordination.warnings());
+        let (groups, mut found) = coordination.groups(&polling, &plan, &registry);
+        problems.append(&mut found);
+        (coordination, groups)
+    });
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
         return (None, problems);
     }
-    (Some(PollingFiles { namespaces, registry: Arc::new(registry), plan, file }), problems)
+    (Some(PollingFiles { namespaces, registry: Arc::new(registry), plan, sharing, file }), problems)
 }
 
 /// What pollsters are made with.
@@ -188,13 +201,6 @@ fn unsupported(config: &Config) -> Vec<Problem> {
             "[polling] prometheus_listen_addresses",
             "there is no address on which Prometheus could scrape",
             "write one, for example 127.0.0.1:9101, or switch enable_prometheus_exporter off",
-        );
-    }
-    if config.get(&oslo_config::options::coordination::BACKEND_URL).is_some_and(|url| !url.is_empty()) {
-        warn(
-            "[coordination] backend_url",
-            "this version does not share work between polling agents: each polls everything",
-            "run one agent of each namespace and host",
         );
     }
     problems

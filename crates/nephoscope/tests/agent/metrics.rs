@@ -12,7 +12,9 @@ const REFERENCE: &str = include_str!("../../../../docs/reference/metrics.md");
 fn the_reference_names_what_a_running_agent_exposes_and_nothing_else() {
     let vhost = shared_rabbitmq().vhost("metrics").unwrap();
     // This command has every role; the source selects nothing, so that no cloud is needed.
-    let mut agent = Agent::new(&vhost.transport_url()).command(PROGRAM, &["run"]);
+    let agent = Agent::new(&vhost.transport_url()).command(PROGRAM, &["run"]);
+    let meeting = format!("backend_url = file://{}", agent.path("agents").display());
+    let mut agent = agent.with("coordination", meeting);
     std::fs::write(agent.path("polling.yaml"), "sources: [{name: s, interval: 60, meters: [none]}]\n")
         .unwrap();
     agent.start();

@@ -191,6 +191,42 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
     );
 }
 
+/// What is wrong with coordination is said before anything starts, by option or by place, and without a password.
+#[test]
+fn check_names_what_is_wrong_with_coordination() {
+    let glance = FakeGlance::start(1);
+    for (url, expected) in [
+        ("redis://me:secret@h?db=x", "ceilometer.conf:7:1: [coordination] backend_url: db=x is no number"),
+        ("foo://me:secret@h", "there is no back end \"foo\""),
+        ("redis://h:port", "the port is no number"),
+        ("redis://h?ssl=1&ssl_ca_certs=/nowhere/ca.pem", "/nowhere/ca.pem"),
+        ("etcd3+https://h?ca_cert=/nowhere/ca.pem", "/nowhere/ca.pem"),
+        ("postgresql://me:secret@h/d?sslmode=maybe", "sslmode=maybe is none"),
+        ("zookeeper://h", "zookeeper://"),
+        ("consul://h", "consul://"),
+        ("mysql://me:secret@h/d", "mysql://"),
+        ("memcached://h", "memcached://"),
+        ("kubernetes://", "kubernetes://"),
+    ] {
+        let directory = configured(&glance, &format!("[coordination]\nbackend_url = {url}\n"));
+        let (status, stdout, stderr) =
+            run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
+        assert_eq!(status, Some(78), "{stdout}{stderr}");
+        let said = format!("{stdout}{stderr}");
+        assert!(said.contains(expected) && !said.contains("secret"), "{url}: {said}");
+        assert!(said.contains("ceilometer.conf:7:1: "), "{url}: {said}");
+    }
+    let directory = configured(&glance, "[coordination]\nbackend_url = redis://127.0.0.1:1?colour=red\n");
+    let polling = "sources:\n- {name: images, interval: 300, meters: [image.size], \
+                   group_id_coordination_expression: \"os.uname()[1]\"}\n";
+    fs::write(directory.path().join("polling.yaml"), polling).unwrap();
+    let (status, stdout, stderr) =
+        run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
+    let said = format!("{stdout}{stderr}");
+    assert!(status == Some(78) && said.contains("os cannot be asked for"), "{said}");
+    assert!(said.contains("parameters that mean nothing here: colour"), "{said}");
+}
+
 #[test]
 fn an_address_for_prometheus_that_is_taken_ends_the_start() {
     let glance = FakeGlance::start(1);

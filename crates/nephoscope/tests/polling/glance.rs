@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::Agent;
 use crate::server::{Answer, Request, Server};
 
-/// Images of a page.
+/// Images of a page, where a test does not say it.
 const PAGE: usize = 20;
 
 pub(crate) struct FakeGlance {
@@ -20,6 +20,11 @@ pub(crate) struct FakeGlance {
 impl FakeGlance {
     /// Has so many images.
     pub(crate) fn start(images: usize) -> Self {
+        Self::in_pages(images, PAGE)
+    }
+
+    /// Has so many images, and gives so many of them at once.
+    pub(crate) fn in_pages(images: usize, at_once: usize) -> Self {
         let fails = Arc::new(AtomicBool::new(false));
         let (failing, asked) = (Arc::clone(&fails), AtomicUsize::new(0));
         let server = Server::start(move |request: &Request, _| {
@@ -36,7 +41,7 @@ impl FakeGlance {
                     "tags": ["a"], "status": "active", "visibility": "public", "protected": false,
                 })
             };
-            let last = (first + PAGE).min(images);
+            let last = (first + at_once).min(images);
             let next = (last < images).then(|| format!("/v2/images?limit=1000&marker={last}"));
             let page = json!({ "images": (first..last).map(image).collect::<Vec<_>>(), "next": next });
             Answer::Status(200, "Content-Type: application/json\r\n".into(), page.to_string())

@@ -1,10 +1,10 @@
 //! memcached, by its text protocol.
 
 use observability::clock::Clock;
+use redis::connection::{Progress, Server, ServerOptions, line};
 
-use super::connection::{Progress, Server, ServerOptions, line};
 use super::dogpile::Cached;
-use super::{CacheError, MAX_VALUE_BYTES, MemcachedOptions};
+use super::{CacheError, MAX_ANSWER_BYTES, MAX_VALUE_BYTES, MemcachedOptions, TLS_OPTIONS};
 use crate::Error;
 
 const DEFAULT_PORT: u16 = 11211;
@@ -26,11 +26,13 @@ impl Memcached {
         let servers = options.servers.iter().map(|address| {
             let server = ServerOptions {
                 option: "memcache_servers",
+                tls_options: TLS_OPTIONS,
                 address,
                 default_port: DEFAULT_PORT,
                 tls: options.tls.as_ref(),
                 timeout: options.timeout,
                 rest: options.dead_retry,
+                answer_bytes_max: MAX_ANSWER_BYTES,
             };
             Server::new(&server, clock.clone())
         });

@@ -18,6 +18,9 @@ options! { "nephoscope";
     /// The first cycle of each polling task waits for a random time of up to so many seconds, so that agents which start
     /// together do not ask the cloud's services together.
     POLLING_START_JITTER: Int = integer("polling_start_jitter", 0).min(0);
+    /// Whether polling agents share their work with Ceilometer's agents, by the names that those give to groups and resources.
+    /// Off: by names of our own, which do not change as long as the resource lives. All agents of a group must agree.
+    COORDINATION_WITH_PYTHON: Bool = boolean("coordination_with_python", false);
     /// How the polling agent's exporter for Prometheus (`[polling] enable_prometheus_exporter`) names and labels samples:
     /// `compatible` as upstream's does, `modern` with counters, base units and one series that describes each resource.
     EXPORTER_MODE: Str = text("exporter_mode", "compatible").choices(&["compatible", "modern"]);

@@ -3,7 +3,6 @@
 use crate::option::build_names::{was, was_in_group};
 use crate::option::{boolean, integer, list, multi, nullable_text, text};
 
-const COORDINATION: &str = "the coordination of polling agents";
 const CENTRAL: &str = "the pollsters of Swift";
 const DYNAMIC: &str = "dynamic pollsters";
 
@@ -13,7 +12,7 @@ options! { "polling";
     /// Directory of the socket on which the agent tells when each pollster last ran. Unset: no socket.
     HEARTBEAT_SOCKET_DIR: OptStr = nullable_text("heartbeat_socket_dir");
     /// Prefix of the names of coordination groups: agents with the same prefix share their work.
-    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").formerly(&[was_in_group("central")]).later(COORDINATION);
+    PARTITIONING_GROUP_PREFIX: OptStr = nullable_text("partitioning_group_prefix").formerly(&[was_in_group("central")]);
     /// Samples in one notification; 0 sends each by itself.
     BATCH_SIZE: Int = integer("batch_size", 50);
     /// Directories of dynamic pollster definitions.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::{Sample, Value};
-use nephoscope_polling::{Output, Partition, Sending};
+use nephoscope_polling::{Beginning, Group, Output, Partition, Sending, Share, What};
 use tokio::sync::Semaphore;
 
 use crate::world::{Running, Script, World, eventually};
@@ -186,9 +186,20 @@ async fn once_told_to_stop_no_further_pollster_is_begun() {
 struct Half;
 
 impl Partition for Half {
-    fn is_mine(&self, group: &str, key: &str) -> bool {
-        assert!(["global", "static-s"].contains(&group), "{group}");
-        ["1", "3"].contains(&key)
+    fn begin(&self) -> Beginning<'_> {
+        Box::pin(std::future::ready(Arc::new(Half) as Arc<dyn Share>))
+    }
+}
+
+impl Share for Half {
+    fn is_mine(&self, group: Group<'_>, what: What<'_>) -> bool {
+        match (group, what) {
+            (Group::Discovery("global") | Group::Resources(_), What::Resource(resource)) => {
+                ["1", "3"].contains(&resource.id())
+            }
+            (Group::Pollsters("s"), What::Pollster(name)) => name != "others",
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -199,6 +210,34 @@ async fn what_is_another_agents_is_left_to_it() {
     let running = world.tasks(&source(", resources: ['3', '4'], discovery: [d]"));
     running.cycle().await;
     assert_eq!(given(&running), ["a: 3 1"]);
+    assert!(running.counts("own_resources{kind=\"source\",name=\"s\"}", "1"));
+    assert!(running.counts("own_resources{kind=\"discovery\",name=\"d\"}", "1"));
+}
+
+/// In Ceilometer, an agent whose part of a source's resources is empty polls what the pollster's own discovery finds.
+#[tokio::test]
+async fn whose_part_is_empty_polls_nothing_instead() {
+    let mut world = World::new().pollster("a", on("own")).finds("own", &["1"]).finds("d", &["4"]);
+    world.partition = Some(Arc::new(Half));
+    let running = world.tasks(&source(", resources: ['2']"));
+    running.cycle().await;
+    assert!(given(&running).is_empty());
+    assert!(running.counts("polls_skipped_total{cause=\"other_agent\"}", "1"));
+    let mut world = World::new().pollster("a", on("own")).finds("own", &["1"]).finds("d", &["4"]);
+    world.partition = Some(Arc::new(Half));
+    let running = world.tasks(&source(", discovery: [d]"));
+    running.cycle().await;
+    assert!(given(&running).is_empty());
+}
+
+#[tokio::test]
+async fn a_pollster_that_is_another_agents_is_not_run() {
+    let mut world = World::new().pollster("a", on("d")).pollster("others", on("d")).finds("d", &["1"]);
+    world.partition = Some(Arc::new(Half));
+    let running = world.tasks(&source(""));
+    running.cycle().await;
+    assert_eq!(given(&running), ["a: 1"]);
+    assert!(running.counts("polls_skipped_total{cause=\"other_agent\"}", "1"));
 }
 
 /// Takes nothing until it is let.

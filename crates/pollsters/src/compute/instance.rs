@@ -29,3 +29,18 @@ pub struct Flavor {
     /// `ephemeral`, in GiB.
     pub ephemeral_gib: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::instance;
+    use crate::Resource;
+
+    /// `NovaLikeServer.__repr__` in `ceilometer/compute/discovery.py`.
+    #[test]
+    fn agents_in_python_know_an_instance_by_its_display_name() {
+        let resource = Resource::Instance(Arc::new(instance("i1")));
+        assert_eq!((resource.id(), &*resource.python_text()), ("i1", "<NovaLikeServer: vm>"));
+    }
+}

@@ -1,6 +1,8 @@
-//! One connection to one server of a cache: a request, an answer, a deadline.
+//! One connection to one server: a request, an answer, a deadline.
 
+use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,18 +10,73 @@ use nephoscope_http::tls::client_tls;
 use observability::clock::{Clock, MonotonicTime};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::{CacheError, MAX_VALUE_BYTES};
-use crate::Error;
+/// Why a server did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ServerError {
+    /// No answer in time.
+    #[error("{server}: no answer within {} s", limit.as_secs_f64())]
+    Timeout {
+        /// Who.
+        server: String,
+        /// How long we waited.
+        limit: Duration,
+    },
+    /// No connection, or it broke.
+    #[error("{server}: {reason}")]
+    Connection {
+        /// Who.
+        server: String,
+        /// What happened.
+        reason: String,
+    },
+    /// It failed a moment ago, and is left alone for a while.
+    #[error("no server can be used at the moment: what failed is left alone for a while")]
+    Resting,
+    /// An answer that is none, or a refusal.
+    #[error("{server}: {reason}")]
+    Answer {
+        /// Who.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+}
 
-/// Bound of an answer: a value and what stands around it.
-const MAX_ANSWER_BYTES: usize = MAX_VALUE_BYTES + 4096;
+impl ServerError {
+    /// The label under which it is counted.
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Connection { .. } => "connection",
+            Self::Resting => "resting",
+            Self::Answer { .. } => "answer",
+        }
+    }
+}
+
+/// A server that cannot be reached as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {hint}")]
+pub struct AddressError {
+    /// What is wrong, with the option and its value.
+    pub message: String,
+    /// What to write instead.
+    pub hint: String,
+}
+
+impl AddressError {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
 
 /// How far an answer has been read.
-#[derive(Debug, PartialEq)]
-pub(super) enum Progress<T> {
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress<T> {
     /// More is to come.
     More,
     /// The answer, and how many bytes it has.
@@ -29,31 +86,44 @@ pub(super) enum Progress<T> {
 }
 
 /// Reads the answer to what is sent first on a connection.
-pub(super) type Welcome = fn(&[u8]) -> Progress<()>;
+pub type Welcome = fn(&[u8]) -> Progress<()>;
 
 /// How a server is reached.
-pub(super) struct ServerOptions<'o> {
+#[derive(Debug, Clone)]
+pub struct ServerOptions<'o> {
     /// The option that names it, for errors.
-    pub(super) option: &'static str,
-    pub(super) address: &'o str,
-    pub(super) default_port: u16,
-    pub(super) tls: Option<&'o nephoscope_http::TlsOptions>,
+    pub option: &'static str,
+    /// The options that name the files of TLS, for errors.
+    pub tls_options: &'static str,
+    /// `host`, `host:port`, `[address]:port`, or the path of a socket from its `/` on.
+    pub address: &'o str,
+    /// The port where the address names none.
+    pub default_port: u16,
+    /// TLS, if it is to be used.
+    pub tls: Option<&'o nephoscope_http::TlsOptions>,
     /// Time for one access.
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
     /// How long the server is left alone when it has failed.
-    pub(super) rest: Duration,
+    pub rest: Duration,
+    /// The most bytes of an answer.
+    pub answer_bytes_max: usize,
 }
 
 /// A server, with its connection while there is one.
-pub(super) struct Server {
-    host: String,
-    port: u16,
+pub struct Server {
+    place: Place,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
     rest: Duration,
+    answer_bytes_max: usize,
     clock: Clock,
     stream: tokio::sync::Mutex<Option<Stream>>,
     rests_until: Mutex<Option<MonotonicTime>>,
+}
+
+enum Place {
+    Tcp(String, u16),
+    Socket(PathBuf),
 }
 
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -61,29 +131,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
 type Stream = Box<dyn Both>;
 
 impl Server {
-    pub(super) fn new(options: &ServerOptions<'_>, clock: Clock) -> Result<Self, Error> {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// An address that is none, or TLS files that cannot be used.
+    pub fn new(options: &ServerOptions<'_>, clock: Clock) -> Result<Self, AddressError> {
         let option = options.option;
-        let (host, port) = host_and_port(options.address, options.default_port).ok_or_else(|| {
-            Error::configuration(format!("{option}: {:?} is no server", options.address), "write host:port")
-        })?;
-        let tls = options.tls.map(|tls| {
-            let config = client_tls(tls).map_err(|error| {
-                Error::configuration(
-                    format!("TLS towards {host}: {error}"),
-                    "correct tls_cafile, tls_certfile or tls_keyfile",
-                )
+        let mut tls = None;
+        let place = if options.address.starts_with('/') {
+            Place::Socket(options.address.into())
+        } else {
+            let (host, port) = host_and_port(options.address, options.default_port).ok_or_else(|| {
+                AddressError::new(format!("{option}: {:?} is no server", options.address), "write host:port")
             })?;
-            let name = ServerName::try_from(host.clone()).map_err(|error| {
-                Error::configuration(format!("{option}: {host}: {error}"), "write host:port")
-            })?;
-            Ok::<_, Error>((TlsConnector::from(Arc::new(config)), name))
-        });
+            if let Some(given) = options.tls {
+                let config = client_tls(given).map_err(|error| {
+                    AddressError::new(
+                        format!("TLS towards {host}: {error}"),
+                        format!("correct {}", options.tls_options),
+                    )
+                })?;
+                let name = ServerName::try_from(host.clone()).map_err(|error| {
+                    AddressError::new(format!("{option}: {host}: {error}"), "write host:port")
+                })?;
+                tls = Some((TlsConnector::from(Arc::new(config)), name));
+            }
+            Place::Tcp(host, port)
+        };
         Ok(Self {
-            tls: tls.transpose()?,
-            host,
-            port,
+            tls,
+            place,
             timeout: options.timeout,
             rest: options.rest,
+            answer_bytes_max: options.answer_bytes_max,
             clock,
             stream: tokio::sync::Mutex::new(None),
             rests_until: Mutex::new(None),
@@ -91,31 +171,39 @@ impl Server {
     }
 
     /// For messages.
-    pub(super) fn name(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.place {
+            Place::Tcp(host, port) => format!("{host}:{port}"),
+            Place::Socket(path) => path.display().to_string(),
+        }
     }
 
     /// Whether it may be asked: it has not failed lately.
-    pub(super) fn is_up(&self) -> bool {
+    #[must_use]
+    pub fn is_up(&self) -> bool {
         let rests_until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
         rests_until.is_none_or(|until| self.clock.monotonic() >= until)
     }
 
     /// Sends a request and reads its answer. On a new connection, `hello` and its answer come first.
-    pub(super) async fn ask<T>(
+    ///
+    /// # Errors
+    /// [`ServerError`]; the request may have been carried out all the same.
+    pub async fn ask<T>(
         &self,
         hello: Option<(&[u8], Welcome)>,
         request: &[u8],
         answer: impl Fn(&[u8]) -> Progress<T>,
-    ) -> Result<T, CacheError> {
+    ) -> Result<T, ServerError> {
         if !self.is_up() {
-            return Err(CacheError::Resting);
+            return Err(ServerError::Resting);
         }
         let asked = tokio::time::timeout(self.timeout, self.exchange(hello, request, &answer)).await;
         let asked =
-            asked.unwrap_or_else(|_| Err(CacheError::Timeout { server: self.name(), limit: self.timeout }));
+            asked.unwrap_or_else(|_| Err(ServerError::Timeout { server: self.name(), limit: self.timeout }));
         let rests_until = match &asked {
-            Err(CacheError::Timeout { .. } | CacheError::Connection { .. }) => {
+            Err(ServerError::Timeout { .. } | ServerError::Connection { .. }) => {
                 Some(self.clock.monotonic().plus(self.rest))
             }
             _ => None,
@@ -129,13 +217,13 @@ impl Server {
         hello: Option<(&[u8], Welcome)>,
         request: &[u8],
         answer: &impl Fn(&[u8]) -> Progress<T>,
-    ) -> Result<T, CacheError> {
+    ) -> Result<T, ServerError> {
         let mut place = self.stream.lock().await;
         // Whatever interrupts us: a connection that is not put back is closed, so that no answer is taken for another's.
         if let Some(mut stream) = place.take() {
             match self.once(&mut stream, request, answer).await {
                 // The server has closed it while it was idle.
-                Err(CacheError::Connection { .. }) => {}
+                Err(ServerError::Connection { .. }) => {}
                 other => {
                     if other.is_ok() {
                         *place = Some(stream);
@@ -154,7 +242,10 @@ impl Server {
     }
 
     async fn connect(&self) -> io::Result<Stream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = match &self.place {
+            Place::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
+            Place::Socket(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+        };
         stream.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Box::new(stream)),
@@ -167,7 +258,7 @@ impl Server {
         stream: &mut Stream,
         request: &[u8],
         answer: &impl Fn(&[u8]) -> Progress<T>,
-    ) -> Result<T, CacheError> {
+    ) -> Result<T, ServerError> {
         let io = |error: io::Error| self.broken(&error);
         stream.write_all(request).await.map_err(io)?;
         stream.flush().await.map_err(io)?;
@@ -177,8 +268,8 @@ impl Server {
                 Progress::Done(answer, length) if length == received.len() => return Ok(answer),
                 Progress::Done(..) => return Err(self.bad("more than one answer".to_owned())),
                 Progress::Bad(reason) => return Err(self.bad(reason)),
-                Progress::More if received.len() > MAX_ANSWER_BYTES => {
-                    return Err(self.bad(format!("an answer of more than {MAX_ANSWER_BYTES} bytes")));
+                Progress::More if received.len() > self.answer_bytes_max => {
+                    return Err(self.bad(format!("an answer of more than {} bytes", self.answer_bytes_max)));
                 }
                 Progress::More => {}
             }
@@ -188,17 +279,24 @@ impl Server {
         }
     }
 
-    fn broken(&self, error: &io::Error) -> CacheError {
-        CacheError::Connection { server: self.name(), reason: error.to_string() }
+    fn broken(&self, error: &io::Error) -> ServerError {
+        ServerError::Connection { server: self.name(), reason: error.to_string() }
     }
 
-    fn bad(&self, reason: String) -> CacheError {
-        CacheError::Answer { server: self.name(), reason }
+    fn bad(&self, reason: String) -> ServerError {
+        ServerError::Answer { server: self.name(), reason }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
 /// The first line of `bytes`, without its end, and how many bytes it has with it.
-pub(super) fn line(bytes: &[u8]) -> Option<(&str, usize)> {
+#[must_use]
+pub fn line(bytes: &[u8]) -> Option<(&str, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let line = bytes.get(..end)?;
     Some((std::str::from_utf8(line).unwrap_or("(no text)"), end + 2))

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use observability::clock::Clock;
 use tokio::sync::Mutex;
 
-use super::super::connection::{Progress, Server, ServerOptions, line};
-use super::super::{CacheError, RedisOptions, RedisSentinels};
-use super::{REST, bulk, write};
-use crate::Error;
+use crate::client::{RedisOptions, RedisSentinels, login, server};
+use crate::connection::{AddressError, Progress, Server, ServerError, ServerOptions, Welcome};
+use crate::reply::{Reply, read, welcome, write};
 
 const DEFAULT_PORT: u16 = 26379;
 
 /// The sentinels of one service, and the master that they named last.
-pub(super) struct Sentinels {
+pub(crate) struct Sentinels {
     watchers: Vec<Server>,
+    /// What comes first on a connection to one.
+    hello: Option<Vec<u8>>,
     /// The question for the master.
     request: Vec<u8>,
     service: String,
@@ -24,25 +25,30 @@ pub(super) struct Sentinels {
 }
 
 impl Sentinels {
-    /// Nothing is asked yet. Time limit and TLS are those of Redis; the sentinels want no password, as with oslo.cache.
-    pub(super) fn new(named: &RedisSentinels, options: &RedisOptions, clock: &Clock) -> Result<Self, Error> {
+    /// Nothing is asked yet. The time limit is that of Redis.
+    pub(crate) fn new(
+        named: &RedisSentinels,
+        options: &RedisOptions,
+        clock: &Clock,
+    ) -> Result<Self, AddressError> {
         if named.addresses.is_empty() {
-            return Err(Error::configuration("redis_sentinels is empty", "write host:port"));
+            return Err(AddressError::new("redis_sentinels is empty", "write host:port"));
         }
         let sentinel = |address: &String| {
             let options = ServerOptions {
-                option: "redis_sentinels",
-                address,
                 default_port: DEFAULT_PORT,
-                tls: options.tls.as_ref(),
-                timeout: options.timeout,
-                rest: REST,
+                tls: options.sentinel_tls.as_ref(),
+                ..server(options, address)
             };
             Server::new(&options, clock.clone())
         };
         let mut request = Vec::new();
         write(&mut request, &[b"SENTINEL", b"get-master-addr-by-name", named.service.as_bytes()]);
+        let mut hello = Vec::new();
+        let has_login =
+            login(&mut hello, options.sentinel_username.as_deref(), options.sentinel_password.as_ref());
         Ok(Self {
+            hello: has_login.then_some(hello),
             watchers: named.addresses.iter().map(sentinel).collect::<Result<_, _>>()?,
             request,
             service: named.service.clone(),
@@ -53,7 +59,7 @@ impl Sentinels {
     }
 
     /// The master that was named last; if none was, it is asked for.
-    pub(super) async fn master(&self) -> Result<Arc<Server>, CacheError> {
+    pub(crate) async fn master(&self) -> Result<Arc<Server>, ServerError> {
         let mut master = self.master.lock().await;
         if let Some(known) = &*master {
             return Ok(Arc::clone(known));
@@ -64,7 +70,7 @@ impl Sentinels {
     }
 
     /// The master, if it is another one than this by now.
-    pub(super) async fn other_than(&self, failed: &Server) -> Option<Arc<Server>> {
+    pub(crate) async fn other_than(&self, failed: &Server) -> Option<Arc<Server>> {
         let mut master = self.master.lock().await;
         // Somebody else may have asked meanwhile.
         if let Some(known) = master.as_ref().filter(|known| known.name() != failed.name()) {
@@ -77,10 +83,11 @@ impl Sentinels {
     }
 
     /// Asks one sentinel after the other, until one knows.
-    async fn named(&self) -> Result<Server, CacheError> {
-        let mut last = CacheError::Resting;
+    async fn named(&self) -> Result<Server, ServerError> {
+        let hello = self.hello.as_deref().map(|hello| (hello, welcome_once as Welcome));
+        let mut last = ServerError::Resting;
         for sentinel in &self.watchers {
-            match sentinel.ask(None, &self.request, address).await {
+            match sentinel.ask(hello, &self.request, address).await {
                 Ok(Some((host, port))) => {
                     let address = if host.contains(':') {
                         format!("[{host}]:{port}")
@@ -91,61 +98,54 @@ impl Sentinels {
                 }
                 Ok(None) => {
                     let reason = format!("the sentinel knows no service {:?}", self.service);
-                    last = CacheError::Answer { server: sentinel.name(), reason };
+                    last = ServerError::Answer { server: sentinel.name(), reason };
                 }
                 // What another said weighs more than that this one is left alone.
-                Err(CacheError::Resting) => {}
+                Err(ServerError::Resting) => {}
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    fn server(&self, address: &str, sentinel: &Server) -> Result<Server, CacheError> {
-        let options = ServerOptions {
-            option: "redis_sentinels",
-            address,
-            default_port: super::DEFAULT_PORT,
-            tls: self.options.tls.as_ref(),
-            timeout: self.options.timeout,
-            rest: REST,
-        };
-        Server::new(&options, self.clock.clone())
-            .map_err(|error| CacheError::Answer { server: sentinel.name(), reason: error.to_string() })
+    fn server(&self, address: &str, sentinel: &Server) -> Result<Server, ServerError> {
+        Server::new(&server(&self.options, address), self.clock.clone())
+            .map_err(|error| ServerError::Answer { server: sentinel.name(), reason: error.to_string() })
     }
 }
 
+fn welcome_once(bytes: &[u8]) -> Progress<()> {
+    welcome(bytes, 1)
+}
+
 /// Whether another master may be in charge: this one is gone, or has become a replica of it.
-pub(super) fn may_have_moved(error: &CacheError) -> bool {
+pub(crate) fn may_have_moved(error: &ServerError) -> bool {
     match error {
-        CacheError::Timeout { .. } | CacheError::Connection { .. } | CacheError::Resting => true,
-        CacheError::Answer { reason, .. } => reason.starts_with("-READONLY"),
+        ServerError::Timeout { .. } | ServerError::Connection { .. } | ServerError::Resting => true,
+        // A script of an old Redis fails with this inside.
+        ServerError::Answer { reason, .. } => reason.contains("-READONLY"),
     }
 }
 
 /// Reads host and port, or that there are none.
 fn address(bytes: &[u8]) -> Progress<Option<(String, String)>> {
-    let Some((head, start)) = line(bytes) else { return Progress::More };
-    match head {
-        "*-1" => return Progress::Done(None, start),
-        "*2" => {}
-        other => return Progress::Bad(other.chars().take(100).collect()),
-    }
-    let mut at = start;
-    let mut texts = [String::new(), String::new()];
-    for text in &mut texts {
-        match bulk(bytes.get(at..).unwrap_or_default()) {
-            Progress::More => return Progress::More,
-            Progress::Done(Some(value), length) => {
-                *text = String::from_utf8_lossy(&value).into_owned();
-                at += length;
+    match read(bytes) {
+        Progress::More => Progress::More,
+        Progress::Bad(reason) => Progress::Bad(reason),
+        Progress::Done(Reply::Nothing, length) => Progress::Done(None, length),
+        Progress::Done(Reply::List(parts), length) => {
+            let texts: Option<Vec<String>> = parts.into_iter().map(text).collect();
+            match texts.as_deref() {
+                Some([host, port]) => Progress::Done(Some((host.clone(), port.clone())), length),
+                _ => Progress::Bad("an answer that is no address".to_owned()),
             }
-            Progress::Done(None, _) => return Progress::Bad("an address without a part".to_owned()),
-            Progress::Bad(reason) => return Progress::Bad(reason),
         }
+        Progress::Done(..) => Progress::Bad("an answer that is no address".to_owned()),
     }
-    let [host, port] = texts;
-    Progress::Done(Some((host, port)), at)
+}
+
+fn text(reply: Reply) -> Option<String> {
+    reply.into_value().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -161,16 +161,25 @@ mod tests {
         let expected = Some(("127.0.0.1".to_owned(), "6379".to_owned()));
         assert_eq!(address(whole), Progress::Done(expected, whole.len()));
         assert_eq!(address(b"*-1\r\n"), Progress::Done(None, 5));
-        for bad in [&b"-NOAUTH x\r\n"[..], b"*3\r\n", b"*2\r\n$-1\r\n", b"*2\r\n:1\r\n", b"+OK\r\n"] {
+        for bad in [
+            &b"-NOAUTH x\r\n"[..],
+            b"*1\r\n$1\r\nx\r\n",
+            b"*2\r\n$-1\r\n$1\r\nx\r\n",
+            b"*2\r\n:1\r\n:2\r\n",
+            b"+OK\r\n",
+        ] {
             assert!(matches!(address(bad), Progress::Bad(_)), "{bad:?}");
         }
     }
 
     #[test]
     fn a_refused_password_is_no_reason_to_look_for_another_master() {
-        let answer = |reason: &str| CacheError::Answer { server: "h:1".into(), reason: reason.into() };
-        assert!(may_have_moved(&CacheError::Resting));
+        let answer = |reason: &str| ServerError::Answer { server: "h:1".into(), reason: reason.into() };
+        assert!(may_have_moved(&ServerError::Resting));
         assert!(may_have_moved(&answer("-READONLY You can't write against a read only replica.")));
+        assert!(may_have_moved(&answer(
+            "-ERR Error running script (call to f_1): @user_script:1: -READONLY You can't"
+        )));
         assert!(!may_have_moved(&answer("-WRONGPASS x")));
     }
 }
