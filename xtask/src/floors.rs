@@ -6,7 +6,7 @@ use crate::workspace::{Package, Workspace};
 /// The floors from the ground up; within a floor, a crate may import those before it. Crates that are planned stand
 /// here too, so that their place is decided before they are written.
 pub(crate) const FLOORS: [&[&str]; 6] = [
-    &["model", "wire", "yaml", "expression", "definitions", "archive"],
+    &["model", "wire", "yaml", "expression", "python-expression", "definitions", "archive"],
     &[
         "observability",
         "oslo-config",

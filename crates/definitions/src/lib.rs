@@ -1,7 +1,7 @@
 //! Meter, event and resource definitions: parsed, compiled and applied.
 //!
 //! The languages are Ceilometer's `meters.d/*.yaml` ([`MeterDefinitions`]), `event_definitions.yaml`
-//! ([`EventDefinitions`]) and `gnocchi_resources.yaml` ([`ResourceDefinitions`]). All are compiled when they are
+//! ([`EventDefinitions`]) and `gnocchi_resources.yaml` ([`ResourceDefinitions`]), and `pollsters.d/*.yaml` ([`DynamicPollsters`]). All are compiled when they are
 //! loaded. For a notification its event type is looked up first, in a bounded cache, and only the definitions that
 //! want it are evaluated. [`SampleEndpoints`] adds the converters that upstream has in code.
 //!
@@ -9,6 +9,7 @@
 
 pub mod builtin;
 mod cache;
+pub mod dynamic;
 mod endpoints;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ pub mod resources;
 mod settings;
 
 pub use cache::Cache;
+pub use dynamic::{DynamicPollster, DynamicPollsters};
 pub use endpoints::{
     Conversion, Converter, HttpEndpoint, SampleEndpoint, SampleEndpoints, SensorEndpoint, TelemetryEndpoint,
 };

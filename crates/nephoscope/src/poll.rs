@@ -41,7 +41,11 @@ pub(crate) fn run(arguments: &PollArguments, invocation: &Invocation, surroundin
     };
     let metrics = Metrics::new();
     let tools = settings::polling::tools(&config, &sessions, &metrics);
-    let registry = Arc::new(Registry::load(&namespaces, &tools));
+    let mut registry = Registry::load(&namespaces, &tools);
+    for problem in settings::polling::dynamic::add(&config, &namespaces, &sessions, &tools, &mut registry) {
+        complain(format_args!("{problem}"));
+    }
+    let registry = Arc::new(registry);
     let (plan, problems) = Plan::new(&polling, &registry);
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
         return Ending::Configuration(check::describe_fatal(&problems));

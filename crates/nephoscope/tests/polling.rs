@@ -20,6 +20,8 @@ mod bus;
 mod certificates;
 #[path = "polling/commands.rs"]
 mod commands;
+#[path = "polling/dynamic.rs"]
+mod dynamic;
 #[path = "polling/exporter.rs"]
 mod exporter;
 #[path = "polling/faults.rs"]

@@ -181,6 +181,21 @@ impl Keystone {
         self.access(client).await?.catalog.endpoint(filter)
     }
 
+    /// All endpoints that a filter finds in the catalogue.
+    pub(crate) async fn endpoints(
+        &self,
+        client: &reqwest::Client,
+        filter: &ServiceFilter,
+    ) -> Result<Vec<Url>, Error> {
+        let access = self.access(client).await?;
+        let found = access.catalog.endpoints(filter);
+        if !found.is_empty() || self.clock.elapsed(access.made_at) < CATALOG_AGE {
+            return Ok(found);
+        }
+        self.forget(&access);
+        Ok(self.access(client).await?.catalog.endpoints(filter))
+    }
+
     /// Forgets `access`, unless somebody has renewed it already.
     pub(crate) fn forget(&self, access: &Access) {
         let mut state = self.lock();

@@ -83,6 +83,32 @@ impl Catalog {
         })
     }
 
+    /// All endpoints that a filter finds, in the catalogue's order; without a type those of every service.
+    pub(crate) fn endpoints(&self, filter: &ServiceFilter) -> Vec<Url> {
+        let first = self.endpoint(filter).ok();
+        let mut found = Vec::new();
+        for entry in &self.0 {
+            let every = filter.service_type.is_empty();
+            if !every && !service_types::is_match(&filter.service_type, &entry.service_type) {
+                continue;
+            }
+            let region = filter.region_name.as_deref().filter(|region| !region.is_empty());
+            let urls = entry.endpoints.iter().filter(|endpoint| {
+                endpoint.interface.as_deref() == Some(interface(filter))
+                    && region.is_none_or(|region| endpoint.region_name() == Some(region))
+            });
+            let urls: Vec<Url> = urls
+                .filter_map(|endpoint| endpoint.url.as_deref())
+                .filter_map(|url| url_path::parse(url).ok())
+                .collect();
+            // Of a type and its former names the one that is preferred counts.
+            if every || first.as_ref().is_some_and(|first| urls.contains(first)) {
+                found.extend(urls);
+            }
+        }
+        found
+    }
+
     fn not_found(&self, filter: &ServiceFilter, interface: &str) -> Error {
         let mut wanted = format!("{interface} endpoint of a service of type {}", filter.service_type);
         // Writing to a String cannot fail.

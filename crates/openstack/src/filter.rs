@@ -73,6 +73,14 @@ impl Service {
         self.session.endpoint(&self.filter).await
     }
 
+    /// See [`Session::endpoints`].
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn endpoints(&self) -> Result<Vec<Url>, Error> {
+        self.session.endpoints(&self.filter).await
+    }
+
     /// A request to the endpoint and `path`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.session.request(method, &self.filter, path)

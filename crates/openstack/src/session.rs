@@ -82,6 +82,15 @@ impl Session {
         self.in_time(|| format!("the endpoint of {}", filter.service_type), self.find(filter)).await
     }
 
+    /// Every address of the service, where several regions have it; of every service if the filter has no type. There may
+    /// be none.
+    ///
+    /// # Errors
+    /// Why there is no token. Waits as long as the session's timeout.
+    pub async fn endpoints(&self, filter: &ServiceFilter) -> Result<Vec<Url>, Error> {
+        self.in_time(|| format!("the endpoints of {}", filter.service_type), self.find_all(filter)).await
+    }
+
     /// A request to `endpoint(filter)` and `path`, with exactly one slash in between.
     pub fn request(&self, method: Method, filter: &ServiceFilter, path: &str) -> RequestBuilder {
         let target = Target::Endpoint { filter: filter.clone(), path: path.to_owned() };
@@ -180,6 +189,14 @@ impl Session {
         match &self.0.auth {
             Auth::Fixed(fixed) => fixed.endpoint(filter),
             Auth::Keystone(keystone) => keystone.endpoint(&self.0.client, filter).await,
+        }
+    }
+
+    async fn find_all(&self, filter: &ServiceFilter) -> Result<Vec<Url>, Error> {
+        match (&filter.endpoint_override, &self.0.auth) {
+            (Some(url), _) => Ok(vec![url.clone()]),
+            (None, Auth::Fixed(fixed)) => fixed.endpoint(filter).map(|url| vec![url]),
+            (None, Auth::Keystone(keystone)) => keystone.endpoints(&self.0.client, filter).await,
         }
     }
 

@@ -149,7 +149,7 @@ fn check_names(source: &PollingSource, registry: &Registry, problems: &mut Vec<P
         if name.contains(['*', '?', '[', '!']) || is_known(name, registry) {
             continue;
         }
-        let hint = "`nephoscope pollsters` lists what there is; dynamic pollsters are not there yet";
+        let hint = "`nephoscope pollsters` lists what is built in; others are defined in [DEFAULT] pollsters_definitions_dirs";
         let message = format!("no pollster is named {name:?}");
         problems.push(entry.place.problem(Severity::Warning, message, hint));
     }
@@ -160,7 +160,7 @@ fn is_known(name: &str, registry: &Registry) -> bool {
     let in_tables = NAMESPACES.iter().any(|namespace| {
         namespace.later.contains(&name) || namespace.pollsters.iter().any(|line| line.name == name)
     });
-    in_tables || registry.names().any(|known| known == name)
+    in_tables || registry.is_known(name)
 }
 
 fn check_discovery(source: &PollingSource, registry: &Registry, problems: &mut Vec<Problem>) {

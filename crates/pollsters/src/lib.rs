@@ -12,6 +12,7 @@ mod central;
 pub mod compute;
 mod cycle;
 mod discovery;
+pub mod dynamic;
 pub mod ipmi;
 mod local_node;
 mod namespace;

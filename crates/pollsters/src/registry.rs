@@ -34,6 +34,7 @@ pub struct Registry {
     pollsters: Vec<Result<Arc<LoadedPollster>, (String, MakeError)>>,
     discoveries: HashMap<String, Result<Arc<LoadedDiscovery>, MakeError>>,
     later: Vec<&'static str>,
+    elsewhere: Vec<String>,
 }
 
 impl Registry {
@@ -102,6 +103,17 @@ impl Registry {
         let mut names: Vec<&str> = self.discoveries.keys().map(String::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Notes pollsters that are defined for other namespaces than this agent's.
+    pub fn note_elsewhere(&mut self, names: impl IntoIterator<Item = String>) {
+        self.elsewhere.extend(names);
+    }
+
+    /// Whether a pollster of that name is here, or defined for another agent.
+    #[must_use]
+    pub fn is_known(&self, name: &str) -> bool {
+        self.names().any(|known| known == name) || self.elsewhere.iter().any(|known| known == name)
     }
 
     /// Names of pollsters that Ceilometer has in these namespaces, and this version has not.

@@ -4,16 +4,18 @@ mod auth;
 mod cache;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use nephoscope_http::{ProxyOptions, TlsOptions, tls::TlsVersion};
+use nephoscope_http::{ClientOptions, ProxyOptions, TlsOptions, tls::TlsVersion};
 use notification::NameResolver;
 use observability::clock::Clock;
 use openstack::{Cache, CacheOptions, Service, ServiceFilter, Session, SessionOptions};
 use oslo_config::options::{agent, keystone, polling};
 use oslo_config::{Config, Credentials, CredentialsOf};
+use pollsters::dynamic::Surroundings;
 
 use self::cache::cache_options;
 
@@ -30,18 +32,50 @@ pub(crate) enum OpenStackError {
 
 /// Sessions for the sections of one configuration. Sections that say the same share one: its token, its catalogue, its
 /// connections.
-#[derive(Debug)]
 pub(crate) struct Sessions {
     config: Config,
     proxy: ProxyOptions,
+    env: BTreeMap<String, String>,
     made: Mutex<Vec<(SessionOptions, Session)>>,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment may hold secrets.
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+/// Whether a variable of the environment is the agent's alone: an option, which may be a secret, or a word of the service
+/// manager.
+fn is_private(name: &str) -> bool {
+    const MANAGER: [&str; 7] = [
+        "NOTIFY_SOCKET",
+        "JOURNAL_STREAM",
+        "INVOCATION_ID",
+        "MAINPID",
+        "MANAGERPID",
+        "CREDENTIALS_DIRECTORY",
+        "LISTEN_PID",
+    ];
+    let is_option = name.starts_with("OS_") && name.contains("__");
+    is_option || MANAGER.contains(&name) || name.starts_with("WATCHDOG_") || name.starts_with("LISTEN_")
 }
 
 impl Sessions {
     /// `env` is asked for proxies, as Python's requests does.
     pub(crate) fn new(config: &Config, env: &BTreeMap<String, String>) -> Self {
         let proxy = ProxyOptions::from_values(|name| env.get(name).cloned());
-        Self { config: config.clone(), proxy, made: Mutex::default() }
+        Self { config: config.clone(), proxy, env: env.clone(), made: Mutex::default() }
+    }
+
+    /// What dynamic pollsters need: how services outside of OpenStack are spoken to, and the environment of commands.
+    pub(crate) fn of_dynamic_pollsters(&self) -> Surroundings {
+        let variables = self.env.iter().filter(|(name, _)| !is_private(name));
+        Surroundings {
+            http: ClientOptions { proxy: self.proxy.clone(), ..ClientOptions::default() },
+            environment: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
     }
 
     /// A service of the catalogue, with the credentials, the interface and the region of `of`. Nothing is sent.

@@ -1,5 +1,7 @@
 //! What the polling agent is told: namespaces, `polling.yaml`, and where samples are sent.
 
+pub(crate) mod dynamic;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +117,9 @@ pub(crate) fn load_polling(
     problems.append(&mut found);
     problems.append(&mut unsupported(config));
     let Some((polling, file)) = read else { return (None, problems) };
-    let registry = Registry::load(&namespaces, &tools(config, sessions, metrics));
+    let tools = tools(config, sessions, metrics);
+    let mut registry = Registry::load(&namespaces, &tools);
+    problems.append(&mut dynamic::add(config, &namespaces, sessions, &tools, &mut registry));
     let (plan, mut found) = Plan::new(&polling, &registry);
     problems.append(&mut found);
     let coordination = Coordination::new(config, &namespaces).unwrap_or_else(|problem| {

@@ -22,7 +22,7 @@ fn run_as(name: &str, directory: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = run_as("nephoscope", directory, arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code(), text(&output.stdout), text(&output.stderr))

@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_mins(2);
 /// One cycle within the test.
 const POLLING: &str = "sources: [{name: images, interval: 3600, meters: ['*']}]\n";
 
-fn credentials(keystone: &Keystone) -> Vec<(&'static str, String)> {
+pub(crate) fn credentials(keystone: &Keystone) -> Vec<(&'static str, String)> {
     [
         "auth_type = password".to_owned(),
         format!("auth_url = {}", keystone.url()),

@@ -4,7 +4,6 @@ use crate::option::build_names::{was, was_in_group};
 use crate::option::{boolean, integer, list, multi, nullable_text, text};
 
 const CENTRAL: &str = "the pollsters of Swift";
-const DYNAMIC: &str = "dynamic pollsters";
 
 options! { "polling";
     /// File that says what is polled how often.
@@ -16,7 +15,7 @@ options! { "polling";
     /// Samples in one notification; 0 sends each by itself.
     BATCH_SIZE: Int = integer("batch_size", 50);
     /// Directories of dynamic pollster definitions.
-    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]).later(DYNAMIC);
+    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]);
     /// Whether samples also carry the names of their user and project, asked from Keystone.
     IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]);
     /// Whether samples are sent to the message bus.

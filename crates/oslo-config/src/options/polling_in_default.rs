@@ -19,7 +19,7 @@ options! { "DEFAULT";
     BATCH_SIZE: Int = integer("batch_size", 50).no_effect(WHY);
     /// Directories of dynamic pollster definitions. Ceilometer reads them from here only; `[polling]
     /// pollsters_definitions_dirs` comes first if it is set.
-    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]).later("dynamic pollsters");
+    POLLSTERS_DEFINITIONS_DIRS: List = multi("pollsters_definitions_dirs", &["/etc/ceilometer/pollsters.d"]);
     /// See `[polling] identity_name_discovery`.
     IDENTITY_NAME_DISCOVERY: Bool = boolean("identity_name_discovery", false).formerly(&[was("tenant_name_discovery")]).no_effect(WHY);
     /// See `[polling] enable_notifications`.

@@ -254,3 +254,21 @@ fn what_is_wrong_with_the_cache_names_the_option() {
     let error = Sessions::new(&servers, &BTreeMap::new()).cache().unwrap_err().to_string();
     assert!(error.starts_with("[cache]: memcache_servers: "), "{error}");
 }
+
+#[test]
+fn commands_see_no_options_and_no_service_manager() {
+    let env = [
+        "PATH",
+        "OS_CLOUD",
+        "OS_PUBLISHER__TELEMETRY_SECRET",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+    ];
+    let env: BTreeMap<String, String> =
+        env.into_iter().map(|name| (name.to_owned(), "x".to_owned())).collect();
+    let surroundings = Sessions::new(&config(&[]), &env).of_dynamic_pollsters();
+    let names: Vec<&str> = surroundings.environment.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["OS_CLOUD", "PATH"]);
+    assert!(!format!("{surroundings:?}").contains("OS_CLOUD"));
+}
