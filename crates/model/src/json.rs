@@ -17,7 +17,7 @@ mod write;
 
 pub use entries::Entries;
 pub use parse::{Document, ParseError, parse, parse_document};
-pub use write::{to_compact_string, to_string, write, write_compact, write_string};
+pub use write::{quote, to_compact_string, to_string, write, write_compact, write_string};
 
 /// How deep lists and maps may nest. Python's own bound lies near 1000 levels; real notifications stay below 20.
 pub const MAX_DEPTH: usize = 256;

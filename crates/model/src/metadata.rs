@@ -27,6 +27,9 @@ struct Shared {
 struct Texts {
     json: Box<[u8]>,
     signed: Box<[u8]>,
+    /// The JSON as it stands inside a JSON text.
+    quoted: OnceLock<Box<[u8]>>,
+    is_finite: bool,
 }
 
 impl Metadata {
@@ -66,9 +69,34 @@ impl Metadata {
             let (mut json, mut signed) = (Vec::new(), Vec::new());
             json::write(&self.0.value, &mut json);
             signature::write_entry(RESOURCE_METADATA, &self.0.value, &mut signed);
-            Texts { json: json.into(), signed: signed.into() }
+            Texts {
+                json: json.into(),
+                signed: signed.into(),
+                quoted: OnceLock::new(),
+                is_finite: self.0.value.is_finite(),
+            }
         });
         out.extend_from_slice(&texts.signed);
+    }
+
+    /// Appends it as JSON, as it stands inside a JSON text.
+    pub(crate) fn write_quoted(&self, out: &mut Vec<u8>) {
+        let quote = || {
+            let (mut text, mut quoted) = (Vec::new(), Vec::new());
+            self.write_json(&mut text);
+            json::quote(&text, &mut quoted);
+            quoted
+        };
+        match self.0.texts.get() {
+            Some(texts) => out.extend_from_slice(texts.quoted.get_or_init(|| quote().into())),
+            None => out.append(&mut quote()),
+        }
+    }
+
+    /// Whether every number in it is finite.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.0.texts.get().map_or_else(|| self.0.value.is_finite(), |texts| texts.is_finite)
     }
 }
 
@@ -107,10 +135,15 @@ mod tests {
     fn what_is_remembered_is_what_was_there() {
         let value = json::parse(r#"{"b": {"x": [1, "\u00e9"], "a": null}, "a": 1.5}"#).unwrap();
         let written = |metadata: &Metadata| {
-            let (mut json, mut signed) = (Vec::new(), Vec::new());
+            let (mut json, mut signed, mut quoted) = (Vec::new(), Vec::new(), Vec::new());
             metadata.write_signed(&mut signed);
             metadata.write_json(&mut json);
-            (String::from_utf8(json).unwrap(), String::from_utf8(signed).unwrap())
+            metadata.write_quoted(&mut quoted);
+            let json = String::from_utf8(json).unwrap();
+            let text = serde_json::to_string(&json).unwrap();
+            assert_eq!(String::from_utf8(quoted).unwrap(), text[1..text.len() - 1]);
+            assert!(metadata.is_finite());
+            (json, String::from_utf8(signed).unwrap())
         };
         let alone = Metadata::from(value.clone());
         let expected = written(&alone);

@@ -121,9 +121,7 @@ impl Field<'_> {
 /// Appends fields as the beginning of a JSON object, up to its closing brace.
 fn write_json_fields<'s>(fields: impl IntoIterator<Item = (&'static str, Field<'s>)>, out: &mut Vec<u8>) {
     for (place, (name, field)) in fields.into_iter().enumerate() {
-        out.extend_from_slice(if place == 0 { b"{\"" } else { b", \"" });
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\": ");
+        write_json_name(place, name, out);
         match field {
             Field::Text(text) => write_string(text, out),
             Field::Value(value) => write_json_value(value, out),
@@ -131,6 +129,12 @@ fn write_json_fields<'s>(fields: impl IntoIterator<Item = (&'static str, Field<'
             Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
         }
     }
+}
+
+fn write_json_name(place: usize, name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(if place == 0 { b"{\"" } else { b", \"" });
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\": ");
 }
 
 impl Sample {

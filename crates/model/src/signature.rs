@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::pytext::{write_bytes_repr, write_repr, write_str};
-use crate::{Map, Value};
+use crate::{Map, Value, json};
 
 /// The key of a message that holds its signature, which is not signed itself.
 pub const MESSAGE_SIGNATURE: &str = "message_signature";
@@ -19,6 +19,8 @@ pub struct Signer {
     mac: Option<Hmac<Sha256>>,
     /// What is signed; kept, so that its memory is.
     text: Vec<u8>,
+    /// The last time of the monotonic clock, and its text: a whole batch has the same.
+    seconds: Option<(u64, String)>,
 }
 
 impl Signer {
@@ -27,14 +29,26 @@ impl Signer {
     pub fn new(secret: &str) -> Self {
         // HMAC takes keys of any length, so this never fails.
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok().filter(|_| !secret.is_empty());
-        Self { mac, text: Vec::new() }
+        Self { mac, text: Vec::new(), seconds: None }
     }
 
-    /// The signature, as lower-case hexadecimal digits, of what `write` writes.
-    pub(crate) fn sign(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> String {
+    /// The JSON of seconds that are known or not; the same as Python's text of a number that is finite.
+    pub(crate) fn seconds(&mut self, seconds: Option<f64>) -> &str {
+        let Some(seconds) = seconds else { return "null" };
+        let bits = seconds.to_bits();
+        match &mut self.seconds {
+            Some((known, _)) if *known == bits => {}
+            other => *other = Some((bits, json::to_string(&seconds.into()))),
+        }
+        self.seconds.as_ref().map_or("null", |(_, text)| text)
+    }
+
+    /// The signature, as lower-case hexadecimal digits, of what `write` writes; it is given the text of the last
+    /// [`seconds`](Self::seconds).
+    pub(crate) fn sign(&mut self, write: impl FnOnce(&str, &mut Vec<u8>)) -> String {
         let Some(mut mac) = self.mac.clone() else { return String::new() };
         self.text.clear();
-        write(&mut self.text);
+        write(self.seconds.as_ref().map_or("", |(_, text)| text), &mut self.text);
         mac.update(&self.text);
         let digest = mac.finalize().into_bytes();
         let mut signature = String::with_capacity(digest.len() * 2);
@@ -57,7 +71,7 @@ impl fmt::Debug for Signer {
 /// The signature of `message` as lower-case hexadecimal digits; empty when the secret is empty.
 #[must_use]
 pub fn compute(message: &Map, secret: &str) -> String {
-    Signer::new(secret).sign(|text| write_walk(message, text))
+    Signer::new(secret).sign(|_, text| write_walk(message, text))
 }
 
 /// Whether `message` carries the signature that [`compute`] gives it; always, when the secret is empty.

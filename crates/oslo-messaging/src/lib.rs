@@ -36,7 +36,8 @@ pub use self::listener::{
 };
 pub use self::metrics::AmqpMetrics;
 pub use self::notifier::{
-    IN_FLIGHT, MESSAGE_BYTES_MAX, Notifier, NotifierConfig, NotifierState, NotifyError, Outgoing, Retry,
+    IN_FLIGHT, MESSAGE_BYTES_MAX, Notifier, NotifierConfig, NotifierState, NotifyError, Outgoing, Payload,
+    Retry,
 };
 pub use self::options::{
     Compression, FailoverStrategy, LoginMethod, OptionsError, RabbitOptions, UNLIMITED_PREFETCH,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use self::link::Live;
-pub use self::message::Outgoing;
+pub use self::message::{Outgoing, Payload};
 use crate::backoff::jitter;
 use crate::batch::Delivery;
 use crate::connection::{ConnectError, Profile};

@@ -1,7 +1,7 @@
 //! [`Notifications`]: the publisher that sends polled samples to the message bus, as Ceilometer's polling agent does.
 //!
 //! Each notification has the event type `telemetry.polling`, the publisher id `ceilometer.polling`, the priority `SAMPLE`, and
-//! the payload `{"samples": [...]}` of signed metering messages, at most `batch_size` of one pollster. **Accepted** means that
+//! the payload `{"samples": [...]}` of signed metering messages, at most `batch_size`. **Accepted** means that
 //! the broker has confirmed it for every topic. Until then the pipeline's queue keeps the samples, in memory and then on disk.
 
 use std::collections::HashSet;
@@ -11,13 +11,12 @@ use definitions::{Problem, Source};
 use model::Sample;
 use model::signature::Signer;
 use observability::clock::Clock;
-use oslo_messaging::{AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Retry};
+use oslo_messaging::{AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Payload, Retry};
 use pipeline::config::PipelineConfig;
 use pipeline::{
     BuildError, PublishError, Publisher, PublisherFactory, PublisherUrl, Publishing, Records, RecordsKind,
     Refusal, Refusals,
 };
-use serde_json::value::RawValue;
 
 /// The publisher's name in logs, metrics and the directory of its buffer.
 pub const BUS: &str = "notifications://telemetry.polling";
@@ -79,10 +78,19 @@ impl PublisherFactory for BusPublishers {
 pub struct Notifications {
     notifier: Notifier,
     signer: Signer,
+    /// Kept, so that its memory is.
+    room: Vec<u8>,
     batch_size: usize,
     clock: Clock,
-    /// First samples of batches that were confirmed in an attempt which failed later on: they are not sent again.
+    /// Samples that were confirmed in an attempt which failed later on: they are not sent again.
     confirmed: HashSet<String>,
+}
+
+/// A sample and where it stands among those to be published.
+struct Placed<'s> {
+    group: usize,
+    record: usize,
+    sample: &'s Arc<Sample>,
 }
 
 impl Notifications {
@@ -100,6 +108,7 @@ impl Notifications {
         Ok(Self {
             notifier,
             signer: Signer::new(&settings.secret),
+            room: Vec::new(),
             batch_size: settings.batch_size.max(1),
             clock: settings.clock.clone(),
             confirmed: HashSet::new(),
@@ -108,29 +117,30 @@ impl Notifications {
 
     async fn publish_all(&mut self, groups: &[Records]) -> Result<Refusals, PublishError> {
         let mut refusals = Refusals::default();
-        for (group, records) in groups.iter().enumerate() {
-            // The pipeline brings samples alone.
-            let Records::Samples(samples) = records else { continue };
-            for (number, batch) in samples.chunks(self.batch_size).enumerate() {
-                let Some(first) = batch.first() else { continue };
-                if self.confirmed.contains(&first.id) {
-                    continue;
-                }
-                let before = number * self.batch_size;
-                let place = |record: usize| (group, before + record);
-                match self.send(batch, place, &mut refusals).await {
-                    Ok(()) => {
-                        self.confirmed.insert(first.id.clone());
+        // Those that wait together share a notification, whichever pollsters they come from.
+        let waiting: Vec<Placed<'_>> = groups
+            .iter()
+            .enumerate()
+            .flat_map(|(group, records)| {
+                // The pipeline brings samples alone.
+                let samples = match records {
+                    Records::Samples(samples) => samples.as_slice(),
+                    Records::Events(_) => &[],
+                };
+                samples.iter().enumerate().map(move |(record, sample)| Placed { group, record, sample })
+            })
+            .filter(|placed| !self.confirmed.contains(&placed.sample.id))
+            .collect();
+        for batch in waiting.chunks(self.batch_size) {
+            match self.send(batch, &mut refusals).await {
+                Ok(()) => self.confirmed.extend(batch.iter().map(|placed| placed.sample.id.clone())),
+                Err(error) if error.is_about_the_message() => {
+                    for Placed { group, record, .. } in batch {
+                        let (cause, reason) = (error.cause(), error.to_string());
+                        refusals.push(Refusal { group: *group, record: *record, cause, reason });
                     }
-                    Err(error) if error.is_about_the_message() => {
-                        for record in 0..batch.len() {
-                            let (group, record) = place(record);
-                            let (cause, reason) = (error.cause(), error.to_string());
-                            refusals.push(Refusal { group, record, cause, reason });
-                        }
-                    }
-                    Err(error) => return Err(failure(&error)),
                 }
+                Err(error) => return Err(failure(&error)),
             }
         }
         self.confirmed.clear();
@@ -138,38 +148,30 @@ impl Notifications {
     }
 
     /// Sends one notification. A sample with an infinity or NaN, which JSON does not have, is refused.
-    async fn send(
-        &mut self,
-        batch: &[Arc<Sample>],
-        place: impl Fn(usize) -> (usize, usize),
-        refusals: &mut Refusals,
-    ) -> Result<(), NotifyError> {
-        let mut payload = b"{\"samples\": [".to_vec();
+    async fn send(&mut self, batch: &[Placed<'_>], refusals: &mut Refusals) -> Result<(), NotifyError> {
+        let mut payload = b"{\\\"samples\\\": [".to_vec();
         let mut is_empty = true;
-        for (record, sample) in batch.iter().enumerate() {
+        for Placed { group, record, sample } in batch {
             if !sample.is_finite() {
-                let (group, record) = place(record);
                 let reason = "an infinity or NaN, which JSON does not have".to_owned();
-                refusals.push(Refusal { group, record, cause: "not_finite", reason });
+                refusals.push(Refusal { group: *group, record: *record, cause: "not_finite", reason });
                 continue;
             }
             if !std::mem::take(&mut is_empty) {
                 payload.extend_from_slice(b", ");
             }
-            sample.write_wire(&mut self.signer, &mut payload);
+            sample.write_quoted_wire(&mut self.signer, &mut self.room, &mut payload);
         }
         payload.extend_from_slice(b"]}");
         if is_empty {
             return Ok(());
         }
-        // All numbers are finite, so it is JSON.
-        let payload = String::from_utf8(payload).ok().and_then(|text| RawValue::from_string(text).ok());
-        let Some(payload) = payload else { return Ok(()) };
         let outgoing = Outgoing {
             publisher_id: PUBLISHER_ID,
             event_type: EVENT_TYPE,
             priority: PRIORITY,
-            payload: &payload,
+            // All numbers are finite, so it is JSON.
+            payload: Payload::Quoted(&payload),
             context: &[],
             timestamp: self.clock.now(),
             message_id: None,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use observability::clock::Clock;
 use oslo_messaging::{
-    AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, RabbitOptions, Retry, TransportUrl,
+    AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Payload, RabbitOptions, Retry, TransportUrl,
 };
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusal, Refusals};
 
@@ -176,7 +176,7 @@ impl NotifierPublisher {
             publisher_id: &self.publisher_id,
             event_type: &message.event_type,
             priority: PRIORITY,
-            payload: &message.payload,
+            payload: Payload::Json(&message.payload),
             context: &[],
             timestamp: self.settings.clock.now(),
             message_id: None,

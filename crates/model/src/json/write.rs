@@ -47,6 +47,21 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     write_text(text, true, out);
 }
 
+/// Appends what [`write()`] wrote as it stands inside a JSON text: a message within a message.
+pub fn quote(json: &[u8], out: &mut Vec<u8>) {
+    out.reserve(json.len() + json.len() / 4);
+    // It has no control characters, and nothing beyond ASCII.
+    for part in json.split_inclusive(|byte| matches!(byte, b'"' | b'\\')) {
+        match part.split_last() {
+            Some((last @ (b'"' | b'\\'), before)) => {
+                out.extend_from_slice(before);
+                out.extend_from_slice(&[b'\\', *last]);
+            }
+            _ => out.extend_from_slice(part),
+        }
+    }
+}
+
 fn write_value(value: &Value, style: Style, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),

@@ -1,9 +1,9 @@
 //! The metering message of a sample: what goes over the bus, UDP and TCP.
 
-use super::{Field, Sample, write_json_fields};
-use crate::Map;
+use super::{Field, Sample, write_json_fields, write_json_name};
 use crate::metadata::RESOURCE_METADATA;
 use crate::signature::{self, MESSAGE_SIGNATURE, Signer};
+use crate::{Map, Value, json};
 
 /// The fields of [`Sample::wire_fields`] by their names, which is the order in which they are signed.
 const SIGNED: [usize; 14] = [1, 2, 3, 4, 12, 13, 7, 8, 9, 11, 0, 10, 5, 6];
@@ -27,21 +27,33 @@ impl Sample {
     /// Appends the JSON text of [`to_wire`](Self::to_wire) without a publisher. Nothing is cloned on the way.
     pub fn write_wire(&self, signer: &mut Signer, out: &mut Vec<u8>) {
         let fields = self.wire_fields();
-        let signature = signer.sign(|text| {
-            for (name, field) in SIGNED.iter().filter_map(|place| fields.get(*place)) {
-                match field {
-                    Field::Text(value) => {
-                        text.extend_from_slice(name.as_bytes());
-                        text.extend_from_slice(value.as_bytes());
-                    }
-                    Field::Value(value) => signature::write_entry(name, value, text),
-                    Field::Metadata(metadata) => metadata.write_signed(text),
-                    Field::Seconds(seconds) => signature::write_entry(name, &(*seconds).into(), text),
-                }
-            }
-        });
+        let signature = sign(&fields, signer);
         write_json_fields(fields.into_iter().chain([(MESSAGE_SIGNATURE, Field::Text(&signature))]), out);
         out.push(b'}');
+    }
+
+    /// Appends the same as it stands inside a JSON text. `room` is used, and may be kept for the next one.
+    pub fn write_quoted_wire(&self, signer: &mut Signer, room: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let fields = self.wire_fields();
+        let signature = sign(&fields, signer);
+        room.clear();
+        for (place, (name, field)) in fields.into_iter().enumerate() {
+            write_json_name(place, name, room);
+            match field {
+                Field::Text(text) => json::write_string(text, room),
+                Field::Value(value) => json::write(value, room),
+                Field::Metadata(metadata) => {
+                    json::quote(room, out);
+                    room.clear();
+                    metadata.write_quoted(out);
+                }
+                Field::Seconds(seconds) => room.extend_from_slice(signer.seconds(seconds).as_bytes()),
+            }
+        }
+        write_json_name(fields.len(), MESSAGE_SIGNATURE, room);
+        json::write_string(&signature, room);
+        room.push(b'}');
+        json::quote(room, out);
     }
 
     /// Whether every number in it is finite, as JSON wants them.
@@ -74,6 +86,33 @@ impl Sample {
             ("monotonic_time", Field::Seconds(self.monotonic_time)),
         ]
     }
+}
+
+/// The signature of a message.
+fn sign(fields: &[(&'static str, Field<'_>); 14], signer: &mut Signer) -> String {
+    // Asked for once more when the message is written.
+    for (_, field) in fields {
+        if let Field::Seconds(seconds) = field {
+            signer.seconds(*seconds);
+        }
+    }
+    signer.sign(|last_seconds, text| {
+        for (name, field) in SIGNED.iter().filter_map(|place| fields.get(*place)) {
+            match field {
+                Field::Text(value) => {
+                    text.extend_from_slice(name.as_bytes());
+                    text.extend_from_slice(value.as_bytes());
+                }
+                Field::Value(value) => signature::write_entry(name, value, text),
+                Field::Metadata(metadata) => metadata.write_signed(text),
+                Field::Seconds(None) => signature::write_entry(name, &Value::Null, text),
+                Field::Seconds(Some(_)) => {
+                    text.extend_from_slice(name.as_bytes());
+                    text.extend_from_slice(last_seconds.as_bytes());
+                }
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -110,11 +149,21 @@ mod tests {
         for sample in [plain, rich] {
             for secret in ["", "s", "change this for valid signing"] {
                 let mut signer = Signer::new(secret);
+                let mut copies = Vec::new();
                 for _ in 0..2 {
                     let mut text = Vec::new();
                     sample.write_wire(&mut signer, &mut text);
                     let expected = json::to_string(&sample.to_wire(secret, None).into());
                     assert_eq!(String::from_utf8(text).unwrap(), expected);
+                    let (mut room, mut quoted) = (b"left over".to_vec(), Vec::new());
+                    // Once alone, and once with a copy.
+                    for _ in 0..2 {
+                        quoted.clear();
+                        sample.write_quoted_wire(&mut signer, &mut room, &mut quoted);
+                        copies.push(sample.clone());
+                    }
+                    let expected = serde_json::to_string(&expected).unwrap();
+                    assert_eq!(String::from_utf8(quoted).unwrap(), expected[1..expected.len() - 1]);
                 }
             }
         }

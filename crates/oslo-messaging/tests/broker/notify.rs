@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nephoscope_oslo_messaging::envelope::Version;
-use nephoscope_oslo_messaging::{NotifyError, Outgoing, Retry};
+use nephoscope_oslo_messaging::{NotifyError, Outgoing, Payload, Retry};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -21,7 +21,7 @@ pub(crate) fn outgoing<'a>(
         publisher_id: "telemetry.publisher.host",
         event_type: "metering",
         priority,
-        payload,
+        payload: Payload::Json(payload),
         context,
         timestamp: "2026-11-22T09:31:27.000959Z".parse::<Timestamp>().unwrap(),
         message_id: None,
