@@ -11,6 +11,7 @@ use observability::logs::LogMetrics;
 use observability::metrics::Metrics;
 use observability::reload::ReloadMetrics;
 use observability::supervisor::SupervisorMetrics;
+use openstack::TrafficMetrics;
 use oslo_messaging::AmqpMetrics;
 use pipeline::PipelineMetrics;
 use polling::PollingMetrics;
@@ -51,6 +52,7 @@ fn metrics() -> String {
     let _ = PollingMetrics::register(&metrics.component("polling"));
     let _ = CoordinationMetrics::register(&metrics.component("coordination"));
     let _ = ComputeMetrics::register(&metrics.component("compute"));
+    let _ = TrafficMetrics::register(&metrics.component("openstack"));
     let _ = IpmiMetrics::register(&metrics.component("ipmi"));
     let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));

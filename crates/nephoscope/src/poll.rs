@@ -19,8 +19,8 @@ use crate::cli::{Invocation, PollArguments};
 use crate::surroundings::Surroundings;
 use crate::{Ending, check, complain, say, settings};
 
-/// The one task's interval; it is never waited for.
-const ONCE: u64 = 1;
+/// The one task's interval, by which services are given time; it is never waited for.
+const ONCE: u64 = 20;
 /// How long connections may take to end.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
 

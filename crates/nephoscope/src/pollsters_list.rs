@@ -1,6 +1,6 @@
 //! `nephoscope pollsters`: what there is to be polled.
 
-use pollsters::{NAMESPACES, Namespace};
+use pollsters::{Cost, NAMESPACES, Namespace, cost};
 
 use crate::say;
 
@@ -18,14 +18,16 @@ fn show_namespace(namespace: &Namespace) {
     say(format_args!("namespace {}", namespace.name));
     let discoveries: Vec<&str> = namespace.discoveries.iter().map(|line| line.name).collect();
     say(format_args!("  discoveries: {}", discoveries.join(", ")));
-    let row = |pollster: &str, meter: &str, kind: &str, unit: &str, discovery: &str| {
-        say(format_args!("  {pollster:<32} {meter:<32} {kind:<11} {unit:<8} {discovery}"));
+    let row = |pollster: &str, meter: &str, kind: &str, unit: &str, discovery: &str, requests: &str| {
+        say(format_args!("  {pollster:<41} {meter:<41} {kind:<11} {unit:<23} {discovery:<17} {requests}"));
     };
-    row("POLLSTER", "METER", "TYPE", "UNIT", "DISCOVERY");
+    row("POLLSTER", "METER", "TYPE", "UNIT", "DISCOVERY", "REQUESTS A CYCLE: TO DISCOVER; TO READ");
     for line in namespace.pollsters {
         for meter in line.meters {
+            let Cost { discovery: finding, reading } = cost(namespace, line);
             let discovery = line.discovery.unwrap_or("-");
-            row(line.name, meter.name, meter.kind.as_str(), meter.unit, discovery);
+            let requests = format!("{finding}; {reading}");
+            row(line.name, meter.name, meter.kind.as_str(), meter.unit, discovery, &requests);
         }
     }
     if !namespace.later.is_empty() {

@@ -15,6 +15,8 @@ mod books;
 mod both;
 #[path = "polling/bus.rs"]
 mod bus;
+#[path = "polling/central.rs"]
+mod central;
 #[allow(dead_code, reason = "only its certificates")]
 #[path = "../../http/tests/real/support.rs"]
 mod certificates;

@@ -166,6 +166,11 @@ impl Keystone {
         }
     }
 
+    /// Whether there is a token that need not be renewed.
+    pub(crate) fn has_token(&self) -> bool {
+        self.fresh(&self.lock()).is_some()
+    }
+
     /// The endpoint that a filter finds in the catalogue.
     pub(crate) async fn endpoint(
         &self,

@@ -62,7 +62,9 @@ impl Catalog {
                 (Some(wanted), Some(name)) => !wanted.is_empty() && !name.is_empty() && wanted != name,
                 _ => false,
             };
-            if name_differs || !service_types::is_match(&filter.service_type, &entry.service_type) {
+            let is_type = filter.service_type.is_empty()
+                || service_types::is_match(&filter.service_type, &entry.service_type);
+            if name_differs || !is_type {
                 continue;
             }
             let urls = entry.endpoints.iter().filter(|endpoint| {
@@ -110,7 +112,10 @@ impl Catalog {
     }
 
     fn not_found(&self, filter: &ServiceFilter, interface: &str) -> Error {
-        let mut wanted = format!("{interface} endpoint of a service of type {}", filter.service_type);
+        let mut wanted = format!("{interface} endpoint of a service");
+        if !filter.service_type.is_empty() {
+            let _ = write!(wanted, " of type {}", filter.service_type);
+        }
         // Writing to a String cannot fail.
         if let Some(name) = &filter.service_name {
             let _ = write!(wanted, " named {name}");
@@ -121,7 +126,10 @@ impl Catalog {
         let same: Vec<String> = self
             .0
             .iter()
-            .filter(|entry| service_types::is_match(&filter.service_type, &entry.service_type))
+            .filter(|entry| {
+                !filter.service_type.is_empty()
+                    && service_types::is_match(&filter.service_type, &entry.service_type)
+            })
             .flat_map(|entry| {
                 entry.endpoints.iter().map(move |endpoint| {
                     format!(
@@ -201,6 +209,8 @@ mod tests {
             (filter("metric", "", "", ""), "http://o/"),
             (filter("metric", "gnocchi", "", ""), "http://g:8041/"),
             (filter("metric", "gnocchi", "adminURL", ""), "http://ga:8041/"),
+            // By name alone.
+            (filter("", "gnocchi", "admin", ""), "http://ga:8041/"),
             // No name in the catalogue: any name will do.
             (filter("messaging", "zaqar", "public", "One"), "http://z:8888/"),
             (filter("message", "", "public", ""), "http://z:8888/"),
@@ -222,6 +232,10 @@ mod tests {
             ),
             (filter("metric", "gnocchi", "", "Two"), "gnocchi public in One"),
             (filter("identity", "", "auth", ""), "keystone public in One"),
+            (
+                filter("", "ceph", "admin", ""),
+                "no admin endpoint of a service named ceph; its types are identity",
+            ),
             (filter("volume", "", "", ""), "its types are identity, metric, metric, messaging"),
         ] {
             let error = catalog(REAL).endpoint(&wanted).unwrap_err();

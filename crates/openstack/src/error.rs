@@ -55,6 +55,12 @@ pub enum Error {
         /// What was looked for, and what there is.
         message: String,
     },
+    /// Not sent: the service has failed repeatedly, and is left alone for a while.
+    #[error("{message}")]
+    LeftAlone {
+        /// Which, for how long, and how it failed.
+        message: String,
+    },
     /// An answer that cannot be understood: no JSON, broken off, too long.
     #[error("{message}")]
     Protocol {
@@ -84,6 +90,7 @@ impl Error {
             | Self::Timeout { .. }
             | Self::Credentials { .. }
             | Self::NoEndpoint { .. }
+            | Self::LeftAlone { .. }
             | Self::Protocol { .. } => ErrorKind::Unavailable,
             Self::Refused { .. } => ErrorKind::Refused,
         }
@@ -100,6 +107,7 @@ impl Error {
             Self::Credentials { .. } => "credentials",
             Self::Refused { .. } => "refused",
             Self::NoEndpoint { .. } => "no_endpoint",
+            Self::LeftAlone { .. } => "left_alone",
             Self::Protocol { .. } => "protocol",
         }
     }
@@ -165,6 +173,7 @@ mod tests {
             (Error::Timeout { message: "m".into() }, ErrorKind::Unavailable, "timeout"),
             (Error::Credentials { message: "m".into() }, ErrorKind::Unavailable, "credentials"),
             (Error::NoEndpoint { message: "m".into() }, ErrorKind::Unavailable, "no_endpoint"),
+            (Error::LeftAlone { message: "m".into() }, ErrorKind::Unavailable, "left_alone"),
             (Error::protocol("m"), ErrorKind::Unavailable, "protocol"),
             (
                 Error::Refused { status: StatusCode::CONFLICT, message: "m".into(), body: Bytes::new() },

@@ -2,13 +2,13 @@
 
 use reqwest::{Method, Url};
 
-use crate::{Error, RequestBuilder, Session};
+use crate::{Error, RequestBuilder, Session, Traffic};
 
 /// Which endpoint to use, by keystoneauth's rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ServiceFilter {
     /// The catalogue's type of service: `metric`, `messaging`, `identity`. A service's official type finds its former
-    /// names, and the other way round.
+    /// names, and the other way round. An empty one finds every type.
     pub service_type: String,
     /// The catalogue's name of the service. An entry without a name has every name.
     pub service_name: Option<String>,
@@ -84,6 +84,18 @@ impl Service {
     /// A request to the endpoint and `path`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.session.request(method, &self.filter, path)
+    }
+
+    /// A request to an address that the service itself has given, in the service's lane; see [`Session::request_to`].
+    pub fn request_to(&self, method: Method, url: Url) -> RequestBuilder {
+        self.session.request_to(method, url).service(&self.filter.service_type)
+    }
+
+    /// The same service with a session whose requests go by lanes.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: Traffic) -> Self {
+        self.session = self.session.with_traffic(traffic);
+        self
     }
 
     /// Another service with the same session, interface and region.

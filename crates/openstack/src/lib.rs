@@ -4,6 +4,7 @@
 //! - [`ServiceFilter`]: which endpoint of the catalogue; [`Service`] is a session and a filter together.
 //! - [`RequestBuilder`], [`Response`]: one request, relative to the endpoint, with the auth headers, a deadline for
 //!   everything, and a second try with a new token on 401.
+//! - [`Traffic`]: bounds, patience and a circuit breaker for each service, for sessions that ask many of them.
 //! - [`Error`]: what went wrong, told apart by what to do about it.
 //! - [`cache`]: names and hashes, in process or in a memcached or Redis that oslo.cache's users share.
 //!
@@ -43,6 +44,7 @@ mod options;
 mod request;
 mod response;
 mod session;
+mod traffic;
 mod url_path;
 
 pub use bytes::Bytes;
@@ -59,4 +61,5 @@ pub use options::{
 pub use request::{DEFAULT_BODY_LIMIT_BYTES, RequestBuilder};
 pub use response::Response;
 pub use session::Session;
+pub use traffic::{Traffic, TrafficLimits, TrafficMetrics};
 pub use url_path::path_segment;

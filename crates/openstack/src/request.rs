@@ -27,6 +27,10 @@ pub struct RequestBuilder {
     query: Vec<(String, String)>,
     body: Bytes,
     deadline: Option<Duration>,
+    at_most: Option<Duration>,
+    patience: Duration,
+    /// The lane, if the target does not say it.
+    service: Option<String>,
     body_limit: usize,
     is_authenticated: bool,
     /// The first thing that was wrong with what was put in.
@@ -56,6 +60,9 @@ impl RequestBuilder {
             query: Vec::new(),
             body: Bytes::new(),
             deadline: None,
+            at_most: None,
+            patience: Duration::ZERO,
+            service: None,
             body_limit: DEFAULT_BODY_LIMIT_BYTES,
             is_authenticated: true,
             fault: None,
@@ -109,6 +116,25 @@ impl RequestBuilder {
         self
     }
 
+    /// Time for everything, if the session allows more.
+    pub const fn at_most(mut self, deadline: Duration) -> Self {
+        self.at_most = Some(deadline);
+        self
+    }
+
+    /// How long the request may wait and be repeated, beside the time that it takes itself, where the service answers 429 or
+    /// 503. Only in a session with [`Traffic`](crate::Traffic).
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The service whose lane the request goes by, where its target does not say that.
+    pub fn service(mut self, service: &str) -> Self {
+        self.service = Some(service.to_owned());
+        self
+    }
+
     /// The most bytes that the answer's body may have.
     pub const fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
@@ -130,17 +156,44 @@ impl RequestBuilder {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
+        let Some(traffic) = self.session.traffic() else { return self.attempt().await };
+        if self.is_authenticated {
+            // Keystone's trouble is not the service's.
+            self.in_time(self.session.prepare()).await?;
+        }
+        let service = self.lane();
+        traffic.run(&service, self.patience, Response::error, || self.attempt()).await
+    }
+
+    async fn attempt(&self) -> Result<Response, Error> {
+        self.in_time(self.run()).await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let limit = self.deadline.unwrap_or_else(|| self.session.timeout());
-        let what = self.shown();
-        match tokio::time::timeout(limit, Box::pin(self.run())).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                Err(Error::Timeout { message: format!("{what}: no answer within {} s", limit.as_secs_f64()) })
+        let limit = self.at_most.map_or(limit, |most| most.min(limit));
+        let Ok(done) = tokio::time::timeout(limit, Box::pin(work)).await else {
+            let (what, seconds) = (self.shown(), limit.as_secs_f64());
+            return Err(Error::Timeout { message: format!("{what}: no answer within {seconds} s") });
+        };
+        done
+    }
+
+    /// The lane that the request goes by.
+    fn lane(&self) -> String {
+        match (&self.service, &self.target) {
+            (Some(service), _) => service.clone(),
+            (None, Target::Endpoint { filter, .. } | Target::IdentityV3 { filter, .. }) => {
+                filter.service_type.clone()
+            }
+            (None, Target::Url(url)) => {
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{}{port}", url.host_str().unwrap_or_default())
             }
         }
     }
 
-    async fn run(self) -> Result<Response, Error> {
+    async fn run(&self) -> Result<Response, Error> {
         let session = &self.session;
         let mut is_second = false;
         loop {

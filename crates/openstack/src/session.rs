@@ -13,17 +13,20 @@ use crate::auth::{Access, Identity, Keystone};
 use crate::fixed::Fixed;
 use crate::request::Target;
 use crate::url_path::join;
-use crate::{Error, RequestBuilder, ServiceFilter, SessionOptions};
+use crate::{Error, RequestBuilder, ServiceFilter, SessionOptions, Traffic};
 
+/// The lane of requests for tokens: that of Keystone's other requests.
+const IDENTITY: &str = "identity";
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// Time to connect, at most: a host that is down is told from one that is slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request's own deadline may be longer than the session's; the client's must not cut it short.
 const NO_CLIENT_LIMIT: Duration = Duration::from_hours(24);
 
-/// A shared handle: cloning it shares token, catalogue and connections.
+/// A shared handle: cloning it shares token, catalogue and connections. Behind them, how its requests are spread over
+/// services, if they are to share that too.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session(Arc<Inner>, Option<Traffic>);
 
 struct Inner {
     client: reqwest::Client,
@@ -71,7 +74,19 @@ impl Session {
             ..ClientOptions::default()
         };
         let client = client(&options).map_err(|error| client_error(&error, &options.tls))?;
-        Ok(Self(Arc::new(Inner { client, auth, timeout })))
+        Ok(Self(Arc::new(Inner { client, auth, timeout }), None))
+    }
+
+    /// The same session, whose requests go by lanes.
+    #[must_use]
+    pub fn with_traffic(&self, traffic: Traffic) -> Self {
+        Self(Arc::clone(&self.0), Some(traffic))
+    }
+
+    /// The lanes, if there are some.
+    #[must_use]
+    pub const fn traffic(&self) -> Option<&Traffic> {
+        self.1.as_ref()
     }
 
     /// The service's address: the filter's own, else the plugin's (`none`, `http_basic`, …), else the catalogue's.
@@ -164,10 +179,29 @@ impl Session {
                 Ok(None)
             }
             Auth::Keystone(keystone) => {
-                let access = keystone.access(&self.0.client).await?;
+                let access = self.access(keystone).await?;
                 headers.insert(TOKEN, access.token.clone());
                 Ok(Some(access))
             }
+        }
+    }
+
+    /// A token; one that must be asked for is, in Keystone's lane.
+    async fn access(&self, keystone: &Keystone) -> Result<Arc<Access>, Error> {
+        let ask = || keystone.access(&self.0.client);
+        match &self.1 {
+            Some(traffic) if !keystone.has_token() => {
+                traffic.run(IDENTITY, Duration::ZERO, |_| None, ask).await
+            }
+            _ => ask().await,
+        }
+    }
+
+    /// That there is a token, so that what goes wrong without one is not taken for the trouble of another service.
+    pub(crate) async fn prepare(&self) -> Result<(), Error> {
+        match &self.0.auth {
+            Auth::Fixed(_) => Ok(()),
+            Auth::Keystone(keystone) => self.access(keystone).await.map(drop),
         }
     }
 
@@ -188,7 +222,10 @@ impl Session {
         }
         match &self.0.auth {
             Auth::Fixed(fixed) => fixed.endpoint(filter),
-            Auth::Keystone(keystone) => keystone.endpoint(&self.0.client, filter).await,
+            Auth::Keystone(keystone) => {
+                self.access(keystone).await?;
+                keystone.endpoint(&self.0.client, filter).await
+            }
         }
     }
 
@@ -196,7 +233,10 @@ impl Session {
         match (&filter.endpoint_override, &self.0.auth) {
             (Some(url), _) => Ok(vec![url.clone()]),
             (None, Auth::Fixed(fixed)) => fixed.endpoint(filter).map(|url| vec![url]),
-            (None, Auth::Keystone(keystone)) => keystone.endpoints(&self.0.client, filter).await,
+            (None, Auth::Keystone(keystone)) => {
+                self.access(keystone).await?;
+                keystone.endpoints(&self.0.client, filter).await
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! [`Task`]: everything that is polled at one interval, one cycle at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use notification::NameResolver;
 use observability::clock::Clock;
 use observability::service_manager::Progress;
@@ -74,6 +75,13 @@ pub(crate) struct Assigned {
     pub(crate) given_up: Mutex<HashSet<Resource>>,
 }
 
+impl Assigned {
+    /// Whom it reads.
+    fn service(&self) -> Option<&str> {
+        self.assignment.pollster.pollster.service()
+    }
+}
+
 /// What came of a cycle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CycleReport {
@@ -125,11 +133,30 @@ impl Task {
         self.sources.iter().map(|source| source.assigned.len()).sum()
     }
 
-    /// One cycle: the sources in the order of the file, the pollsters of each as many at a time as the options allow.
+    /// The pollsters that read that service.
+    async fn poll_service<'t>(&'t self, run: &Run<'t>, service: Option<&str>) {
+        let threads = self.parts.options.threads;
+        for source in &self.sources {
+            let of_service = source.assigned.iter().filter(|assigned| assigned.service() == service);
+            let polls: Vec<_> = of_service.map(|assigned| run.poll(&source.name, assigned)).collect();
+            let limit = if threads == 0 { polls.len() } else { threads };
+            let mut polls = futures_util::stream::iter(polls).buffer_unordered(limit.max(1));
+            while polls.next().await.is_some() {}
+        }
+    }
+
+    /// Whom its pollsters read.
+    fn services(&self) -> BTreeSet<Option<&str>> {
+        let assigned = self.sources.iter().flat_map(|source| &source.assigned);
+        assigned.map(Assigned::service).collect()
+    }
+
+    /// One cycle. Pollsters of different services run beside each other, so that one that is in trouble holds up none of the
+    /// others. Those of one service: the sources in the order of the file, of each as many at a time as the options allow.
     /// A resource is polled once by a pollster of that name, whichever source comes first. Once `stop` is cancelled, no
     /// further pollster is begun.
     pub async fn run(&self, progress: &Progress, stop: &CancellationToken) -> CycleReport {
-        let TaskParts { options, metrics, clock, partition, .. } = &*self.parts;
+        let TaskParts { metrics, clock, partition, .. } = &*self.parts;
         let share = tokio::select! {
             biased;
             share = partition.begin() => share,
@@ -138,13 +165,7 @@ impl Task {
         };
         let started = clock.monotonic();
         let run = Run::new(self.interval_seconds, &self.registry, &self.parts, share, progress, stop);
-        for source in &self.sources {
-            let limit = if options.threads == 0 { source.assigned.len() } else { options.threads };
-            let polls: Vec<_> =
-                source.assigned.iter().map(|assigned| run.poll(&source.name, assigned)).collect();
-            let mut polls = futures_util::stream::iter(polls).buffer_unordered(limit.max(1));
-            while polls.next().await.is_some() {}
-        }
+        join_all(self.services().into_iter().map(|service| self.poll_service(&run, service))).await;
         let label = self.interval_seconds.to_string();
         metrics.cycles.with([&label]).inc();
         metrics.cycle_duration.with([&label]).observe(clock.elapsed(started).as_secs_f64());

@@ -66,6 +66,7 @@ impl Plan {
                 source.resources.iter().map(|text| Resource::text(text)).collect();
             let resources_group: Arc<str> = of_resources(&resources).into();
             let discovery: Arc<[String]> = source.discovery.iter().map(|entry| entry.text.clone()).collect();
+            let mut unable: Vec<(&MakeError, Vec<&str>)> = Vec::new();
             for (name, made) in registry.pollsters().filter(|(name, _)| source.filter.matches(name)) {
                 let own = made.map(|pollster| pollster.discovery.as_deref());
                 let own = own.map(|own| own.and_then(|own| registry.discovery(own)));
@@ -73,16 +74,23 @@ impl Plan {
                     Err(error) | Ok(Some(Err(error))) => Some(error),
                     Ok(_) => None,
                 };
-                if let Some(MakeError { message, hint }) = problem {
-                    let message =
-                        format!("the source {:?} selects {name}, which cannot run: {message}", source.name);
-                    problems.push(source.place.problem(Severity::Fatal, message, hint.clone()));
+                if let Some(error) = problem {
+                    match unable.iter_mut().find(|(known, _)| *known == error) {
+                        Some((_, names)) => names.push(name),
+                        None => unable.push((error, vec![name])),
+                    }
                     continue;
                 }
                 let Ok(pollster) = made else { continue };
                 let (resources, discovery) = (Arc::clone(&resources), Arc::clone(&discovery));
                 let (pollster, resources_group) = (Arc::clone(pollster), Arc::clone(&resources_group));
                 plan.add(source, Assignment { pollster, resources, resources_group, discovery });
+            }
+            for (MakeError { message, hint }, names) in unable {
+                let names = listed(&names);
+                let message =
+                    format!("the source {:?} selects {names}, which cannot run: {message}", source.name);
+                problems.push(source.place.problem(Severity::Fatal, message, hint.clone()));
             }
         }
         (plan, problems)

@@ -8,8 +8,9 @@
 //! `ceilometer.discover.*`).
 
 mod cache;
-mod central;
+pub mod central;
 pub mod compute;
+mod cost;
 mod cycle;
 mod discovery;
 pub mod dynamic;
@@ -25,6 +26,7 @@ mod rest;
 mod tools;
 
 pub use cache::CycleCache;
+pub use cost::{Cost, cost};
 pub use cycle::Cycle;
 pub use discovery::{Discovering, Discovery, DiscoveryError, GLOBAL_GROUP};
 pub use namespace::{DiscoveryLine, NAMESPACES, Namespace, PollsterLine};

@@ -11,6 +11,12 @@ pub type Polling<'a> = Pin<Box<dyn Future<Output = Result<(), PollError>> + Send
 
 /// Reads resources.
 pub trait Pollster: fmt::Debug + Send + Sync {
+    /// Whom it reads, if others should not wait for that: pollsters of one service run after each other, as many at a time
+    /// as `[polling] threads_to_process_pollsters` says, and those of another beside them.
+    fn service(&self) -> Option<&str> {
+        None
+    }
+
     /// Reads `resources` and gives what comes of them to `readings`. What was given before an error counts.
     fn poll<'a>(&'a self, cycle: &'a Cycle, resources: &'a [Resource], readings: &'a Readings)
     -> Polling<'a>;
@@ -37,6 +43,21 @@ pub enum PollError {
         resource: String,
         /// What it can read.
         expected: &'static str,
+    },
+    /// A resource is of another kind than the discovery finds.
+    #[error(
+        "cannot read {resource}: {meter} reads each {kind} that the discovery {discovery} finds; correct resources: or \
+         discovery: of the source in polling.yaml"
+    )]
+    Kind {
+        /// Which.
+        resource: String,
+        /// The pollster's meter.
+        meter: &'static str,
+        /// What it can read.
+        kind: &'static str,
+        /// What finds such.
+        discovery: &'static str,
     },
     /// A service gave no answer, or refused.
     #[error(transparent)]
@@ -72,7 +93,7 @@ impl PollError {
     pub fn cause(&self) -> &'static str {
         match self {
             Self::Permanent { .. } => "permanent",
-            Self::Resource { .. } => "resource",
+            Self::Resource { .. } | Self::Kind { .. } => "resource",
             Self::Service(error) => error.cause(),
             Self::Stopped(_) => "stopped",
             Self::Panic { .. } => "panic",

@@ -1,5 +1,6 @@
 //! Lists of OpenStack's services, page by page.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::{Map, Value, json};
@@ -19,48 +20,128 @@ pub(crate) struct Listing {
     pub(crate) collection: &'static str,
     /// What each object is as a resource.
     pub(crate) kind: &'static str,
+    /// What tells it from the others.
+    pub(crate) id: Id,
     /// Parameters of the request for the first page.
     pub(crate) parameters: &'static [(&'static str, &'static str)],
 }
 
-impl Listing {
-    /// Reads every page. `request` makes a request without parameters; for further pages it has those that the service
-    /// gives in its link to them, so that the token goes nowhere else.
-    pub(crate) async fn read(
-        &self,
-        request: impl Fn() -> RequestBuilder,
-    ) -> Result<Vec<Resource>, DiscoveryError> {
-        let entries = self.entries(self.parameters, request).await?;
-        let resource =
-            |(id, attributes)| Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }));
-        Ok(entries.into_iter().map(resource).collect())
-    }
+/// The id of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Id {
+    /// The attribute.
+    Attribute(&'static str),
+    /// What the function makes of the object.
+    Of(fn(&Map) -> Option<String>),
+}
 
-    /// The same with other parameters for the first page; each object with its id.
+impl Id {
+    fn of(self, object: &Map) -> Option<String> {
+        match self {
+            Self::Attribute(name) => object.get(name).and_then(Value::as_str).map(str::to_owned),
+            Self::Of(id) => id(object),
+        }
+    }
+}
+
+/// How further pages are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// By the service's link to each.
+    Links,
+    /// By the number of objects to pass over, where links lead nowhere: until a page has nothing new, for it may have fewer
+    /// than were asked for though more follow.
+    Offset,
+}
+
+/// An object of a page, with its id.
+pub(crate) type Entry = (String, Map);
+
+/// A page.
+struct Page {
+    entries: Vec<Entry>,
+    /// How many there are on all pages, where the service says it.
+    total: Option<usize>,
+    /// The parameters of the next page, if there is one.
+    next: Option<Vec<(String, String)>>,
+}
+
+impl Listing {
+    /// Every object with its id. `request` makes a request without parameters, of which the first page has `parameters`; for
+    /// further pages it has those that the service gives in its link to them, so that the token goes nowhere else.
     pub(crate) async fn entries(
         &self,
         parameters: &[(&str, &str)],
         request: impl Fn() -> RequestBuilder,
-    ) -> Result<Vec<(String, Map)>, DiscoveryError> {
-        let mut entries = Vec::new();
+    ) -> Result<Vec<Entry>, DiscoveryError> {
+        let mut all = Vec::new();
+        self.each(Pages::Links, parameters, request, |entry| all.push(entry)).await?;
+        Ok(all)
+    }
+
+    /// The object as a resource.
+    pub(crate) fn resource(&self, (id, attributes): Entry) -> Resource {
+        Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }))
+    }
+
+    /// How many objects there are: as the service says beside one of them, or counted.
+    pub(crate) async fn count(&self, request: impl Fn() -> RequestBuilder) -> Result<usize, DiscoveryError> {
+        let answer = request().query("limit", "1").send().await?.success()?;
+        match self.page(&answer)? {
+            Page { total: Some(total), .. } => Ok(total),
+            Page { entries, next: None, .. } => Ok(entries.len()),
+            Page { .. } => {
+                let mut count = 0;
+                self.each(Pages::Links, self.parameters, request, |_| count += 1).await?;
+                Ok(count)
+            }
+        }
+    }
+
+    /// Gives every object to `take`, as soon as its page is there.
+    pub(crate) async fn each(
+        &self,
+        pages: Pages,
+        parameters: &[(&str, &str)],
+        request: impl Fn() -> RequestBuilder,
+        mut take: impl FnMut(Entry),
+    ) -> Result<(), DiscoveryError> {
         let first = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut parameters: Vec<(String, String)> = first.collect();
+        let first: Vec<(String, String)> = first.collect();
+        let mut parameters = first.clone();
+        let mut seen = 0;
+        let mut known = HashSet::new();
         for _ in 0..PAGES_MAX {
             let request =
                 parameters.iter().fold(request(), |request, (name, value)| request.query(name, value));
-            let answer = request.send().await?.success()?;
-            let next = self.take(&answer, &mut entries)?;
-            match next {
-                Some(next) if next != parameters => parameters = next,
-                Some(_) => {
-                    tracing::warn!(
-                        collection = self.collection,
-                        "a page's link leads to itself: taken for the last"
-                    );
-                    return Ok(entries);
+            let Page { entries, total, next } = self.page(&request.send().await?.success()?)?;
+            seen += entries.len();
+            // Some services link from their last page to one without objects, some for ever.
+            let mut is_last = entries.is_empty() || total.is_some_and(|total| total <= seen);
+            match pages {
+                Pages::Links => entries.into_iter().for_each(&mut take),
+                Pages::Offset => {
+                    // What moved from one page to the next meanwhile is taken once.
+                    let before = known.len();
+                    entries.into_iter().filter(|(id, _)| known.insert(id.clone())).for_each(&mut take);
+                    is_last |= known.len() == before;
                 }
-                None => return Ok(entries),
             }
+            let next = match pages {
+                _ if is_last => None,
+                Pages::Links => next,
+                Pages::Offset => {
+                    let offset = ("offset".to_owned(), seen.to_string());
+                    Some(first.iter().cloned().chain([offset]).collect())
+                }
+            };
+            let Some(next) = next else { return Ok(()) };
+            if next == parameters {
+                let collection = self.collection;
+                tracing::warn!(collection, "a page's link leads to itself: taken for the last");
+                return Ok(());
+            }
+            parameters = next;
         }
         Err(DiscoveryError::Answer {
             message: format!(
@@ -70,12 +151,8 @@ impl Listing {
         })
     }
 
-    /// Takes the objects of a page; returns the parameters of the next.
-    fn take(
-        &self,
-        answer: &Response,
-        entries: &mut Vec<(String, Map)>,
-    ) -> Result<Option<Vec<(String, String)>>, DiscoveryError> {
+    /// What an answer has.
+    fn page(&self, answer: &Response) -> Result<Page, DiscoveryError> {
         let wrong = |what: &str| DiscoveryError::Answer {
             message: format!(
                 "{}: {what}: {}",
@@ -90,28 +167,37 @@ impl Listing {
         let Some(Value::List(objects)) = document.remove(self.collection) else {
             return Err(wrong("the answer has no such list"));
         };
+        let mut entries = Vec::with_capacity(objects.len());
         for object in objects {
             let Value::Map(attributes) = object else { return Err(wrong("an entry is no object")) };
-            let Some(id) = attributes.get("id").and_then(Value::as_str).map(str::to_owned) else {
-                return Err(wrong("an entry has no id"));
-            };
+            let Some(id) = self.id.of(&attributes) else { return Err(wrong("an entry has no id")) };
             entries.push((id, attributes));
         }
-        Ok(self.next(&document))
+        Ok(Page { entries, total: total(&document), next: self.next(&document) })
     }
 
-    /// The parameters of the link to the next page: `<collection>_links` as most services have it, `next` as Glance.
+    /// The parameters of the link to the next page: `<collection>_links` as most services have it, `next` as Glance, the
+    /// same in `links` as Designate.
     fn next(&self, document: &Map) -> Option<Vec<(String, String)>> {
         let links = document.get(&format!("{}_links", self.collection)).and_then(Value::as_list);
         let link =
             links.into_iter().flatten().find(|link| link.get("rel").and_then(Value::as_str) == Some("next"));
-        let link = link.and_then(|link| link.get("href")).or_else(|| document.get("next"))?.as_str()?;
+        let link = link.and_then(|link| link.get("href")).or_else(|| document.get("next"));
+        let link = link.or_else(|| document.get("links")?.get("next"))?.as_str()?;
         // It may be a path alone; the base does not matter, as the query is all that is taken.
         let base = Url::parse("http://service/").ok()?;
         let link = base.join(link).ok()?;
         let parameters: Vec<_> =
             link.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         (!parameters.is_empty()).then_some(parameters)
+    }
+}
+
+/// How many objects there are on all pages, where the service says it (Designate).
+fn total(document: &Map) -> Option<usize> {
+    match document.get("metadata")?.get("total_count")? {
+        Value::Int(total) => usize::try_from(*total).ok(),
+        _ => None,
     }
 }
 
@@ -122,14 +208,17 @@ pub(crate) fn below(endpoint: &Url, path: &str) -> Url {
     url
 }
 
-/// The address of that version of an API, from the address that the catalogue has, with or without a version.
+/// The address of that version of an API, from the address that the catalogue has, with or without a version. What stands
+/// behind the version, as the project's id, stays.
 pub(crate) fn versioned(mut endpoint: Url, version: &str) -> Url {
-    let path = endpoint.path().trim_end_matches('/').to_owned();
-    let base = match path.rsplit_once('/') {
-        Some((before, last)) if is_version(last) => before,
-        _ => &path,
-    };
-    endpoint.set_path(&format!("{base}/{version}"));
+    let path = endpoint.path().trim_end_matches('/');
+    let mut segments: Vec<&str> = path.split('/').collect();
+    match segments.iter_mut().rfind(|segment| is_version(segment)) {
+        Some(segment) => *segment = version,
+        None => segments.push(version),
+    }
+    let path = segments.join("/");
+    endpoint.set_path(&path);
     endpoint.set_query(None);
     endpoint.set_fragment(None);
     endpoint
@@ -157,6 +246,7 @@ mod tests {
             ("http://g/image/v2?x=y#z", "http://g/image/v2"),
             ("http://g/vault", "http://g/vault/v2"),
             ("http://g/v", "http://g/v/v2"),
+            ("http://g/share/v1/p1/", "http://g/share/v2/p1"),
         ] {
             let url = versioned(Url::parse(endpoint).unwrap(), "v2");
             assert_eq!(url.as_str(), expected, "{endpoint}");
@@ -167,7 +257,8 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_in_either_form() {
-        let listing = Listing { collection: "things", kind: "thing", parameters: &[] };
+        let listing =
+            Listing { collection: "things", kind: "thing", id: Id::Attribute("id"), parameters: &[] };
         for (text, expected) in [
             ("{}", None),
             (r#"{"next": null}"#, None),
@@ -178,6 +269,11 @@ mod tests {
                     {"rel": "next", "href": "http://h/x?marker=2"}]}"#,
                 Some(vec![("marker", "2")]),
             ),
+            (
+                r#"{"links": {"self": "http://h/x?limit=max", "next": "http://h/x?limit=max&marker=3"}}"#,
+                Some(vec![("limit", "max"), ("marker", "3")]),
+            ),
+            (r#"{"links": {"self": "http://h/x"}, "things_links": []}"#, None),
         ] {
             let Value::Map(document) = json::parse(text).unwrap() else { unreachable!() };
             let next = listing.next(&document);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use observability::clock::Clock;
 use observability::metrics::Metrics;
-use openstack::Service;
+use openstack::{Service, Traffic, TrafficLimits, TrafficMetrics};
 
+use crate::central::{Absent, CentralSettings};
 use crate::compute::{ComputeMetrics, ComputeSettings, Hypervisor};
 use crate::ipmi::{Controller, IpmiMetrics, IpmiSettings};
 
@@ -23,6 +24,12 @@ pub struct Tools {
     pub compute: Arc<ComputeSettings>,
     /// What the namespace `compute` counts.
     pub compute_metrics: ComputeMetrics,
+    /// What the configuration says to the namespace `central`.
+    pub central: Arc<CentralSettings>,
+    /// How requests are spread over services: `cloud`'s, for those that are reached in other ways.
+    pub(crate) traffic: Traffic,
+    /// Services that the catalogue does not have.
+    pub(crate) absent: Absent,
     /// What the configuration says to the namespace `ipmi`.
     pub ipmi: Arc<IpmiSettings>,
     /// See [`hypervisor`](Self::hypervisor).
@@ -42,7 +49,8 @@ pub struct MakeError {
 }
 
 impl Tools {
-    /// Puts them together. The namespace `ipmi` has the defaults of its options, until [`with_ipmi`](Self::with_ipmi).
+    /// Puts them together. The namespaces `central` and `ipmi` have the defaults of their options, until
+    /// [`with_central`](Self::with_central) and [`with_ipmi`](Self::with_ipmi).
     #[must_use]
     pub fn new(
         cloud: Result<Service, String>,
@@ -55,8 +63,24 @@ impl Tools {
         let ipmi = IpmiSettings::new(&host);
         let metrics = IpmiMetrics::register(&Metrics::new().component("ipmi"));
         let controller = Controller::new(&ipmi, clock.clone(), metrics).map(Arc::new);
-        let (compute, ipmi) = (Arc::new(compute), Arc::new(ipmi));
-        Self { host, cloud, clock, compute, compute_metrics, ipmi, hypervisor, controller }
+        let traffic = cloud.as_ref().ok().and_then(|cloud| cloud.session.traffic().cloned());
+        let traffic = traffic.unwrap_or_else(|| {
+            let metrics = TrafficMetrics::register(&Metrics::new().component("openstack"));
+            Traffic::new(TrafficLimits::default(), clock.clone(), metrics)
+        });
+        Self {
+            host,
+            cloud,
+            clock,
+            compute: Arc::new(compute),
+            compute_metrics,
+            central: Arc::default(),
+            traffic,
+            absent: Absent::default(),
+            ipmi: Arc::new(ipmi),
+            hypervisor,
+            controller,
+        }
     }
 
     /// With what the configuration says to the namespace `ipmi`, and what it counts.
@@ -64,6 +88,12 @@ impl Tools {
     pub fn with_ipmi(self, settings: IpmiSettings, metrics: IpmiMetrics) -> Self {
         let controller = Controller::new(&settings, self.clock.clone(), metrics).map(Arc::new);
         Self { ipmi: Arc::new(settings), controller, ..self }
+    }
+
+    /// With what the configuration says to the namespace `central`.
+    #[must_use]
+    pub fn with_central(self, settings: CentralSettings) -> Self {
+        Self { central: Arc::new(settings), ..self }
     }
 
     /// The service of that type.

@@ -9,15 +9,18 @@ use std::time::Duration;
 use definitions::{Problem, Severity, Source};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
+use observability::secret::Secret;
+use openstack::{Traffic, TrafficLimits, TrafficMetrics};
 use oslo_config::options::{
     agent, compute, ipmi, messaging, nephoscope, notifications_bus, polling as options, publisher,
-    publisher_notifier, service_types,
+    publisher_notifier, rgw_admin_credentials, rgw_client, service_types,
 };
 use oslo_config::{Config, CredentialsOf};
 use oslo_messaging::envelope::Version;
 use oslo_messaging::{AmqpMetrics, NotifierConfig};
 use polling::config::PollingConfig;
 use polling::{NotificationsSettings, Plan, SharedGroups, TaskOptions};
+use pollsters::central::{CentralSettings, RgwSettings, ServiceTypes};
 use pollsters::compute::{
     ComputeMetrics, ComputeSettings, InstanceDiscovery, LibvirtLimits, UserMetadataRules, libvirt_uri,
 };
@@ -141,10 +144,13 @@ pub(crate) fn load_polling(
 /// What pollsters are made with.
 pub(crate) fn tools(config: &Config, sessions: &Sessions, metrics: &Metrics) -> Tools {
     let cloud = sessions.service(CredentialsOf::Service, "identity", None);
-    let cloud = cloud.map_err(|error| with_sources(&error));
+    let requests = TrafficMetrics::register(&metrics.component("openstack"));
+    let traffic = Traffic::new(TrafficLimits::default(), Clock::machine(), requests);
+    let cloud = cloud.map(|cloud| cloud.with_traffic(traffic)).map_err(|error| with_sources(&error));
     let compute = ComputeMetrics::register(&metrics.component("compute"));
     let ipmi = IpmiMetrics::register(&metrics.component("ipmi"));
     Tools::new(cloud, Clock::machine(), compute_settings(config), compute)
+        .with_central(central_settings(config))
         .with_ipmi(ipmi_settings(config), ipmi)
 }
 
@@ -157,6 +163,36 @@ fn ipmi_settings(config: &Config) -> IpmiSettings {
         timeout: Duration::from_secs(seconds).min(IpmiSettings::TIMEOUT_MAX),
         // Negative: all of them.
         polling_retry: u64::try_from(config.get(&ipmi::POLLING_RETRY)).ok(),
+    }
+}
+
+/// What the configuration says to the namespace `central`.
+fn central_settings(config: &Config) -> CentralSettings {
+    // Python's truth of a text: an empty one is none.
+    let some = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    CentralSettings {
+        service_types: ServiceTypes {
+            aodh: config.get(&service_types::AODH).to_owned(),
+            cinder: config.get(&service_types::CINDER).to_owned(),
+            designate: config.get(&service_types::DESIGNATE).to_owned(),
+            manila: config.get(&service_types::MANILA).to_owned(),
+            neutron: config.get(&service_types::NEUTRON).to_owned(),
+            octavia: config.get(&service_types::OCTAVIA).to_owned(),
+            radosgw: some(config.get(&service_types::RADOSGW)),
+            swift: config.get(&service_types::SWIFT).to_owned(),
+        },
+        ignore_disabled_projects: config.get(&options::IGNORE_DISABLED_PROJECTS),
+        reseller_prefix: config.get(&agent::RESELLER_PREFIX).to_owned(),
+        rgw: RgwSettings {
+            access_key: some(config.get(&rgw_admin_credentials::ACCESS_KEY)),
+            secret_key: some(config.get(&rgw_admin_credentials::SECRET_KEY)).map(Secret::new),
+            implicit_tenants: config.get(&rgw_client::IMPLICIT_TENANTS),
+            service_name: some(config.get(&rgw_client::RGW_SERVICE_NAME)),
+            insecure: config.get(&rgw_client::INSECURE),
+            cafile: some(config.get(&rgw_client::CAFILE)),
+            tls_min_version: some(config.get(&rgw_client::TLS_MIN_VERSION)),
+            tls_max_version: some(config.get(&rgw_client::TLS_MAX_VERSION)),
+        },
     }
 }
 

@@ -91,7 +91,7 @@ fn pollsters_are_listed_with_what_is_not_there_yet() {
         ["network.incoming.bytes.rate", "network.incoming.bytes.rate", "gauge", "B/s", "local_instances"],
     ] {
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
-        assert!(lines.any(|words| words == expected), "{expected:?}\n{text}");
+        assert!(lines.any(|words| words.starts_with(&expected)), "{expected:?}\n{text}");
     }
     assert!(
         text.contains("namespace ipmi") && text.contains("not in this version: alarm.evaluation_result, ")
@@ -180,13 +180,14 @@ fn what_cannot_be_polled_is_said_before_anything_starts() {
     // A setting that has no effect, and what is selected and not there, are warnings.
     let directory =
         configured(&glance, "[polling]\nenable_prometheus_exporter = true\nprometheus_listen_addresses =\n");
-    let polling = "sources: [{name: all, interval: 300, meters: ['*']}]\n";
+    let polling = "sources: [{name: all, interval: 300, meters: [image.size, imag.size]}]\n";
     fs::write(directory.path().join("polling.yaml"), polling).unwrap();
     let check = ["check", "--role", "polling", "--polling-namespaces", "central"];
     let (status, stdout, _) = run(directory.path(), &check);
     assert_eq!(status, Some(0), "{stdout}");
     assert!(
-        stdout.contains("no address on which Prometheus could scrape") && stdout.contains("and 26 more"),
+        stdout.contains("no address on which Prometheus could scrape")
+            && stdout.contains("no pollster is named \"imag.size\""),
         "{stdout}"
     );
 }

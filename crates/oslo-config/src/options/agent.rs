@@ -4,7 +4,6 @@ use crate::option::{RefusedValue, host_address, integer, list, text};
 
 const IPMI: &str =
     "no command runs through `ceilometer-rootwrap`; `[nephoscope] ipmi_command` says how `ipmitool` is run";
-const SWIFT: &str = "the pollsters of Swift";
 
 options! { "DEFAULT";
     /// Identity of this agent: instances are looked up in Nova by it, and it enters host ids, IPMI
@@ -26,7 +25,7 @@ options! { "DEFAULT";
         RefusedValue::Transport { transport: "libssh2", instead: "use qemu+tls:// or qemu+tcp://, or run the agent on the hypervisor's host" },
     ]);
     /// Prefix of Swift account names; must equal the one of the Swift proxy.
-    RESELLER_PREFIX: Str = text("reseller_prefix", "AUTH_").later(SWIFT);
+    RESELLER_PREFIX: Str = text("reseller_prefix", "AUTH_");
     /// File that routes samples to publishers.
     PIPELINE_CFG_FILE: Str = text("pipeline_cfg_file", "pipeline.yaml");
     /// File that routes events to publishers.

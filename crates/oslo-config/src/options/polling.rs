@@ -3,8 +3,6 @@
 use crate::option::build_names::{was, was_in_group};
 use crate::option::{boolean, integer, list, multi, nullable_text, text};
 
-const CENTRAL: &str = "the pollsters of Swift";
-
 options! { "polling";
     /// File that says what is polled how often.
     CFG_FILE: Str = text("cfg_file", "polling.yaml");
@@ -25,7 +23,7 @@ options! { "polling";
     /// Addresses, `host:port` (an IPv6 address in brackets), on which samples are offered to Prometheus.
     PROMETHEUS_LISTEN_ADDRESSES: List = list("prometheus_listen_addresses", &["127.0.0.1:9101"]);
     /// Whether disabled projects are left out of discovery.
-    IGNORE_DISABLED_PROJECTS: Bool = boolean("ignore_disabled_projects", false).later(CENTRAL);
+    IGNORE_DISABLED_PROJECTS: Bool = boolean("ignore_disabled_projects", false);
     /// Whether Prometheus is served over TLS.
     PROMETHEUS_TLS_ENABLE: Bool = boolean("prometheus_tls_enable", false);
     /// Certificate chain, PEM, for `prometheus_tls_enable`. Read again on SIGHUP, as is the key.

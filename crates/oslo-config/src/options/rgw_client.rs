@@ -2,19 +2,17 @@
 
 use crate::option::{boolean, nullable_text};
 
-const ROLE: &str = "the pollsters of Ceph's object gateway";
-
 options! { "rgw_client";
     /// Whether the gateway keeps each project's users in a tenant of their own.
-    IMPLICIT_TENANTS: Bool = boolean("implicit_tenants", false).later(ROLE);
+    IMPLICIT_TENANTS: Bool = boolean("implicit_tenants", false);
     /// Name of the gateway in the service catalogue, instead of its service type.
-    RGW_SERVICE_NAME: OptStr = nullable_text("rgw_service_name").later(ROLE);
+    RGW_SERVICE_NAME: OptStr = nullable_text("rgw_service_name");
     /// Whether the gateway's certificate goes unchecked.
-    INSECURE: Bool = boolean("insecure", true).later(ROLE);
+    INSECURE: Bool = boolean("insecure", true);
     /// Certificate authorities, PEM, that the gateway's certificate is checked against.
-    CAFILE: OptStr = nullable_text("cafile").later(ROLE);
+    CAFILE: OptStr = nullable_text("cafile");
     /// Oldest TLS version to speak.
-    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]).later(ROLE);
+    TLS_MIN_VERSION: OptStr = nullable_text("tls_min_version").choices(&["1.2", "1.3"]);
     /// Newest TLS version to speak.
-    TLS_MAX_VERSION: OptStr = nullable_text("tls_max_version").choices(&["1.2", "1.3"]).later(ROLE);
+    TLS_MAX_VERSION: OptStr = nullable_text("tls_max_version").choices(&["1.2", "1.3"]);
 }

@@ -2,25 +2,23 @@
 
 use crate::option::{nullable_text, text};
 
-const ROLE: &str = "the central pollsters";
-
 options! { "service_types";
     /// Service type of Aodh.
-    AODH: Str = text("aodh", "alarming").later(ROLE);
+    AODH: Str = text("aodh", "alarming");
     /// Service type of Cinder.
-    CINDER: Str = text("cinder", "volumev3").later(ROLE);
+    CINDER: Str = text("cinder", "volumev3");
     /// Service type of Designate.
-    DESIGNATE: Str = text("designate", "dns").later(ROLE);
+    DESIGNATE: Str = text("designate", "dns");
     /// Service type of Manila.
-    MANILA: Str = text("manila", "sharev2").later(ROLE);
+    MANILA: Str = text("manila", "sharev2");
     /// Service type of Neutron.
-    NEUTRON: Str = text("neutron", "network").later(ROLE);
+    NEUTRON: Str = text("neutron", "network");
     /// Service type of Nova.
     NOVA: Str = text("nova", "compute");
     /// Service type of the Ceph Object Gateway. Unset: it is not polled.
-    RADOSGW: OptStr = nullable_text("radosgw").later(ROLE);
+    RADOSGW: OptStr = nullable_text("radosgw");
     /// Service type of Swift.
-    SWIFT: Str = text("swift", "object-store").later(ROLE);
+    SWIFT: Str = text("swift", "object-store");
     /// Service type of Octavia.
-    OCTAVIA: Str = text("octavia", "load-balancer").later(ROLE);
+    OCTAVIA: Str = text("octavia", "load-balancer");
 }

@@ -279,3 +279,36 @@ async fn an_output_that_does_not_take_holds_the_pollster_up_and_nothing_is_lost(
     assert_eq!((report.samples, report.failures.len()), (500, 0), "{report:?}");
     assert_eq!(*slow.taken.lock().unwrap(), 500);
 }
+
+#[tokio::test]
+async fn a_service_that_hangs_holds_up_its_own_pollsters_alone() {
+    let of =
+        |service, hangs| Script { discovery: Some("d"), service: Some(service), hangs, ..Script::default() };
+    let world = World::new()
+        .finds("d", &["1"])
+        .pollster("a", of("network", true))
+        .pollster("b", of("network", false));
+    let world =
+        world.pollster("c", of("volume", false)).pollster("d", of("volume", false)).pollster("e", on("d"));
+    let running = Arc::new(world.tasks(
+        "sources:\n- {name: s, interval: 60, meters: [a, b, c]}\n- {name: t, interval: 60, meters: [d, e]}\n",
+    ));
+    let cycle = tokio::spawn({
+        let running = Arc::clone(&running);
+        async move { running.tasks[0].run(&running.progress, &running.stop).await }
+    });
+    // Those of another service come to their second source meanwhile.
+    let mut samples = Vec::new();
+    let sent = std::cell::RefCell::new(&mut samples);
+    eventually("samples of the others", || {
+        sent.borrow_mut().extend(running.batches());
+        sent.borrow().len() == 3
+    })
+    .await;
+    samples.sort();
+    assert_eq!(samples, [["c:1"], ["d:1"], ["e:1"]]);
+    running.hand.advance(Duration::from_mins(15));
+    let report = cycle.await.unwrap();
+    assert_eq!((report.polls, report.failures.len()), (5, 1), "{report:?}");
+    assert_eq!(running.batches(), [["b:1"]]);
+}

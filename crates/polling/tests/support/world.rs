@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
     pub(crate) discovery: Option<&'static str>,
+    /// Whom it reads.
+    pub(crate) service: Option<&'static str>,
     /// Readings of each resource; 0 counts as 1.
     pub(crate) samples: usize,
     /// Fails when it comes to the resource of this number.
@@ -69,6 +71,10 @@ pub(crate) struct State {
 }
 
 impl Pollster for Scripted {
+    fn service(&self) -> Option<&str> {
+        self.script.service
+    }
+
     fn poll<'a>(
         &'a self,
         _cycle: &'a Cycle,

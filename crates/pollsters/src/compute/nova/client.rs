@@ -3,7 +3,7 @@
 use model::{Map, Value, json};
 use openstack::{Error, Method, RequestBuilder, Service, StatusCode, path_segment};
 
-use crate::rest::{self, Listing};
+use crate::rest::{self, Id, Listing};
 use crate::{DiscoveryError, MakeError, Tools};
 
 /// The version that each request to Nova names, in both forms: the lowest, for which Ceilometer asks too. A server's
@@ -15,10 +15,15 @@ const IMAGE_VERSION: &str = "v2";
 /// Bound of one server, flavor or image.
 const MAX_ITEM_BYTES: usize = 1 << 20;
 
-const SERVERS: Listing = Listing { collection: "servers", kind: "server", parameters: &[] };
+const SERVERS: Listing =
+    Listing { collection: "servers", kind: "server", id: Id::Attribute("id"), parameters: &[] };
 /// Flavors that only some projects may use are listed with this parameter alone, and for administrators.
-const FLAVORS: Listing =
-    Listing { collection: "flavors", kind: "flavor", parameters: &[("is_public", "None")] };
+const FLAVORS: Listing = Listing {
+    collection: "flavors",
+    kind: "flavor",
+    id: Id::Attribute("id"),
+    parameters: &[("is_public", "None")],
+};
 
 /// Nova and Glance, as `[service_types]` and `[service_credentials]` find them.
 #[derive(Debug, Clone)]

@@ -1,0 +1,114 @@
+//! [`Collection`]: a discovery that lists one collection of a service, as most of them do.
+
+use model::{Map, Text};
+use openstack::{Error, StatusCode};
+
+use super::remote::Remote;
+use crate::rest::{self, Entry, Listing};
+use crate::{Cycle, Discovering, Discovery, DiscoveryError, MakeError, Resource, Tools};
+
+pub(super) use crate::rest::Pages;
+
+/// What a collection is, as a constant beside the pollsters that read it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CollectionLine {
+    /// Under which type the catalogue has the service.
+    pub(super) service_type: fn(&Tools) -> &str,
+    /// The API's version, put in place of the one that the catalogue's address may end with; unset where that address is
+    /// complete, as Cinder's with the project in it.
+    pub(super) version: Option<&'static str>,
+    /// The path below that.
+    pub(super) path: &'static str,
+    /// Headers of each request.
+    pub(super) headers: &'static [(&'static str, &'static str)],
+    /// The collection, and what its objects are as resources.
+    pub(super) listing: Listing,
+    /// How further pages are found.
+    pub(super) pages: Pages,
+    /// Brings an object into the form that its pollsters read; those for which it is false are left out.
+    pub(super) refine: Option<fn(&mut Map) -> bool>,
+    /// The attributes that are kept, if not all: thousands of objects wait for their pollsters.
+    pub(super) kept: &'static [&'static str],
+    /// Whether 404 means that the service does without this extension of its API: then there is nothing.
+    pub(super) is_optional: bool,
+}
+
+impl CollectionLine {
+    /// What a line need not say, for `..CollectionLine::PLAIN`.
+    pub(super) const PLAIN: Self = Self {
+        service_type: |_tools| "",
+        version: None,
+        path: "",
+        headers: &[],
+        listing: Listing { collection: "", kind: "", id: rest::Id::Attribute("id"), parameters: &[] },
+        pages: Pages::Links,
+        refine: None,
+        kept: &[],
+        is_optional: false,
+    };
+
+    /// An object as a resource, if it is one for the pollsters.
+    pub(super) fn resource(&self, (id, mut attributes): Entry) -> Option<Resource> {
+        if self.refine.is_some_and(|refine| !refine(&mut attributes)) {
+            return None;
+        }
+        if !self.kept.is_empty() {
+            let mut kept = Vec::with_capacity(self.kept.len());
+            for name in self.kept {
+                if let Some(value) = attributes.get_mut(name) {
+                    kept.push((Text::new_static(name), std::mem::take(value)));
+                }
+            }
+            attributes = Map::from_pairs(kept);
+        }
+        Some(self.listing.resource((id, attributes)))
+    }
+}
+
+/// The discovery.
+#[derive(Debug)]
+pub(super) struct Collection {
+    remote: Remote,
+    line: &'static CollectionLine,
+}
+
+impl Collection {
+    /// Makes it.
+    pub(super) fn discovery(
+        tools: &Tools,
+        line: &'static CollectionLine,
+    ) -> Result<Box<dyn Discovery>, MakeError> {
+        let remote = Remote::new(tools, (line.service_type)(tools))?;
+        Ok(Box::new(Self { remote, line }))
+    }
+}
+
+impl Discovery for Collection {
+    fn discover<'a>(&'a self, cycle: &'a Cycle, _parameter: Option<&'a str>) -> Discovering<'a> {
+        Box::pin(async move {
+            let Self { remote, line } = self;
+            let Some(mut endpoint) = remote.endpoint().await? else { return Ok(Vec::new()) };
+            if let Some(version) = line.version {
+                endpoint = rest::versioned(endpoint, version);
+            }
+            let url = rest::below(&endpoint, line.path);
+            let request = || {
+                let request = remote.get(cycle, &url);
+                line.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+            };
+            let mut found = Vec::new();
+            let Listing { parameters, .. } = line.listing;
+            let take = |entry| found.extend(line.resource(entry));
+            match line.listing.each(line.pages, parameters, request, take).await {
+                Ok(()) => Ok(found),
+                Err(DiscoveryError::Service(Error::Refused { status, message, .. }))
+                    if line.is_optional && status == StatusCode::NOT_FOUND =>
+                {
+                    tracing::debug!("taken for an extension that the service does without: {message}");
+                    Ok(Vec::new())
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+}

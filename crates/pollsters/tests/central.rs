@@ -1,0 +1,131 @@
+//! Ceilometer's central pollsters and discoveries, and ours, read the same recorded cloud.
+//!
+//! What differs on purpose stands in `central/differences/`, and in `docs/differences.md`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "in a test, a failed step is a failed test"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use nephoscope_pollsters::central::CentralSettings;
+use nephoscope_pollsters::{Cycle, Namespace};
+use observability::clock::Clock;
+use serde_json::{Value, json};
+use testkit::RecordedCloud;
+
+#[path = "central/differences.rs"]
+mod differences;
+#[allow(dead_code, reason = "the tests of faults use the rest")]
+#[path = "support/recorded.rs"]
+mod recorded;
+
+use differences::Differences;
+use recorded::{Central, RADOSGW, RGW_KEYS, recording, settings, shown};
+
+/// Entries of a page: few, so that everything is on several.
+const PAGE: usize = 2;
+const DISCOVERIES: [&str; 3] = ["endpoint", "endpoint:image", "tenant"];
+
+fn config(cloud: &RecordedCloud, ignore_disabled_projects: bool) -> String {
+    format!(
+        "[service_credentials]\nauth_type = password\nauth_url = {}\nusername = ceilometer\nuser_domain_id = default\n\
+         password = swordfish\nproject_name = admin\nproject_domain_id = default\n\
+         [service_types]\nradosgw = {RADOSGW}\n\
+         [rgw_admin_credentials]\naccess_key = {}\nsecret_key = {}\n\
+         [polling]\nignore_disabled_projects = {ignore_disabled_projects}\n",
+        cloud.auth_url(),
+        RGW_KEYS.0,
+        RGW_KEYS.1
+    )
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Samples by meter and resource; where there are several of both, by their order.
+fn by_name(samples: impl IntoIterator<Item = Value>) -> BTreeMap<(String, String, usize), Value> {
+    let mut all = BTreeMap::new();
+    for sample in samples {
+        let text = |key: &str| sample[key].as_str().map_or_else(|| sample[key].to_string(), str::to_owned);
+        let (name, resource) = (text("name"), text("resource_id"));
+        let mut key = (name, resource, 0);
+        while all.contains_key(&key) {
+            key.2 += 1;
+        }
+        all.insert(key, sample);
+    }
+    all
+}
+
+#[test]
+fn the_samples_are_ceilometers() {
+    let recording = recording();
+    let meters = recording.meters();
+    let names: Vec<&String> = meters.iter().map(|(_, meter)| meter).collect();
+    let cloud = RecordedCloud::start(recording, PAGE).unwrap();
+    let question =
+        |ignore| json!({"config": config(&cloud, ignore), "pollsters": names, "discoveries": DISCOVERIES});
+    let mut later = question(true);
+    later["pollsters"] = json!([]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/central/oracle.py");
+    let theirs = testkit::ask_python(script, &[question(false), later]).unwrap();
+    let asked_by_them = cloud.requests().len();
+    let (mut differences, mut report) = (Differences::read(), String::new());
+    let (mut compared, mut ours) = (0, Vec::new());
+    runtime().block_on(async {
+        let central = Central::new(&cloud, settings());
+        let cycle = Cycle::of_task(Clock::machine(), 600);
+        for name in &names {
+            ours.push(central.poll(&cycle, name).await);
+        }
+        for (ignore, theirs) in [(false, &theirs[0]), (true, &theirs[1])] {
+            let settings = CentralSettings { ignore_disabled_projects: ignore, ..settings() };
+            let central = Central::new(&cloud, settings);
+            for url in DISCOVERIES {
+                let (name, parameter) =
+                    url.split_once(':').map_or((url, None), |(name, own)| (name, Some(own)));
+                let found = central.discover(&cycle, name, parameter).await.unwrap();
+                let found: Vec<&str> = found.iter().map(nephoscope_pollsters::Resource::id).collect();
+                assert_eq!(
+                    json!(found),
+                    theirs["discoveries"][url],
+                    "{url}, ignore_disabled_projects = {ignore}"
+                );
+            }
+        }
+    });
+    for (name, (readings, ended)) in names.iter().zip(ours) {
+        if let Err(error) = ended {
+            let _ = writeln!(report, "{name}: {error}");
+        }
+        let answer = &theirs[0]["pollsters"][name.as_str()];
+        let original = by_name(answer["samples"].as_array().unwrap().iter().cloned());
+        let ours = by_name(readings.iter().map(shown));
+        compared += ours.len();
+        let before = report.len();
+        differences.compare(&ours, &original, &mut report);
+        if report.len() > before && !answer["error"].is_null() {
+            let _ = writeln!(report, "{name}: the original ended with {}", answer["error"]);
+        }
+    }
+    differences.unused(&mut report);
+    assert!(report.is_empty(), "{report}");
+    // So many, lest the recordings fall silent.
+    assert!(compared >= 150, "{compared} samples");
+    let asked_by_us = cloud.requests().len();
+    assert!(asked_by_us < asked_by_them, "{asked_by_us} requests of ours, {asked_by_them} of Ceilometer");
+}
+
+#[test]
+fn every_pollster_of_the_namespace_is_compared() {
+    let meters = recording().meters();
+    for line in Namespace::named("central").unwrap().pollsters {
+        assert!(meters.iter().any(|(_, meter)| meter == line.name), "{} is in no file of answers", line.name);
+    }
+}
