@@ -334,16 +334,18 @@ impl<'t> Run<'t> {
             };
             let Some(given) = given else { break };
             self.progress.tick();
-            counter.inc_by(given.len() as u64);
-            taken.samples += given.len();
             for reading in given {
                 if batch.len() >= size {
+                    counter.inc_by(batch.len() as u64);
+                    taken.samples += batch.len();
                     self.send(std::mem::take(&mut batch), &mut taken.shown).await;
                 }
                 batch.push(Arc::new(maker.sample(reading)));
             }
         }
         if !batch.is_empty() {
+            counter.inc_by(batch.len() as u64);
+            taken.samples += batch.len();
             self.send(batch, &mut taken.shown).await;
         }
         taken

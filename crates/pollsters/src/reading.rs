@@ -12,7 +12,7 @@ static NO_METADATA: LazyLock<Metadata> = LazyLock::new(|| Map::new().into());
 /// Readings that are given together at most.
 const TOGETHER: usize = 64;
 /// How many times that may wait for the agent; a pollster that has more waits.
-const WAITING: usize = 4;
+const WAITING: usize = 64;
 
 /// A meter as it is documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

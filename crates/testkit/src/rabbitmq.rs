@@ -225,7 +225,16 @@ impl RabbitMq {
 
     /// Raises the memory alarm: the broker blocks every connection that publishes (`connection.blocked`).
     pub fn raise_memory_alarm(&self) -> Result<(), Error> {
-        self.eval("vm_memory_monitor:set_vm_memory_high_watermark(1.0e-6).").map(drop)
+        // Connections are told behind our back; a message that came before would not be held up.
+        self.eval(
+            "vm_memory_monitor:set_vm_memory_high_watermark(1.0e-6), \
+             Wait = fun Wait(0) -> not_raised; \
+                        Wait(Left) -> case rabbit_alarm:get_alarms() of \
+                          [] -> timer:sleep(20), Wait(Left - 1); \
+                          _ -> raised end end, \
+             raised = Wait(1000).",
+        )
+        .map(drop)
     }
 
     /// Clears the memory alarm.

@@ -79,7 +79,7 @@ touch $R/usr/lib/any/libvirt/connection-driver/libvirt_driver_qemu.so $R/usr/lib
 touch $R/usr/lib/python3/dist-packages/libvirt.py $R/usr/sbin/libvirtd
 cd $R/usr/bin
 touch erl memcached redis-server etcd prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
-touch qemu-system-x86_64 virsh
+touch qemu-system-x86_64 virsh ipmitool ipmi_sim
 chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/sbin/libvirtd *";
 
 fn text(output: &Output) -> String {
@@ -104,7 +104,7 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     assert!(machine.calls().contains(
         "install --no-install-recommends --no-upgrade rabbitmq-server libvirt-daemon libvirt-daemon-driver-qemu \
          qemu-system-x86 libvirt-clients postgresql libfaketime memcached redis-server etcd-server prometheus-pushgateway prometheus \
-         dpkg-dev mmdebstrap lintian systemd uidmap python3-libvirt libsasl2-modules"
+         dpkg-dev mmdebstrap lintian systemd uidmap python3-libvirt libsasl2-modules ipmitool openipmi"
     ));
     assert_clean(&machine, false);
     // A second run has nothing to do.
@@ -200,7 +200,7 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     let wanted = "apt-get install -y --no-install-recommends rabbitmq-server libvirt-daemon \
                   libvirt-daemon-driver-qemu qemu-system-x86 libvirt-clients postgresql libfaketime memcached \
                   redis-server etcd-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap \
-                  python3-libvirt libsasl2-modules\n";
+                  python3-libvirt libsasl2-modules ipmitool openipmi\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");
     assert_clean(&machine, false);

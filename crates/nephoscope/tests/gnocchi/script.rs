@@ -286,7 +286,8 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             "pkts": 3, "time": 300, "first_update": 1_763_800_000, "last_update": 1_763_800_300, "host": "labhost"});
         model.with_payload("neutron", "l3.meter", payload)
     };
-    let node = |percent: f64| {
+    // Of two measures with the same time Gnocchi keeps either.
+    let node = |percent: f64, time: &str| {
         let metrics = [
             "cpu.frequency",
             "cpu.user.time",
@@ -299,7 +300,8 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             "cpu.iowait.percent",
             "cpu.percent",
         ];
-        let metric = |name: &&str| json!({"name": name, "value": percent, "timestamp": "2026-11-22T10:03:58", "source": "libvirt"});
+        let metric =
+            |name: &&str| json!({"name": name, "value": percent, "timestamp": time, "source": "libvirt"});
         let metrics: Vec<Value> = metrics.iter().map(metric).collect();
         let payload =
             json!({"host": "labhost", "nodename": "node", "host_ip": "127.0.0.1", "metrics": metrics});
@@ -344,7 +346,7 @@ fn generated(tracks: &[Vec<Line>]) -> Vec<Vec<Line>> {
             capacity("capacity.pool.lab", "labhost@lab#fake", 80),
         ],
         vec![bandwidth(0), bandwidth(1_000), bandwidth(2_000)],
-        vec![node(0.25), node(0.5)],
+        vec![node(0.25, "2026-11-22T10:03:58"), node(0.5, "2026-11-22T10:08:58")],
         vec![share("share.create.end", 1), share("share.extend.end", 2), share("share.delete.end", 2)],
         vec![swift(10), swift(20)],
         vec![
