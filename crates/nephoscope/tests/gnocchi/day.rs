@@ -16,8 +16,8 @@ use crate::script::day;
 
 const LONG: Duration = Duration::from_mins(2);
 const CASTS: usize = 1;
-/// The resource type that one notification makes in two ways: by its event and by its samples.
-const CREATED_TWICE: &str = "instance";
+/// The resource types that one notification makes or changes in two ways: by its event and by its samples.
+const IN_TWO_WAYS: [&str; 2] = ["instance", "volume"];
 
 /// Credentials for a Gnocchi, as either agent reads them.
 fn leading_to(gnocchi: &Gnocchi) -> Vec<(&'static str, String)> {
@@ -106,7 +106,7 @@ impl Comparison {
         let (past, own_past) = (&distinct(&theirs["history"]), &distinct(&ours["history"]));
         judge.compared += 1;
         if past == own_past {
-        } else if kind == CREATED_TWICE && values_ever(past) == values_ever(own_past) {
+        } else if IN_TWO_WAYS.contains(&kind) && values_ever(past) == values_ever(own_past) {
             self.either_order += 1;
         } else {
             judge.differ("history", kind, "other revisions", "other revisions", || detail(past, own_past));
