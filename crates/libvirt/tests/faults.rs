@@ -219,6 +219,34 @@ async fn a_broken_connection_fails_every_call_at_once() {
 }
 
 /// An answer that cannot be read costs its call and nothing else: where it ends is known.
+/// So that whoever looks for another connection is not given the dead one once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_learns_of_the_end_finds_the_connection_closed() {
+    const ROUNDS: usize = 200;
+    const CALLERS: usize = 8;
+    let server = FakeLibvirtd::start(1).unwrap();
+    for round in 0..ROUNDS {
+        let connection = healthy(&server).await;
+        let mut callers = JoinSet::new();
+        for _ in 0..CALLERS {
+            let connection = connection.clone();
+            callers.spawn(async move {
+                loop {
+                    if let Err(error) = connection.hostname().await {
+                        return (connection.closed(), error);
+                    }
+                }
+            });
+        }
+        tokio::task::yield_now().await;
+        server.cut();
+        for (closed, error) in callers.join_all().await {
+            assert!(error.is_disconnection(), "round {round}: {error}");
+            assert!(closed.is_some(), "round {round}: open after {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_costs_its_call_alone() {
     let server = FakeLibvirtd::start(1).unwrap();

@@ -171,6 +171,8 @@ impl Shared {
         if pending.procedure != header.procedure {
             let (serial, expected, found) = (header.serial, pending.procedure, header.procedure);
             let mismatch = Closed::Mismatch { serial, expected, found };
+            // The connection first: whoever learns of its end finds it closed.
+            self.close(mismatch.clone());
             let _ = pending.answer.send(Err(mismatch.clone()));
             return Err(mismatch);
         }

@@ -29,13 +29,16 @@ pub(super) async fn run(
     outgoing: mpsc::Receiver<Vec<u8>>,
     keep_alive: Option<KeepAlive>,
 ) {
+    // Goes after the connection is closed, also when the task is aborted: whoever is refused a place in the queue finds
+    // out why.
+    let mut outgoing = outgoing;
     let end = End(Arc::clone(&shared));
     let reader = BufReader::with_capacity(READ_BUFFER_BYTES, stream.reader);
     // Both run to their ends side by side: neither waits for the other, so that a daemon that writes before it reads on
     // and we cannot block each other.
     let closed = tokio::select! {
         closed = read(&shared, reader) => closed,
-        closed = write(&shared, stream.writer, outgoing, keep_alive) => closed,
+        closed = write(&shared, stream.writer, &mut outgoing, keep_alive) => closed,
         closed = shared.until_closed() => closed,
     };
     shared.close(closed);
@@ -68,7 +71,7 @@ async fn read(shared: &Shared, mut reader: impl AsyncRead + Unpin) -> Closed {
 async fn write(
     shared: &Shared,
     mut writer: impl AsyncWrite + Unpin,
-    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    outgoing: &mut mpsc::Receiver<Vec<u8>>,
     settings: Option<KeepAlive>,
 ) -> Closed {
     let pause = settings.map_or(IDLE_TICK, |settings| settings.interval.max(Duration::from_millis(1)));
