@@ -27,7 +27,7 @@ soak: ## The long runs: hundreds of kills, long fuzzing
 
 docs: ## Generates the references under docs/ and the API documentation
 	@cargo xtask docs
-	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items
 
 package: ## Makes the Debian packages in target/packages
 	@scripts/package

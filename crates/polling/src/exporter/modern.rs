@@ -1,8 +1,8 @@
 //! The modern mode: names, units and labels as Prometheus recommends them.
 //!
-//! - A name ends with the base unit of its values ([`unit`]), unless it has that word already; a cumulative meter is a counter,
-//!   whose name ends with `_total`. Units that say what is counted (`request`, `vcpu`) are no part of names, and a rate is what
-//!   PromQL makes of a counter.
+//! - A name ends with the base unit of its values ([`unit`](fn@unit)), unless it has that word already; a cumulative meter
+//!   is a counter, whose name ends with `_total`. Units that say what is counted (`request`, `vcpu`) are no part of names,
+//!   and a rate is what PromQL makes of a counter.
 //! - A series has the labels `resource` and, of an alarm, `state`. Everything else that describes the resource is once at
 //!   [`INFO`], to be joined on `resource`.
 
