@@ -14,7 +14,7 @@ import signal
 import openstack
 from launcher import Failure, Launcher
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 40
 # Files are rotated, so that a demonstration may run for days.
 FILE_OPTIONS = "json&max_bytes=8000000&backup_count=1"

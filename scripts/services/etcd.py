@@ -19,8 +19,8 @@ import urllib.request
 import certificates
 from launcher import Failure, Launcher
 
-START_SECONDS = 60
-CALL_SECONDS = 5
+START_SECONDS = 120
+CALL_SECONDS = 60
 PROGRAM = "/usr/bin/etcd"
 # Its gateway is a client of it, with the server's certificate.
 USAGE = "serverAuth,clientAuth"

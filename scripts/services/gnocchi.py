@@ -37,7 +37,7 @@ class Gnocchi:
             "indexer": {"url": self.options.indexer_url},
             "storage": {"driver": "file", "file_basepath": self.launcher.path("data")},
             "incoming": {"driver": "file", "file_basepath": self.launcher.path("data")},
-            "api": {"auth_mode": "basic", "operation_timeout": "30"},
+            "api": {"auth_mode": "basic", "operation_timeout": "120"},
             "metricd": {"workers": "1", "metric_processing_delay": "1", "metric_cleanup_delay": "3600"},
         }
         self.config = openstack.write_configuration(self.launcher, "gnocchi.conf", groups, self.options.set)

@@ -30,7 +30,8 @@ import socket
 
 from launcher import Failure, Launcher
 
-START_SECONDS = 30
+START_SECONDS = 90
+CONSOLE_SECONDS = 60
 PROGRAM = "/usr/bin/ipmi_sim"
 IPMITOOL = "/usr/bin/ipmitool"
 BMC = 0x20
@@ -177,8 +178,7 @@ class Server:
 
     def tell(self, line):
         """A command for the running controller. It has been done when the prompt is there again."""
-        with socket.create_connection(("127.0.0.1", self.console), 10) as console:
-            console.settimeout(10)
+        with socket.create_connection(("127.0.0.1", self.console), CONSOLE_SECONDS) as console:
             self.until_prompt(console)
             console.sendall(line.encode())
             text = self.until_prompt(console)

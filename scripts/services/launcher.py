@@ -42,6 +42,18 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def children_of_all_threads():
+    """Ids of our children, those included that we took over when their parents ended."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+        except OSError:
+            continue
+    return found
+
+
 def log_tail(path):
     """The last few kilobytes of a log, for error messages."""
     try:
@@ -92,15 +104,21 @@ class Launcher:
     def __init__(self, name, keep_user=False):
         self.name = name
         self.ports = Ports()
-        self.dir = tempfile.mkdtemp(prefix=f"nephoscope-{name}-", dir=self._parent())
         self.children = []
+        # Children that end when we do.
+        self.companions = set()
         self.stop_signal = signal.SIGKILL
         self._lock = threading.RLock()
         self._closing = False
         self.user = None if keep_user else self._unprivileged()
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Whoever tells us to leave finds either no directory, or somebody who removes it.
+        ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        self.dir = tempfile.mkdtemp(prefix=f"nephoscope-{name}-", dir=self._parent())
+        for number in ends:
             signal.signal(number, lambda *_: self.end(0))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
 
     @classmethod
     def _parent(cls):
@@ -258,12 +276,25 @@ class Launcher:
                 except subprocess.TimeoutExpired:
                     pass
             self.children.clear()
-            self._reap_orphans()
+            self._collect(10)
             # A process that had not become its program when the marked ones were looked for may still have written.
             deadline = time.monotonic() + 10
             while os.path.exists(self.dir) and time.monotonic() < deadline:
                 shutil.rmtree(self.dir, ignore_errors=True)
             os._exit(status)
+
+    def _collect(self, seconds):
+        """Waits until nothing is left of what was started: what is killed takes a moment to be gone."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            if self.companions.issuperset(children_of_all_threads()):
+                return
+            time.sleep(0.005)
 
     def _reap_orphans(self):
         """Collects what servers left behind: their orphans become ours (child subreaper)."""

@@ -24,9 +24,9 @@ import time
 
 import certificates
 import domains
-from launcher import Failure, Launcher
+from launcher import Failure, Launcher, children_of_all_threads
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 15
 # How long a guest may take to come into the state that it shall be in.
 STATE_SECONDS = 60
@@ -64,24 +64,13 @@ class DomainLauncher(Launcher):
         """Collects ended QEMUs at once: they are our orphans, and libvirt waits until no trace of them is left."""
         while True:
             time.sleep(0.02)
-            for pid in map(int, children_of_all_threads()):
+            for pid in children_of_all_threads():
                 try:
                     with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                         if file.read().startswith("qemu-system"):
                             os.waitpid(pid, os.WNOHANG)
                 except OSError:
                     continue
-
-
-def children_of_all_threads():
-    found = []
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
-                found += file.read().split()
-        except OSError:
-            continue
-    return found
 
 
 def pid_folder(directory):
@@ -112,11 +101,12 @@ def domain_pids(directory):
 
 
 def guard(directory):
-    """A process that ends the domains should the launcher be killed with -9: they are no children that die with it."""
+    """A process that ends the domains should the launcher be killed with -9: they are no children that die with it.
+    Returns its id, and a descriptor that it watches."""
     end, start = os.pipe()
-    if os.fork():
+    if pid := os.fork():
         os.close(end)
-        return start
+        return pid, start
     os.close(start)
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
@@ -288,7 +278,8 @@ def main():
     options = parser.parse_args()
     launcher = DomainLauncher("libvirtd")
     # Held until this process ends, however it ends.
-    launcher.guard = guard(launcher.dir)
+    pid, launcher.guard = guard(launcher.dir)
+    launcher.companions.add(pid)
     threading.Thread(target=launcher.reap_domains, daemon=True).start()
     server = Server(launcher, options)
     launcher.serve(

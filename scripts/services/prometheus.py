@@ -14,7 +14,7 @@ import urllib.parse
 
 from launcher import Failure, Launcher
 
-START_SECONDS = 60
+START_SECONDS = 120
 PROGRAM = "/usr/bin/prometheus"
 
 GLOBAL = """\

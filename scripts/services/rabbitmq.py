@@ -18,7 +18,7 @@ from launcher import Failure, Launcher, accepts
 
 SCRIPTS = "/usr/lib/rabbitmq/bin"
 START_SECONDS = 90
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -112,7 +112,7 @@ class Broker:
             [epmd, "-port", str(self.epmd_port), "-address", "127.0.0.1"], "epmd.log", self.environment()
         )
         self.launcher.wait_until(
-            "port mapper", lambda: accepts(self.epmd_port), mapper, self.launcher.path("epmd.log"), 20
+            "port mapper", lambda: accepts(self.epmd_port), mapper, self.launcher.path("epmd.log"), START_SECONDS
         )
         self.start()
         return {
@@ -140,7 +140,8 @@ class Broker:
     def ready(self):
         try:
             return self.evaluate("rabbit:is_running().") == "true" and accepts(self.port)
-        except OSError:
+        except (OSError, Failure):
+            # Nobody listens yet, or parts of the virtual machine do not answer yet.
             return False
 
     def evaluate(self, expressions):

@@ -14,7 +14,7 @@ import signal
 import certificates
 from launcher import Failure, Launcher, accepts
 
-START_SECONDS = 30
+START_SECONDS = 90
 PROGRAM = "/usr/bin/redis-server"
 
 

@@ -15,7 +15,9 @@ import socket
 
 from launcher import Failure, Launcher, accepts
 
-START_SECONDS = 30
+# Sentinels look at the replicas every ten seconds.
+START_SECONDS = 120
+ANSWER_SECONDS = 30
 PROGRAM = "/usr/bin/redis-server"
 SERVICE = "names"
 SENTINELS = 3
@@ -23,7 +25,7 @@ SENTINELS = 3
 
 def ask(port, *words):
     """The lines of a server's answer."""
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as connection:
         connection.sendall((" ".join(words) + "\r\n").encode())
         return connection.recv(65536).decode().split("\r\n")
 

@@ -166,7 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = ConnectOptions { runtime_dir: dir.path().to_owned(), ..Default::default() };
         let client = Client::new("qemu:///system".parse().unwrap(), options)
-            .with_waits(Duration::from_millis(20), Duration::from_millis(40));
+            .with_waits(Duration::from_mins(1), Duration::from_mins(2));
         let error = client.connection().await.unwrap_err();
         assert!(matches!(error, Error::NoSocket { .. }), "{error}");
         let error = client.connection().await.unwrap_err();

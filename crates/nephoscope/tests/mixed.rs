@@ -31,7 +31,7 @@ const BURST: usize = 50;
 /// hundreds of them a backlog would grow behind which no fresh message comes in time.
 const PACE: Duration = Duration::from_millis(200);
 /// A fresh message must have come through so long after the last fault.
-const RECOVERY: Duration = Duration::from_secs(10);
+const RECOVERY: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -91,8 +91,8 @@ impl Ticket {
         let Some(receipt) = inner.receipt.take() else { return };
         let rejected = inner.rejected.kept + inner.rejected.dropped;
         let outcomes = &self.metrics.outcomes;
+        // The broker is told when the books are made: whoever sees an empty queue finds them balanced.
         if delivered {
-            receipt.accept();
             let kept = inner.dead.kept + inner.rejected.kept;
             let dropped = inner.dead.dropped + inner.rejected.dropped;
             let rest = inner.total.saturating_sub(inner.ignored + inner.requeued + kept + dropped);
@@ -101,8 +101,9 @@ impl Ticket {
             outcomes.add(Outcome::Requeued, inner.requeued);
             outcomes.add(Outcome::DeadLetter, kept);
             outcomes.add(Outcome::Dropped, dropped);
+            self.metrics.in_hand.dec_by(signed(inner.total));
+            receipt.accept();
         } else {
-            receipt.requeue();
             self.metrics.undelivered.inc();
             // What was rejected is; everything else comes again, and what has its letter gets another one.
             let rest = inner.total.saturating_sub(rejected);
@@ -110,8 +111,9 @@ impl Ticket {
             outcomes.add(Outcome::Requeued, rest);
             outcomes.add(Outcome::DeadLetter, inner.rejected.kept);
             outcomes.add(Outcome::Dropped, inner.rejected.dropped);
+            self.metrics.in_hand.dec_by(signed(inner.total));
+            receipt.requeue();
         }
-        self.metrics.in_hand.dec_by(signed(inner.total));
     }
 
     fn let_go(&self, place: Place, count: impl FnOnce(&mut Dead)) {

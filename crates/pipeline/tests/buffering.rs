@@ -238,7 +238,7 @@ impl House {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        let in_time = tokio::time::timeout(Duration::from_secs(10), wait).await;
+        let in_time = tokio::time::timeout(DEADLINE, wait).await;
         assert!(in_time.is_ok(), "not balanced: {:?}\n{}", balanced(), self.metrics.prometheus_text());
     }
 

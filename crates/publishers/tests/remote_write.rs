@@ -208,7 +208,7 @@ async fn nothing_is_lost_while_prometheus_is_killed() {
                 Ok(refusals) => break assert!(refusals.is_empty(), "{refusals:?}"),
                 Err(error) => {
                     failures += 1;
-                    assert!(began.elapsed() < Duration::from_mins(1), "{error}");
+                    assert!(began.elapsed() < Duration::from_mins(3), "{error}");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -343,8 +343,8 @@ async fn what_can_be_mended_holds_records_back() {
         _ => Answer::status(204),
     });
     let mut publisher = publisher(&server.address.to_string());
-    publish(&mut publisher, &[at(base, 0, "r", 1)]).await.unwrap_err();
     let began = Instant::now();
+    publish(&mut publisher, &[at(base, 0, "r", 1)]).await.unwrap_err();
     publish(&mut publisher, &[at(base, 0, "r", 1)]).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(900));
 }

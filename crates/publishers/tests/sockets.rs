@@ -17,6 +17,7 @@ use nephoscope_publishers::Witness;
 use nephoscope_publishers::tcp::TcpPublisher;
 use nephoscope_publishers::udp::UdpPublisher;
 use pipeline::{PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusals};
+use testkit::Port;
 
 #[path = "support/records.rs"]
 mod records;
@@ -68,7 +69,7 @@ async fn a_connection_that_the_peer_has_closed_is_replaced_before_anything_is_se
     });
     publish(&mut publisher, &["one"]).await.unwrap();
     // The peer's end arrives in its own time.
-    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let until = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
     while !reader.is_finished() {
         assert!(tokio::time::Instant::now() < until, "the second sample never came over a new connection");
         publish(&mut publisher, &["two"]).await.unwrap();
@@ -81,14 +82,13 @@ async fn a_connection_that_the_peer_has_closed_is_replaced_before_anything_is_se
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_peer_samples_are_kept_and_come_when_it_is_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let mut publisher = tcp(&address.to_string());
+    let port = Port::take().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let mut publisher = tcp(&address);
     let error = publish(&mut publisher, &["r"]).await.unwrap_err();
     assert_eq!(error.cause, "connect");
-    assert!(error.message.contains(&address.to_string()), "{error}");
-    let listener = TcpListener::bind(address).unwrap();
+    assert!(error.message.contains(&address), "{error}");
+    let listener = TcpListener::bind(&address).unwrap();
     let reader = std::thread::spawn(move || take(&listener, None));
     publish(&mut publisher, &["a", "b"]).await.unwrap();
     drop(publisher);

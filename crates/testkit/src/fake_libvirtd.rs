@@ -226,8 +226,13 @@ impl FakeLibvirtd {
                     break;
                 }
                 shared.connections.fetch_add(1, Ordering::SeqCst);
+                let Ok(writer) = stream.try_clone().map(|writer| Arc::new(Mutex::new(writer))) else {
+                    continue;
+                };
+                // Here and not in its thread, so that whoever stops the server cuts everybody.
+                shared.lock().streams.push(Arc::clone(&writer));
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || drop(serve(&shared, stream)));
+                thread::spawn(move || drop(serve(&shared, stream, &writer)));
             }
             let _ = std::fs::remove_file(socket);
         });
@@ -244,9 +249,7 @@ impl Drop for FakeLibvirtd {
 }
 
 /// Reads calls until the connection ends; each is answered by a thread of its own if it may take long.
-fn serve(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> {
-    let writer = Arc::new(Mutex::new(stream.try_clone()?));
-    shared.lock().streams.push(Arc::clone(&writer));
+fn serve(shared: &Arc<Shared>, mut stream: UnixStream, writer: &Arc<Mutex<UnixStream>>) -> io::Result<()> {
     loop {
         let mut length = [0; 4];
         stream.read_exact(&mut length)?;
@@ -269,7 +272,7 @@ fn serve(shared: &Arc<Shared>, mut stream: UnixStream) -> io::Result<()> {
             state.behaviours.get_mut(&call.procedure).and_then(Vec::pop)
         };
         let slow = matches!(behaviour, Some(Behaviour::Delay(_))) || !shared.lock().hung.is_empty();
-        let (shared, writer) = (Arc::clone(shared), Arc::clone(&writer));
+        let (shared, writer) = (Arc::clone(shared), Arc::clone(writer));
         let work = move || drop(respond(&shared, &writer, &call, behaviour));
         if slow {
             thread::spawn(work);
@@ -320,5 +323,25 @@ fn answer(shared: &Shared, call: &Call) -> (i32, Vec<u8>) {
     match answers::answer(shared, call) {
         Ok(payload) => (0, payload),
         Err((code, domain, message)) => (ERROR, wire::error(code, domain, &message)),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use crate::wait::PATIENCE;
+
+    #[test]
+    fn whoever_was_let_in_is_cut_by_a_stop() {
+        for _ in 0..100 {
+            let server = FakeLibvirtd::start(1).unwrap();
+            let mut client = UnixStream::connect(server.socket()).unwrap();
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            server.stop();
+            let ended = client.read(&mut [0]);
+            let is_reset = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+            assert!(matches!(ended, Ok(0)) || ended.as_ref().is_err_and(is_reset), "{ended:?}");
+        }
     }
 }

@@ -24,6 +24,8 @@ pub use measure::Memory;
 const MAX_KEPT_BYTES: usize = 16 << 20;
 /// Longest line; a longer one is cut into pieces.
 const MAX_LINE_BYTES: u64 = 1 << 20;
+/// How long the output of a program that has ended is waited for, should others hold its streams.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(10);
 /// Output shown in an error message.
 const TAIL_LINES: usize = 40;
 
@@ -114,6 +116,13 @@ struct Kept {
 impl Output {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until both streams have ended and are read to their ends, which whoever else holds them can delay.
+    fn wait_for_end(&self, limit: Duration) {
+        let kept = self.lock();
+        let is_open = |kept: &mut Kept| kept.open_streams > 0;
+        drop(self.changed.wait_timeout_while(kept, limit, is_open));
     }
 
     fn follow(self: &Arc<Self>, stream: impl Read + Send + 'static) {
@@ -228,11 +237,14 @@ impl Process {
         self.wait(PATIENCE)
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself. What it has printed is in [`Self::output`] then.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         let what = format!("{}: its end", self.name);
         let child = &mut self.child;
-        wait_until(&what, limit, || child.try_wait().transpose())?.map_err(|error| Error::io(what, error))
+        let status = wait_until(&what, limit, || child.try_wait().transpose())?
+            .map_err(|error| Error::io(what, error));
+        self.output.wait_for_end(OUTPUT_LIMIT);
+        status
     }
 
     /// Resident memory, now and at its peak.

@@ -21,6 +21,14 @@ fn lines_of_both_streams_and_the_exit_status_arrive() {
     assert_eq!(process.output().lines().count(), 2);
 }
 
+/// Tests look into the output of a program when it has ended, and must not be quicker than the pipe.
+#[test]
+fn what_a_program_has_printed_is_there_when_it_has_ended() {
+    let mut process = shell("(sleep 0.5; echo late) & echo early");
+    assert!(process.wait(testkit::wait::PATIENCE).unwrap().success());
+    assert_eq!(process.output(), "early\nlate\n");
+}
+
 #[test]
 fn the_process_id_is_the_programs_own_and_its_surroundings_are_as_asked() {
     let dir = tempfile::tempdir().unwrap();

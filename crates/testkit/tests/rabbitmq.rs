@@ -48,6 +48,8 @@ fn a_virtual_host_shows_what_was_declared_in_it() {
     assert_eq!(taken[0].properties["delivery_mode"], 2);
     assert_eq!(vhost.total_depth().unwrap(), 0);
     vhost.publish("nova", "notifications.info", b"x").unwrap();
+    testkit::until("the message", || (vhost.depth("notifications.info").unwrap() == Some(1)).then_some(()))
+        .unwrap();
     vhost.purge("notifications.info").unwrap();
     assert_eq!(vhost.depth("notifications.info").unwrap(), Some(0));
     vhost.set_policy("limit", "^notif", r#"{"max-length": 5}"#).unwrap();

@@ -37,12 +37,18 @@ async fn nonsense_in_a_directory_is_left_out_or_waited_for() {
     first.leave().await;
 
     let (place, aside) = (directory.join("nephoscope"), directory.join("aside"));
+    fs::create_dir(&aside).unwrap();
     stands_nonsense(
         &url,
         "file",
         async || {
-            fs::rename(&place, &aside).unwrap();
-            fs::write(&place, "no directory").unwrap();
+            // A member that shows just now that it is alive makes the directory anew.
+            for number in 0.. {
+                fs::rename(&place, aside.join(number.to_string())).unwrap();
+                if fs::write(&place, "no directory").is_ok() {
+                    break;
+                }
+            }
         },
         async || fs::remove_file(&place).unwrap(),
     )

@@ -90,8 +90,7 @@ async fn members_follow_the_master_that_sentinels_name() {
         let _ = write!(url, "&sentinel_fallback={fallback}");
     }
     let (a, b) = (Member::new(&url, "a"), Member::new(&url, "b"));
-    share(&[&a, &b]).await;
-    let before = a.part().await;
+    let before = share(&[&a, &b]).await.swap_remove(0);
     watched.kill_master().unwrap();
     assert_eq!(a.part().await, before);
     let waited = tokio::time::timeout(2 * PATIENCE, async {
@@ -110,11 +109,11 @@ async fn a_start_without_redis_waits_and_then_goes_on_alone() {
     let redis = CacheServer::redis(None).unwrap();
     let url = format!("redis://{}?membership_timeout=1", redis.address());
     redis.stop().unwrap();
+    let started = std::time::Instant::now();
     let alone = Member::new(&url, "a");
     assert!(alone.membership.look().await.is_none());
-    let started = std::time::Instant::now();
     assert!(alone.membership.for_cycle().await.is_none());
-    assert!(started.elapsed() > Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
     // Nobody waits a second time.
     assert!(alone.membership.for_cycle().await.is_none());
     let url = format!("redis://{}", redis.address());
@@ -129,5 +128,5 @@ async fn a_start_without_redis_waits_and_then_goes_on_alone() {
 #[tokio::test]
 async fn members_in_both_languages_share_at_a_redis() {
     let redis = CacheServer::redis(None).unwrap();
-    members_in_both_languages_share(&format!("redis://{}?membership_timeout=2", redis.address())).await;
+    members_in_both_languages_share(&format!("redis://{}", redis.address())).await;
 }

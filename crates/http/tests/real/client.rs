@@ -233,8 +233,8 @@ async fn a_server_that_says_nothing_times_out_with_its_name() {
         let _ = std::io::Read::read(&mut stream, &mut [0; 16]);
     });
     let options = ClientOptions {
-        timeout: Duration::from_millis(300),
-        read_timeout: Duration::from_millis(200),
+        timeout: Duration::from_secs(3),
+        read_timeout: Duration::from_secs(2),
         ..ClientOptions::default()
     };
     let client = client(&options).unwrap();
@@ -250,9 +250,7 @@ async fn a_server_that_says_nothing_times_out_with_its_name() {
 
 #[tokio::test]
 async fn nobody_listening_and_no_such_host_are_explained() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = "127.0.0.1:1";
     let error = page(TlsOptions::default(), &format!("http://{address}/v1")).await.unwrap_err();
     assert!(error.starts_with(&format!("http://{address}/v1: cannot connect: ")), "{error}");
     assert!(error.contains("refused"), "{error}");

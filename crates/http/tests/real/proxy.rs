@@ -77,11 +77,8 @@ async fn exceptions_are_reached_directly() {
 
 #[tokio::test]
 async fn a_dead_proxy_and_a_wrong_value_are_explained() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
     let options =
-        ProxyOptions { http: Some(format!("http://u:swordfish@{address}")), ..ProxyOptions::default() };
+        ProxyOptions { http: Some("http://u:swordfish@127.0.0.1:1".to_owned()), ..ProxyOptions::default() };
     let error = get(options, "http://unreachable.invalid/").await.unwrap_err();
     assert!(error.contains("cannot connect") && !error.contains("swordfish"), "{error}");
     let options =

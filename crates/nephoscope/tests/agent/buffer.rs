@@ -33,7 +33,7 @@ fn sum(agent: &mut Agent, name: &str, label: &str) -> f64 {
 fn assert_balanced(agent: &mut Agent) {
     crate::balance::assert_balanced(agent);
     let mut last = (0.0, 0.0);
-    let balanced = wait_until("a balance", Duration::from_secs(20), || {
+    let balanced = wait_until("a balance", LONG, || {
         let mut of = |name: &str| sum(agent, &format!("nephoscope_pipeline_{name}"), "");
         let all = of("records_queued_total") + of("records_recovered_total");
         last = (all, of("records_accepted_total") + of("buffer_records") + of("records_dropped_total"));

@@ -185,16 +185,23 @@ impl Agent {
 
     /// The sum of all series of a metric.
     pub(crate) fn metric_sum(&mut self, name: &str) -> f64 {
-        let (_, page) = self.get("/metrics");
-        let of_metric =
-            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        page.lines().filter(of_metric).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum_of(&self.get("/metrics").1, name)
     }
 
     /// The value of a metric's line that begins with `series`.
     pub(crate) fn metric(&mut self, series: &str) -> Option<f64> {
         let (_, page) = self.get("/metrics");
         page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+
+    /// Waits until every publisher has accepted everything that was handed to it by now, and is not behind.
+    pub(crate) fn wait_written(&mut self) {
+        let waiting = ["nephoscope_pipeline_records_waiting", "nephoscope_pipeline_buffer_records"];
+        let written = wait_until("publishers that are not behind", PATIENCE, || {
+            let (_, page) = self.get("/metrics");
+            waiting.iter().all(|name| sum_of(&page, name) < 0.5).then_some(())
+        });
+        written.unwrap_or_else(|late| panic!("{late}\n{}", self.process().output()));
     }
 
     pub(crate) fn samples(&self) -> PathBuf {
@@ -216,9 +223,15 @@ impl Agent {
     }
 }
 
+/// The sum of all series of a metric on a page.
+fn sum_of(page: &str, name: &str) -> f64 {
+    let of_metric = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    page.lines().filter(of_metric).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
 pub(crate) fn try_get(address: &str, page: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {page} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use testkit::{Vhost, shared_rabbitmq, until, wait_until};
+use testkit::{Vhost, shared_rabbitmq, wait_until};
 
 use crate::harness::{Agent, EXCHANGE};
 
@@ -19,7 +19,7 @@ const RESIDENT_BYTES_MAX: u64 = 200 * 1000 * 1000;
 /// Queues that they are spread over.
 const QUEUES: [&str; 4] = ["info", "error", "sample", "audit"];
 /// More than one message takes, however slow the machine and unoptimised the program.
-const PER_MESSAGE: Duration = Duration::from_secs(1);
+const PER_MESSAGE: Duration = Duration::from_secs(2);
 
 /// Nothing more is taken for so long: the agent is full.
 const STANDSTILL: Duration = Duration::from_secs(3);
@@ -107,7 +107,8 @@ fn hold_and_deliver(name: &str, setting: &str, on_disk: bool) {
     publish(&vhost, &body, count);
     // Until reading waits for conversion, and conversion for the publishers.
     let (mut last, mut since) = (0.0, Instant::now());
-    until("the agent to be full", || {
+    let limit = PER_MESSAGE * u32::try_from(count).unwrap() + Duration::from_mins(1);
+    wait_until("the agent to be full", limit, || {
         let taken = agent.metric("nephoscope_notification_notifications_total")?;
         if (taken - last).abs() > f64::EPSILON {
             (last, since) = (taken, Instant::now());
@@ -115,7 +116,6 @@ fn hold_and_deliver(name: &str, setting: &str, on_disk: bool) {
         (taken > 0.0 && since.elapsed() >= STANDSTILL).then_some(())
     })
     .unwrap();
-    let limit = PER_MESSAGE * u32::try_from(count).unwrap() + Duration::from_mins(1);
     if on_disk {
         wait_until("everything on disk", limit, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
     } else {

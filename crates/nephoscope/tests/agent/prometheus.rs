@@ -59,7 +59,9 @@ fn prometheus_has_every_sample_although_both_are_killed() {
     prometheus.start_again().unwrap();
     wait_until("every sample in Prometheus", LONG, || (written()? == NOTIFICATIONS).then_some(())).unwrap();
     assert_eq!(agent.letters().len(), 0);
-    // What came since it was started, at least.
+    // What came since it was started, at least. (All of it, once everything is acknowledged.)
+    wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    agent.wait_written();
     let series =
         wait_until("series at the exporter", LONG, || scraped().filter(|seen| *seen >= NOTIFICATIONS / 3));
     let series = series.unwrap();

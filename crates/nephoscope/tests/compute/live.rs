@@ -18,9 +18,6 @@ use crate::sample::{Polled, meters};
 use crate::site::{nova, settings};
 
 const LONG: Duration = Duration::from_mins(2);
-/// A cycle is so long at most, wherever a QEMU hangs.
-const CYCLE: Duration = Duration::from_secs(30);
-
 fn polling(agent: &Agent, interval: u64, meters: &str) {
     let text = format!("sources: [{{name: instances, interval: {interval}, meters: [{meters}]}}]\n");
     fs::write(agent.path("polling.yaml"), text).unwrap();
@@ -135,7 +132,7 @@ fn written(agent: &Agent, name: &str, meter: &str) -> Vec<Polled> {
 
 fn wait_for_more(agent: &mut Agent, name: &str, meter: &str, what: &str) {
     let before = written(agent, name, meter).len();
-    let more = wait_until(what, CYCLE, || (written(agent, name, meter).len() >= before + 2).then_some(()));
+    let more = wait_until(what, LONG, || (written(agent, name, meter).len() >= before + 2).then_some(()));
     more.unwrap_or_else(|late| panic!("{late}\n{}", agent.process().output()));
 }
 
@@ -174,8 +171,9 @@ fn instances_and_the_hypervisor_come_and_go_while_the_agent_runs() {
     daemon.virsh(&["start", &name(3)]).unwrap();
     wait_for_more(&mut agent, &name(3), "cpu", "samples of an instance that was started");
     daemon.virsh(&["destroy", &name(3)]).unwrap();
-    // What was under way may still be written; then there is no more.
+    // What was under way is finished and written; then there is no more.
     wait_for_cycles(&mut agent, 2.0);
+    agent.wait_written();
     let last = written(&agent, &name(3), "cpu").len();
     wait_for_more(&mut agent, &name(3), "disk.root.size", "what is known of an instance that does not run");
     assert_eq!(written(&agent, &name(3), "cpu").len(), last);

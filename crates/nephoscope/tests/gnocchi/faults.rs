@@ -110,6 +110,11 @@ impl<'s> Source<'s> {
             std::thread::sleep(pace);
         }
     }
+
+    /// Waits until there were so many points: on a busy machine they come slowly.
+    fn wait_for(&self, points: usize) {
+        wait_until("points", LONG, || (self.points.load(Ordering::Relaxed) > points).then_some(())).unwrap();
+    }
 }
 
 /// Ends a source, also when a test panics: or its thread would be waited for, for ever.
@@ -241,12 +246,13 @@ fn every_measure_arrives_whatever_happens_to_gnocchi() {
             std::thread::sleep(milliseconds(0..500));
             strike(fault, &gnocchi, &proxy, &mut agent);
         }
+        // Fewer would not mean anything.
+        source.wait_for(rounds * 10);
     });
     producer.flush(LONG).unwrap();
     let points = source.points.load(Ordering::Relaxed);
     assert_complete(&mut agent, &vhost, &gnocchi, points);
     println!("{:?}: {} measures", FAULTS.iter().zip(counts).collect::<Vec<_>>(), points * IMAGES);
-    assert!(points > rounds * 10, "too little traffic to mean anything: {points}");
     assert!(agent.terminate().success());
 }
 
@@ -268,6 +274,7 @@ fn memory_is_bounded_while_gnocchi_is_away_and_everything_arrives_later() {
         scope.spawn(|| source.run(FAST));
         let _guard = StopOnDrop(&source.stop);
         std::thread::sleep(Duration::from_secs(seconds));
+        source.wait_for(20);
     });
     producer.flush(LONG).unwrap();
     // All of it is with the agent by then, in memory and on disk.
@@ -279,7 +286,6 @@ fn memory_is_bounded_while_gnocchi_is_away_and_everything_arrives_later() {
     assert_complete(&mut agent, &vhost, &gnocchi, points);
     let drained = agent.process().memory().unwrap();
     println!("{} notifications in {took:?}; away: {away:?}, drained: {drained:?}", points * IMAGES);
-    assert!(points > 20, "{points}");
     assert!(
         away.peak_bytes < RESIDENT_BYTES_MAX && drained.peak_bytes < RESIDENT_BYTES_MAX,
         "{away:?} {drained:?}"

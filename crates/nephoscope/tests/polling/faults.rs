@@ -143,9 +143,13 @@ fn a_changed_definition_is_taken_or_refused_as_a_whole() {
     let new = "nephoscope_polling_cycles_total{interval=\"3600\"}";
     until("the new task", || (agent.metric(new)? >= 1.0).then_some(())).unwrap();
     let former = "nephoscope_polling_cycles_total{interval=\"1\"}";
-    let before = agent.metric(former).unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    assert!((agent.metric(former).unwrap() - before).abs() < 0.5, "the old task goes on");
+    // A cycle that was under way is finished.
+    wait_until("the end of the old task", LONG, || {
+        let before = agent.metric(former)?;
+        std::thread::sleep(Duration::from_millis(1500));
+        ((agent.metric(former)? - before).abs() < 0.5).then_some(())
+    })
+    .unwrap();
     assert!(agent.terminate().success());
 }
 

@@ -154,11 +154,10 @@ fn the_agent_outlives_its_controller() {
         (agent.metric_sum("nephoscope_polling_given_up_resources") > 4.5).then_some(())
     })
     .unwrap();
-    let output = agent.process().output();
-    assert!(
-        output.contains("this was failure 3 in a row, and [ipmi] polling_retry = 2 forgives no more"),
-        "{output}"
-    );
+    agent
+        .process()
+        .line("this was failure 3 in a row, and [ipmi] polling_retry = 2 forgives no more")
+        .unwrap();
     let failed = "nephoscope_ipmi_command_errors_total{cause=\"exit\"}";
     let failures = agent.metric(failed).unwrap();
     assert!((2.5..3.5).contains(&failures), "{failures}");

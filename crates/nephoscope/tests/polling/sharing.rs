@@ -17,7 +17,7 @@ use crate::harness::{Agent, PROGRAM, read_records};
 const IMAGES: usize = 300;
 const LONG: Duration = Duration::from_secs(90);
 /// Members that are not seen for so many seconds are dead.
-const TIMEOUT: u32 = 3;
+const TIMEOUT: u32 = 5;
 
 /// Where the agents meet.
 enum Place {
@@ -44,9 +44,15 @@ impl Place {
             Self::Etcd(etcd) => etcd.kill().unwrap(),
             Self::PostgreSql(postgresql) => postgresql.kill().unwrap(),
             Self::Directory(directory) => {
-                let place = directory.path().join("nephoscope");
-                fs::rename(&place, directory.path().join("aside")).unwrap();
-                fs::write(place, "no directory").unwrap();
+                let (place, aside) = (directory.path().join("nephoscope"), directory.path().join("aside"));
+                fs::create_dir(&aside).unwrap();
+                // An agent that shows just now that it is alive makes the directory anew.
+                for number in 0.. {
+                    fs::rename(&place, aside.join(number.to_string())).unwrap();
+                    if fs::write(&place, "no directory").is_ok() {
+                        break;
+                    }
+                }
             }
         }
     }
@@ -110,8 +116,14 @@ fn polled(agents: &[&mut Agent], marks: &[usize]) -> BTreeMap<String, Vec<usize>
     by_image
 }
 
-fn marks(agents: &[&mut Agent]) -> Vec<usize> {
-    agents.iter().map(|agent| read_records(&agent.samples()).len()).collect()
+/// Where the files of these end, with everything in them that was polled before.
+fn marks(agents: &mut [&mut Agent]) -> Vec<usize> {
+    let mut marks = Vec::new();
+    for agent in agents {
+        agent.wait_written();
+        marks.push(read_records(&agent.samples()).len());
+    }
+    marks
 }
 
 /// Waits for some cycles of each.
@@ -123,7 +135,10 @@ fn pass(agents: &mut [&mut Agent], more: f64) {
 }
 
 /// Panics unless every image was polled since the marks, each by one of them.
-fn assert_shared(agents: &[&mut Agent], marks: &[usize], what: &str) {
+fn assert_shared(agents: &mut [&mut Agent], marks: &[usize], what: &str) {
+    for agent in &mut *agents {
+        agent.wait_written();
+    }
     let polled = polled(agents, marks);
     assert_eq!(polled.len(), IMAGES, "{what}");
     let twice: Vec<_> = polled.iter().filter(|(_, pollers)| pollers.len() > 1).collect();
@@ -143,7 +158,7 @@ fn share(agents: &mut [&mut Agent], what: &str) {
         let parts: Vec<_> = agents.iter_mut().map(|agent| (members(agent), own(agent))).collect();
         panic!("{late}: {parts:?}\n{}", agents[0].process().output());
     }
-    // What was begun before is finished.
+    // What was begun before is finished, and written.
     pass(agents, 1.0);
     let marks = marks(agents);
     pass(agents, 2.0);
@@ -177,7 +192,7 @@ fn whole_story(place: &Place) {
 
     // The place goes, and comes back: at no time is anything polled by two.
     let mut three = [&mut a, &mut b, &mut d];
-    let marks = marks(&three);
+    let marks = marks(&mut three);
     place.stop();
     for agent in &mut three {
         wait_until("the outage is seen", LONG, || {
@@ -193,7 +208,7 @@ fn whole_story(place: &Place) {
         wait_until("the back end is seen again", LONG, up).unwrap();
     }
     pass(&mut three, 3.0);
-    assert_shared(&three, &marks, "three through an outage");
+    assert_shared(&mut three, &marks, "three through an outage");
     share(&mut three, "three after an outage");
 
     // One that is told to stop is not waited for.
@@ -235,8 +250,12 @@ fn an_agent_that_starts_without_redis_goes_on_alone() {
     let glance = FakeGlance::in_pages(IMAGES, IMAGES);
     let mut alone = agent(&glance, &place);
     wait_until("everything polled", LONG, || (own(&mut alone) > 299.5).then_some(())).unwrap();
-    let (status, page) = alone.get("/readyz");
-    assert!(status == 200 && page.contains("were never seen"), "{status} {page}");
+    // It is said when Redis is looked for the next time.
+    let said = wait_until("a page that says so", LONG, || {
+        let (status, page) = alone.get("/readyz");
+        (status == 200 && page.contains("were never seen")).then_some(())
+    });
+    said.unwrap_or_else(|late| panic!("{late}: {:?}", alone.get("/readyz")));
     place.start_again();
     let mut other = agent(&glance, &place);
     share(&mut [&mut alone, &mut other], "two when Redis is there");

@@ -99,7 +99,7 @@ async fn a_drain_names_those_who_did_not_end_and_aborts_them() {
         });
     }
     until("their start", || supervisor.running().len() == 3).await;
-    let drained = supervisor.drain(Duration::from_millis(200)).await;
+    let drained = supervisor.drain(Duration::from_secs(2)).await;
     assert_eq!(drained.aborted, ["stubborn a", "stubborn b"]);
     until("what they held is dropped", || Arc::strong_count(&alive) == 1).await;
     assert!(supervisor.running().is_empty());

@@ -137,7 +137,7 @@ async fn batches_form_from_what_is_there() {
     publish(&vhost, 25).await;
     let mut listening = ready(&vhost.transport_url(), |config| {
         config.batch_size = 10;
-        config.linger = Duration::from_secs(2);
+        config.linger = Duration::from_secs(4);
         // Enough for the whole backlog to be sent ahead from the start.
         config.priorities = vec!["info"];
         config.budget_bytes = 1 << 30;

@@ -73,10 +73,8 @@ async fn the_real_listener_reads_every_priority_in_both_envelopes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_confirm_there_is_an_error() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("rabbit://guest:guest@127.0.0.1:{port}/");
     let payload = raw("{}");
-    let nobody = notifier(&url, |config| config.retry = Retry::Times(0));
+    let nobody = notifier("rabbit://guest:guest@127.0.0.1:1/", |config| config.retry = Retry::Times(0));
     let error = nobody.notify(&outgoing("INFO", &payload, &[])).await.unwrap_err();
     assert_eq!(error.cause(), "unreachable", "{error:?}");
     assert!(nobody.state().borrow().last_error.as_ref().unwrap().contains("cannot reach"));

@@ -75,8 +75,8 @@ impl At {
 
     async fn stop(mut self) -> bool {
         let agent = self.agent.take().unwrap();
-        let ended = agent.stop(Duration::from_secs(5)).await;
-        let _ = self.supervisor.drain(Duration::from_secs(5)).await;
+        let ended = agent.stop(Duration::from_mins(1)).await;
+        let _ = self.supervisor.drain(Duration::from_mins(1)).await;
         ended
     }
 }

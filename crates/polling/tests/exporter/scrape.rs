@@ -132,8 +132,8 @@ async fn a_scrape_never_sees_a_hole_while_a_slow_pollster_runs() {
     });
     let (mut runs, mut scrapes) = (BTreeSet::new(), 0);
     let began = Instant::now();
-    while runs.len() < 5 {
-        assert!(began.elapsed() < Duration::from_mins(1), "{runs:?}");
+    while runs.len() < 5 || scrapes <= 20 {
+        assert!(began.elapsed() < Duration::from_mins(3), "{scrapes} {runs:?}");
         let (_, _, text) = scraped.get(0, "/metrics", "*/*").await;
         assert_eq!(series(&text), RESOURCES, "{text}");
         let values: BTreeSet<_> = text
@@ -145,7 +145,6 @@ async fn a_scrape_never_sees_a_hole_while_a_slow_pollster_runs() {
         runs.extend(values.into_iter().map(str::to_owned));
         scrapes += 1;
     }
-    assert!(scrapes > 20, "{scrapes}");
     stop.cancel();
     polling.await.unwrap();
 }
@@ -182,18 +181,18 @@ async fn a_real_prometheus_scrapes_both_modes_without_an_error() {
     let began = Instant::now();
     let mut rounds = 0;
     let scrapes = |job: &str| {
-        let found = prometheus.query(&format!("count_over_time(up{{job=\"{job}\"}}[1m])")).unwrap();
+        let found = prometheus.query(&format!("count_over_time(up{{job=\"{job}\"}}[1h])")).unwrap();
         found.first().map_or(0, |found| found.values[0].1.parse::<u32>().unwrap())
     };
-    while scrapes("job0") < 4 || scrapes("job1") < 4 {
+    while rounds <= 50 || scrapes("job0") < 4 || scrapes("job1") < 4 {
         rounds += 1;
         round(rounds);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        assert!(began.elapsed() < Duration::from_mins(1), "{}", prometheus.log());
+        assert!(began.elapsed() < Duration::from_mins(3), "{rounds}\n{}", prometheus.log());
     }
     for (job, samples) in [("job0", 3 * RESOURCES + 1), ("job1", 4 * RESOURCES + 2)] {
         for (metric, value) in [("up", "1"), ("scrape_samples_scraped", &*samples.to_string())] {
-            let found = prometheus.query(&format!("{metric}{{job=\"{job}\"}}[1m]")).unwrap();
+            let found = prometheus.query(&format!("{metric}{{job=\"{job}\"}}[1h]")).unwrap();
             assert!(found[0].values.iter().all(|(_, seen)| seen == value), "{job} {found:?}");
         }
     }
@@ -231,7 +230,6 @@ async fn a_real_prometheus_scrapes_both_modes_without_an_error() {
         let found: String = names.iter().map(|name| known[*name].to_string()).collect();
         assert!(found.contains(&format!("\"type\":\"{kind}\"")), "{names:?}: {found}");
     }
-    assert!(rounds > 50, "{rounds}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -202,12 +202,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("child");
         let script = format!("sleep 600 & echo $! > {}; wait", file.display());
-        let failure = shell(&script, Duration::from_millis(500)).await.unwrap_err();
+        let failure = shell(&script, Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(failure, (Failure::Late, None)), "{failure:?}");
         let child = std::fs::read_to_string(&file).unwrap();
         testkit::until("the end of what it had started", || (!runs(&child)).then_some(())).unwrap();
         // One that has ended, and whose child holds its output open.
-        let failure = shell("sleep 600 & echo ended", Duration::from_millis(500)).await.unwrap_err();
+        let failure = shell("sleep 600 & echo ended", Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(failure, (Failure::Late, None)), "{failure:?}");
     }
 

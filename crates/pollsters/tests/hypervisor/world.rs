@@ -16,7 +16,7 @@ use observability::metrics::Metrics;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the statistics of all domains are waited for, in tests in which domains hang: far more than an answer takes
 /// that waits for nothing, on a busy machine too.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Limits for tests in which nothing hangs.
 pub(crate) fn patient() -> LibvirtLimits {

@@ -110,13 +110,13 @@ async fn what_ceilometer_stumbles_over_costs_one_sensor() {
 #[tokio::test]
 async fn a_controller_that_hangs_is_given_up_and_found_again() {
     let controller = IpmiSim::start(&[TestSensor::fan("FAN1", 70)]).unwrap();
-    let registry = pollsters(IpmiSettings { timeout: Duration::from_secs(2), ..settings(&controller) });
+    let registry = pollsters(IpmiSettings { timeout: Duration::from_secs(6), ..settings(&controller) });
     controller.hang().unwrap();
     let started = Instant::now();
     let ours = cycle(&registry).await;
     assert!(ours.values().all(|cycle| cycle == &json!({ "error": "timeout" })), "{ours:?}");
     // One command for all five.
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(24), "{:?}", started.elapsed());
     controller.resume().unwrap();
     let ours = cycle(&registry).await;
     assert_eq!(ours["hardware.ipmi.fan"]["samples"].as_array().unwrap().len(), 1, "{ours:?}");

@@ -11,18 +11,22 @@ use testkit::CacheServer;
 use crate::fake::Fake;
 use crate::support::{House, event, plain};
 
+/// Far more than an answer takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A cache that looks at its server again at once when that was away.
 fn memcached(server: &CacheServer) -> Cache {
     let options = MemcachedOptions {
         servers: vec![server.address()],
         dead_retry: Duration::ZERO,
+        timeout: PATIENCE,
         ..MemcachedOptions::default()
     };
     Cache::new(CacheOptions::Memcached(options)).unwrap()
 }
 
 fn redis(server: &CacheServer) -> Cache {
-    let options = RedisOptions { server: server.address(), ..RedisOptions::default() };
+    let options = RedisOptions { server: server.address(), timeout: PATIENCE, ..RedisOptions::default() };
     Cache::new(CacheOptions::Redis(options)).unwrap()
 }
 
