@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A private etcd of one member, on its own ports and directory.
 
-    etcd.py [--tls]
+    etcd.py [--tls] [--accounts]
 
-With --tls it speaks nothing else to clients, and they must show a certificate.
+With --tls it speaks nothing else to clients, and they must show a certificate. With --accounts it answers those alone who
+have one: `agents` with the password `a:pass@word` may read and write below tooz/groups/, `root` with `root` everything.
 
 Commands on stdin: stop, start, kill (data and port are kept), put {"key": HEX, "value": HEX}.
 """
@@ -43,7 +44,21 @@ class Server:
             self.tls = ssl.create_default_context(cafile=files["ca"])
             self.tls.load_cert_chain(files["client_certificate"], files["client_key"])
         self.launcher.own()
-        return {"port": self.port, "log": self.log, "certificates": self.certificates, **self.start()}
+        started = self.start()
+        if self.options.accounts:
+            self.make_accounts()
+        return {"port": self.port, "log": self.log, "certificates": self.certificates, **started}
+
+    def make_accounts(self):
+        for role, start, end in [("root", None, None), ("agents", b"tooz/groups/", b"tooz/groups0")]:
+            self.call("auth/role/add", {"name": role})
+            if start:
+                pair = {"key": base64.b64encode(start).decode(), "range_end": base64.b64encode(end).decode()}
+                self.call("auth/role/grant", {"name": role, "perm": {"permType": "READWRITE", **pair}})
+        for user, password in [("root", "root"), ("agents", "a:pass@word")]:
+            self.call("auth/user/add", {"name": user, "password": password})
+            self.call("auth/user/grant", {"user": user, "role": user})
+        self.call("auth/enable", {})
 
     @property
     def address(self):
@@ -90,10 +105,13 @@ class Server:
     def put(self, argument):
         """Writes a pair of any bytes."""
         pair = {name: base64.b64encode(bytes.fromhex(text)).decode() for name, text in json.loads(argument).items()}
+        self.call("kv/put", pair)
+
+    def call(self, name, request):
         try:
-            self.get("/v3/kv/put", json.dumps(pair).encode())
+            self.get(f"/v3/{name}", json.dumps(request).encode())
         except urllib.error.HTTPError as error:
-            raise Failure(f"put: {error}: {error.read()!r}") from error
+            raise Failure(f"{name}: {error}: {error.read()!r}") from error
 
     def stop(self):
         self.launcher.end_child(self.server, signal.SIGTERM, 20)
@@ -105,6 +123,7 @@ class Server:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tls", action="store_true", help="with certificates on both sides")
+    parser.add_argument("--accounts", action="store_true", help="with users, passwords and roles")
     options = parser.parse_args()
     launcher = Launcher("etcd")
     server = Server(launcher, options)

@@ -2,6 +2,8 @@
 
 mod etcd;
 mod file;
+#[cfg(test)]
+pub(crate) mod memory;
 mod postgresql;
 mod redis;
 
@@ -76,6 +78,8 @@ pub(crate) enum Backend {
     Etcd(Box<EtcdBackend>),
     PostgreSql(Box<PostgreSqlBackend>),
     File(FileBackend),
+    #[cfg(test)]
+    Memory(memory::MemoryBackend),
 }
 
 impl Backend {
@@ -99,6 +103,8 @@ impl Backend {
             Self::Etcd(etcd) => etcd.look(&question).await,
             Self::PostgreSql(postgresql) => postgresql.look(&question).await,
             Self::File(file) => file.look(question).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.look(&question),
         }
     }
 
@@ -114,6 +120,8 @@ impl Backend {
             Self::Etcd(etcd) => etcd.leave(member, groups, for_good).await,
             Self::PostgreSql(postgresql) => postgresql.leave(member, groups).await,
             Self::File(file) => file.leave(member, groups).await,
+            #[cfg(test)]
+            Self::Memory(memory) => memory.leave(member, groups),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! [`Membership`]: this agent among the others.
 
+#[cfg(test)]
+mod simulation;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::fmt;
@@ -105,9 +108,14 @@ impl Membership {
     /// # Errors
     /// What is wrong with the URL's address, or the files that it names.
     pub fn new(parts: MembershipParts) -> Result<Self, UrlError> {
+        let backend = Backend::new(&parts.url, &parts.clock)?;
+        Ok(Self::at(backend, parts))
+    }
+
+    fn at(backend: Backend, parts: MembershipParts) -> Self {
         let MembershipParts { url, member, clock, metrics } = parts;
-        Ok(Self(Arc::new(Shared {
-            backend: Backend::new(&url, &clock)?,
+        Self(Arc::new(Shared {
+            backend,
             shown: url.to_string(),
             member,
             membership_timeout: url.membership_timeout(),
@@ -120,7 +128,7 @@ impl Membership {
             looking: tokio::sync::Mutex::default(),
             is_down: AtomicBool::new(false),
             rings: watch::Sender::new(None),
-        })))
+        }))
     }
 
     /// Shows there whether the back end answers. Where it is shown first, it stays.

@@ -16,14 +16,14 @@ use nephoscope_http::TlsOptions;
 use observability::secret::redact_url;
 use redis::{RedisOptions, RedisSentinels};
 
-pub(crate) use self::etcd::EtcdUrl;
+pub(crate) use self::etcd::{EtcdAccount, EtcdUrl};
 pub(crate) use self::postgresql::{Encryption, PostgreSqlUrl};
 use self::query::{Query, membership};
 
-/// How long a member is alive without being seen, unless the URL says otherwise.
-const TIMEOUT: f64 = 30.0;
-/// The same in a directory, where tooz has a `timeout` of 10 s for its locks.
-const FILE_TIMEOUT: f64 = 30.0;
+/// How long a member is alive without being seen, unless the URL says otherwise or the work is done more often.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The shortest such time that is not the URL's: one access without an answer makes nobody dead.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one access, unless the URL says otherwise. tooz has its `timeout` of 30 s, for which a cycle would wait.
 const ACCESS: Duration = Duration::from_secs(5);
 /// The longest timeout that is taken, in seconds.
@@ -55,6 +55,8 @@ pub struct BackendUrl {
     pub(crate) kind: Kind,
     pub(crate) membership_timeout: Duration,
     pub(crate) access_timeout: Duration,
+    /// Whether the URL itself says how long a member is alive without being seen.
+    has_timeout: bool,
     shown: String,
     /// Parameters that mean nothing.
     pub unknown: Vec<String>,
@@ -76,8 +78,29 @@ pub(crate) struct RedisUrl {
 }
 
 impl BackendUrl {
-    fn new(kind: Kind, membership_timeout: Duration, access_timeout: Duration) -> Self {
-        Self { kind, membership_timeout, access_timeout, shown: String::new(), unknown: Vec::new() }
+    /// With the timeouts that the URL gives.
+    fn new(kind: Kind, membership_timeout: Option<Duration>, access_timeout: Option<Duration>) -> Self {
+        let has_timeout = membership_timeout.is_some();
+        let membership_timeout = membership_timeout.unwrap_or(TIMEOUT);
+        let access_timeout = access_timeout.unwrap_or(ACCESS.min(membership_timeout));
+        Self {
+            kind,
+            membership_timeout,
+            access_timeout,
+            has_timeout,
+            shown: String::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// For work that is done at such an interval: unless the URL says otherwise, whoever is dead is known to be within one
+    /// interval, where that is neither shorter than 10 s nor longer than 30 s.
+    #[must_use]
+    pub fn at_interval(mut self, interval: Duration) -> Self {
+        if !self.has_timeout {
+            self.membership_timeout = interval.clamp(SHORT_TIMEOUT, TIMEOUT);
+        }
+        self
     }
 
     /// Reads a URL.
@@ -128,7 +151,12 @@ impl BackendUrl {
     /// layout.
     #[must_use]
     pub const fn is_shared_with_python(&self) -> bool {
-        matches!(self.kind, Kind::Redis(_) | Kind::Etcd(_))
+        match &self.kind {
+            Kind::Redis(_) => true,
+            // It knows of no accounts there.
+            Kind::Etcd(etcd) => etcd.account.is_none(),
+            Kind::PostgreSql(_) | Kind::File(_) => false,
+        }
     }
 }
 
@@ -168,11 +196,10 @@ fn redis(authority: &str, path: &str, query: &mut Query) -> Result<BackendUrl, U
         ));
     }
     let timeout = query.seconds("timeout")?;
-    let membership_timeout = query.seconds("membership_timeout")?.or(timeout).unwrap_or(TIMEOUT);
-    let membership_timeout = membership("membership_timeout", membership_timeout)?;
+    let given = query.seconds("membership_timeout")?.or(timeout).map(membership).transpose()?;
     let access_timeout = query.seconds("socket_timeout")?.map(Duration::from_secs_f64);
-    let access_timeout =
-        access_timeout.filter(|access| !access.is_zero()).unwrap_or(ACCESS.min(membership_timeout));
+    let access_timeout = access_timeout.filter(|access| !access.is_zero());
+    let limit = access_timeout.unwrap_or(ACCESS.min(given.unwrap_or(TIMEOUT)));
     let files = Tls {
         certfile: query.take("ssl_certfile").map(PathBuf::from),
         keyfile: query.take("ssl_keyfile").map(PathBuf::from),
@@ -198,7 +225,7 @@ fn redis(authority: &str, path: &str, query: &mut Query) -> Result<BackendUrl, U
         database,
         username: some(username),
         password: password.and_then(some).map(Into::into),
-        timeout: access_timeout,
+        timeout: limit,
         rest: REST,
         tls: is_tls.then(|| files.options()),
         sentinel_tls: is_sentinel_tls.then(|| files.options()),
@@ -219,7 +246,7 @@ fn redis(authority: &str, path: &str, query: &mut Query) -> Result<BackendUrl, U
     }
     let namespace = query.take("namespace").unwrap_or_else(|| "_tooz".to_owned());
     let kind = Kind::Redis(Box::new(RedisUrl { options, namespace }));
-    Ok(BackendUrl::new(kind, membership_timeout, access_timeout))
+    Ok(BackendUrl::new(kind, given, access_timeout))
 }
 
 fn file(authority: &str, path: &str, query: &mut Query) -> Result<BackendUrl, UrlError> {
@@ -232,11 +259,8 @@ fn file(authority: &str, path: &str, query: &mut Query) -> Result<BackendUrl, Ur
     // tooz's, for its locks.
     query.take("timeout");
     query.take("executor");
-    let membership_timeout = query.seconds("membership_timeout")?.unwrap_or(FILE_TIMEOUT);
-    let membership_timeout = membership("membership_timeout", membership_timeout)?;
-    let kind = Kind::File(PathBuf::from(path));
-    let access_timeout = ACCESS.min(membership_timeout);
-    Ok(BackendUrl::new(kind, membership_timeout, access_timeout))
+    let given = query.seconds("membership_timeout")?.map(membership).transpose()?;
+    Ok(BackendUrl::new(Kind::File(PathBuf::from(path)), given, None))
 }
 
 struct Tls {
@@ -306,6 +330,20 @@ mod tests {
         assert_eq!((redis.options.server.as_str(), redis.options.database), ("/run/redis.sock", 1));
         let (redis, _) = redis_of("redis://[::1]:6380");
         assert_eq!(redis.options.server, "[::1]:6380");
+
+        for (url, interval, expected) in [
+            ("redis://h", 300, 30),
+            ("redis://h", 20, 20),
+            ("etcd3+http://h", 1, 10),
+            ("redis://h?timeout=40", 20, 40),
+            ("postgresql://u@h?membership_timeout=3", 60, 3),
+        ] {
+            let url = BackendUrl::parse(url).unwrap().at_interval(Duration::from_secs(interval));
+            assert_eq!(
+                (url.membership_timeout.as_secs(), url.access_timeout.as_secs()),
+                (expected, expected.min(5))
+            );
+        }
 
         let url = BackendUrl::parse("file:///var/lib/agents?timeout=3&membership_timeout=12").unwrap();
         assert_eq!(url.kind, Kind::File("/var/lib/agents".into()));

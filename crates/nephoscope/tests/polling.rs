@@ -40,3 +40,7 @@ mod live;
 mod server;
 #[path = "polling/sharing.rs"]
 mod sharing;
+#[path = "polling/sharing_python.rs"]
+mod sharing_python;
+#[path = "polling/timeline.rs"]
+mod timeline;

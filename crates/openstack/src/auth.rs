@@ -121,6 +121,11 @@ impl Keystone {
         Ok(Self { identity, auth_url, clock, state: Mutex::default(), turn })
     }
 
+    /// The host of its address; an IPv6 address without its brackets.
+    pub(crate) fn host(&self) -> Option<&str> {
+        Some(self.auth_url.host_str()?.trim_start_matches('[').trim_end_matches(']'))
+    }
+
     /// A token that is good for a while: the one that we have, or a new one.
     ///
     /// Authentication goes on once at a time. Whoever has waited for somebody else's takes its result, good or bad, so

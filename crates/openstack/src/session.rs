@@ -118,6 +118,15 @@ impl Session {
         RequestBuilder::new(self.clone(), method, Target::Url(url))
     }
 
+    /// The name of the host that Keystone is reached at; none without a Keystone.
+    #[must_use]
+    pub fn keystone_host(&self) -> Option<String> {
+        match &self.0.auth {
+            Auth::Fixed(_) => None,
+            Auth::Keystone(keystone) => keystone.host().map(str::to_owned),
+        }
+    }
+
     /// The project that the token is for; none without a token, or for a token of no project.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod neutron;
 mod object_meter;
 mod octavia;
 mod projects;
+mod python_text;
 mod remote;
 mod rgw;
 mod settings;

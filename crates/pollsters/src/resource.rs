@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use model::{Map, Value};
+use observability::secret::Secret;
 
 use crate::compute::Instance;
 
@@ -32,6 +33,9 @@ pub struct Object {
     pub id: String,
     /// Everything that the service says of it.
     pub attributes: Map,
+    /// What Python's `str` makes of it in Ceilometer, where the work is shared with Ceilometer's agents. It may have what
+    /// nobody should see.
+    pub python_text: Option<Secret<String>>,
 }
 
 impl Object {
@@ -69,17 +73,21 @@ impl Resource {
         }
     }
 
-    /// What Python's `str` makes of it in Ceilometer, by which its agents share resources. Of objects of the SDK, whose text
-    /// has everything that the service says in an order of the SDK's own, it is the id: agents of the two languages do
-    /// not agree on those.
+    /// What Python's `str` makes of it in Ceilometer, by which its agents share resources; the id, where nobody wanted to
+    /// know it.
     #[must_use]
     pub fn python_text(&self) -> Cow<'_, str> {
         match self {
-            Self::Text(_) | Self::Object(_) => Cow::Borrowed(self.id()),
+            Self::Text(_) => Cow::Borrowed(self.id()),
+            Self::Object(object) => {
+                let text = object.python_text.as_ref().map_or(&object.id, Secret::expose);
+                Cow::Borrowed(text.as_str())
+            }
             Self::Instance(instance) => {
                 let name = instance.metadata.plain().get("display_name");
                 let name = name.and_then(Value::as_str).unwrap_or("None");
-                Cow::Owned(format!("<NovaLikeServer: {name}>"))
+                let class = if instance.is_novas { "Server" } else { "NovaLikeServer" };
+                Cow::Owned(format!("<{class}: {name}>"))
             }
         }
     }
@@ -137,7 +145,7 @@ mod tests {
     fn kind_and_id_make_the_resource() {
         let object = |kind, id: &str, name: &str| {
             let attributes = [("name", name)].into_iter().collect();
-            Resource::Object(Arc::new(Object { kind, id: id.into(), attributes }))
+            Resource::Object(Arc::new(Object { kind, id: id.into(), attributes, python_text: None }))
         };
         let image = object("image", "1", "old");
         let known: HashSet<_> = [image.clone(), Resource::text("1")].into();

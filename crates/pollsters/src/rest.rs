@@ -79,9 +79,10 @@ impl Listing {
         Ok(all)
     }
 
-    /// The object as a resource.
-    pub(crate) fn resource(&self, (id, attributes): Entry) -> Resource {
-        Resource::Object(Arc::new(Object { kind: self.kind, id, attributes }))
+    /// The object as a resource, with the text that Python makes of it, if that is wanted.
+    pub(crate) fn resource(&self, (id, attributes): Entry, python_text: Option<String>) -> Resource {
+        let python_text = python_text.map(Into::into);
+        Resource::Object(Arc::new(Object { kind: self.kind, id, attributes, python_text }))
     }
 
     /// How many objects there are: as the service says beside one of them, or counted.

@@ -122,6 +122,39 @@ fn the_samples_are_ceilometers() {
     assert!(asked_by_us < asked_by_them, "{asked_by_us} requests of ours, {asked_by_them} of Ceilometer");
 }
 
+/// Agents of both languages share resources by Python's text of them.
+#[test]
+fn resources_have_pythons_texts() {
+    let cloud = RecordedCloud::start(recording(), PAGE).unwrap();
+    // No text of Python's is known of secrets before they are fetched.
+    let lines = Namespace::named("central").unwrap().discoveries.iter();
+    let names: Vec<&str> = lines.map(|line| line.name).filter(|name| *name != "barbican").collect();
+    let question = |config| json!({"config": config, "pollsters": [], "discoveries": [], "texts": names});
+    let plain = config(&cloud, false);
+    let in_region = plain
+        .replace("auth_type = password", "auth_type = password\nregion_name = RegionOne")
+        .replace("127.0.0.1", "localhost");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/central/oracle.py");
+    let theirs = testkit::ask_python(script, &[question(plain), question(in_region)]).unwrap();
+    let settings = || CentralSettings { with_python: true, ..settings() };
+    let mut compared = 0;
+    runtime().block_on(async {
+        let cycle = Cycle::of_task(Clock::machine(), 600);
+        for (central, theirs) in [
+            (Central::new(&cloud, settings()), &theirs[0]),
+            (Central::in_region(&cloud, settings(), "RegionOne"), &theirs[1]),
+        ] {
+            for name in &names {
+                let found = central.discover(&cycle, name, None).await.unwrap();
+                let found: Vec<_> = found.iter().map(nephoscope_pollsters::Resource::python_text).collect();
+                assert_eq!(json!(found), theirs["texts"][name], "{name}");
+                compared += found.len();
+            }
+        }
+    });
+    assert!(compared >= 100, "{compared} texts");
+}
+
 #[test]
 fn every_pollster_of_the_namespace_is_compared() {
     let meters = recording().meters();

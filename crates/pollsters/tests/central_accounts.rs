@@ -27,7 +27,12 @@ fn recording() -> Recording {
 fn projects() -> Vec<Resource> {
     let project = |id: &str| {
         let attributes = [("id", id)].into_iter().collect();
-        Resource::Object(Arc::new(Object { kind: "project", id: id.to_owned(), attributes }))
+        Resource::Object(Arc::new(Object {
+            kind: "project",
+            id: id.to_owned(),
+            attributes,
+            python_text: None,
+        }))
     };
     ["p1", "p2", "p3"].map(project).to_vec()
 }

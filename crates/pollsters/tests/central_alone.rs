@@ -172,7 +172,7 @@ async fn an_aodh_that_counts_no_evaluations_has_nothing() {
 #[tokio::test]
 async fn each_meter_reads_its_own_objects_alone() {
     let rig = Rig::start("answers");
-    let zone = Object { kind: "zone", id: "z1".into(), attributes: model::Map::new() };
+    let zone = Object { kind: "zone", id: "z1".into(), attributes: model::Map::new(), python_text: None };
     let zone = [Resource::Object(Arc::new(zone))];
     for name in ["ip.floating", "loadbalancer.operating", "manila.share.size", "alarm.evaluation_result"] {
         let (readings, polled) = rig.poll(name, &zone).await;

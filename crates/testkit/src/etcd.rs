@@ -33,6 +33,12 @@ impl Etcd {
         Self::start_with(&["--tls".to_owned()])
     }
 
+    /// Starts a server that answers those alone who have an account: `agents` with the password `a:pass@word` may do what
+    /// members of groups do.
+    pub fn start_with_accounts() -> Result<Self, Error> {
+        Self::start_with(&["--accounts".to_owned()])
+    }
+
     fn start_with(arguments: &[String]) -> Result<Self, Error> {
         let (service, report) = Service::start_reporting("etcd", "etcd.py", arguments)?;
         Ok(Self { service, report })

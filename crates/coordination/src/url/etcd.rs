@@ -1,11 +1,13 @@
-//! `etcd3+http://[HOST[:PORT]]` and `etcd3+https://…`, as tooz's driver `etcd3gw` reads them.
+//! `etcd3+http://[HOST[:PORT]]` and `etcd3+https://…`, as tooz's driver `etcd3gw` reads them; with a user and a password,
+//! which that driver passes over.
 
 use std::path::PathBuf;
 
 use nephoscope_http::TlsOptions;
+use observability::secret::Secret;
 
 use super::query::{Authority, Query, membership};
-use super::{ACCESS, BackendUrl, Kind, TIMEOUT, UrlError, wrong};
+use super::{BackendUrl, Kind, UrlError, wrong};
 
 const EXAMPLE: &str = "etcd3+http://host:2379";
 const DEFAULT_HOST: &str = "localhost";
@@ -18,13 +20,21 @@ pub(crate) struct EtcdUrl {
     /// Where requests go: scheme, server and version, without a slash at the end.
     pub(crate) base: String,
     pub(crate) tls: TlsOptions,
+    /// Who we are there, if it asks.
+    pub(crate) account: Option<EtcdAccount>,
+}
+
+/// A user of etcd's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EtcdAccount {
+    pub(crate) user: String,
+    pub(crate) password: Secret<String>,
 }
 
 pub(super) fn read(scheme: &str, authority: &str, query: &mut Query) -> Result<BackendUrl, UrlError> {
     let Authority { user, password, host, port } = Authority::parse(authority, EXAMPLE)?;
     let timeout = query.seconds("timeout")?;
-    let membership_timeout = query.seconds("membership_timeout")?.or(timeout).unwrap_or(TIMEOUT);
-    let membership_timeout = membership("membership_timeout", membership_timeout)?;
+    let given = query.seconds("membership_timeout")?.or(timeout).map(membership).transpose()?;
     let mut file = |name| query.take(name).map(PathBuf::from);
     let (cafile, certfile, keyfile) = (file("ca_cert"), file("cert_cert"), file("cert_key"));
     // A certificate without its key, or a key alone, counts for nothing there.
@@ -46,15 +56,19 @@ pub(super) fn read(scheme: &str, authority: &str, query: &mut Query) -> Result<B
         if is_tls { "https" } else { "http" },
         port.unwrap_or(DEFAULT_PORT)
     );
-    let kind = Kind::Etcd(Box::new(EtcdUrl {
-        base,
-        tls: TlsOptions { cafile, certfile, keyfile, ..TlsOptions::default() },
-    }));
-    let mut parsed = BackendUrl::new(kind, membership_timeout, ACCESS.min(membership_timeout));
-    if user.is_some() || password.is_some() {
-        parsed.unknown.push("user and password (etcd knows its clients by their certificates)".to_owned());
-    }
-    Ok(parsed)
+    let account = match (user, password) {
+        (Some(user), Some(password)) => Some(EtcdAccount { user, password: password.into() }),
+        (None, None) => None,
+        _ => {
+            return Err(wrong(
+                "a user without a password, or a password without a user",
+                "write etcd3+http://user:password@host:2379, or neither",
+            ));
+        }
+    };
+    let tls = TlsOptions { cafile, certfile, keyfile, ..TlsOptions::default() };
+    let kind = Kind::Etcd(Box::new(EtcdUrl { base, tls, account }));
+    Ok(BackendUrl::new(kind, given, None))
 }
 
 #[cfg(test)]
@@ -85,6 +99,16 @@ mod tests {
         assert_eq!(etcd.tls.keyfile, Some("/k.pem".into()));
         assert_eq!(url.unknown, ["colour"]);
         assert_eq!(read("etcd3+https://etcd?cert_cert=/c.pem").0.tls, TlsOptions::default());
-        assert_eq!(read("etcd3+http://me:secret@etcd").1.unknown.len(), 1);
+        let (etcd, url) = read("etcd3+http://me:p@ss:w%40rd@etcd");
+        let account = etcd.account.unwrap();
+        // As it is written, as with the other back ends.
+        assert_eq!((&*account.user, &**account.password.expose()), ("me", "p@ss:w%40rd"));
+        assert!(
+            url.unknown.is_empty() && !url.is_shared_with_python() && !format!("{url:?}").contains("p@ss")
+        );
+        for url in ["etcd3+http://me@etcd", "etcd3+http://:secret@etcd"] {
+            let error = BackendUrl::parse(url).unwrap_err().to_string();
+            assert!(error.contains("without a") && !error.contains("secret"), "{error}");
+        }
     }
 }

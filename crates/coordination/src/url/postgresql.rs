@@ -6,7 +6,7 @@ use nephoscope_http::TlsOptions;
 use observability::secret::Secret;
 
 use super::query::{Authority, Query, membership};
-use super::{ACCESS, BackendUrl, Kind, TIMEOUT, UrlError, wrong};
+use super::{BackendUrl, Kind, UrlError, wrong};
 
 const EXAMPLE: &str = "postgresql://user:password@host:5432/database";
 const DEFAULT_PORT: u16 = 5432;
@@ -48,8 +48,7 @@ pub(super) fn read(authority: &str, path: &str, query: &mut Query) -> Result<Bac
             .map_err(|_| wrong(format!("port={text} is no port"), "write a number, such as port=5432"))?,
     };
     let database = query.take("dbname").or_else(|| path.strip_prefix('/').map(str::to_owned));
-    let membership_timeout = query.seconds("membership_timeout")?.unwrap_or(TIMEOUT);
-    let membership_timeout = membership("membership_timeout", membership_timeout)?;
+    let given = query.seconds("membership_timeout")?.map(membership).transpose()?;
     let encryption = encryption(query)?;
     for name in ["timeout", "lock_timeout", "executor"] {
         query.take(name);
@@ -62,7 +61,7 @@ pub(super) fn read(authority: &str, path: &str, query: &mut Query) -> Result<Bac
         database: database.filter(|name| !name.is_empty()),
         encryption,
     }));
-    Ok(BackendUrl::new(kind, membership_timeout, ACCESS.min(membership_timeout)))
+    Ok(BackendUrl::new(kind, given, None))
 }
 
 fn encryption(query: &mut Query) -> Result<Encryption, UrlError> {

@@ -86,9 +86,10 @@ impl Query {
     }
 }
 
-pub(super) fn membership(name: &str, seconds: f64) -> Result<Duration, UrlError> {
+/// The membership timeout, if it is long enough.
+pub(super) fn membership(seconds: f64) -> Result<Duration, UrlError> {
     if seconds < MIN_SECONDS {
-        let message = format!("a {name} of {seconds} s is too short to tell who is alive");
+        let message = format!("a membership_timeout of {seconds} s is too short to tell who is alive");
         return Err(wrong(message, format!("write at least {MIN_SECONDS}")));
     }
     Ok(Duration::from_secs_f64(seconds))

@@ -31,6 +31,34 @@ async fn members_share_over_tls() {
     assert!(stranger.failures("connection") > 0, "{}", stranger.health());
 }
 
+/// Accounts are asked for, and etcd forgets whom it let in when it is started again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_have_accounts() {
+    let etcd = Etcd::start_with_accounts().unwrap();
+    let url = |account: &str| format!("etcd3+http://{account}{}?membership_timeout=10", etcd.address());
+    let (a, b) =
+        (Member::new(&url("agents:a:pass@word@"), "a"), Member::new(&url("agents:a:pass@word@"), "b"));
+    share(&[&a, &b]).await;
+    etcd.kill().unwrap();
+    etcd.start_again().unwrap();
+    share(&[&a, &b]).await;
+    assert!(a.has("nephoscope_coordination_up 1"), "{}", a.health());
+    for (account, reason) in [("agents:guess@", "authentication failed"), ("", "user name is empty")] {
+        let stranger = Member::new(&url(account), "c");
+        assert!(stranger.membership.look().await.is_none());
+        assert!(stranger.failures("answer") > 0, "{}", stranger.health());
+        assert!(
+            stranger.health().contains(reason) && !stranger.health().contains("guess"),
+            "{}",
+            stranger.health()
+        );
+    }
+    // One that asks nobody takes members with accounts, too.
+    let open = Etcd::start().unwrap();
+    let url = format!("etcd3+http://agents:x@{}?membership_timeout=10", open.address());
+    share(&[&Member::new(&url, "a"), &Member::new(&url, "b")]).await;
+}
+
 /// It comes back with its contents, after having been stopped and after having been killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_etcd_changes_nothing() {

@@ -101,8 +101,13 @@ impl Polling {
         } else {
             None
         };
-        let sharing =
-            files.sharing.take().map(|(coordination, groups)| Sharing::new(coordination, groups, metrics));
+        let shortest = files.plan.tasks.iter().map(|task| task.interval_seconds).min();
+        let sharing = files.sharing.take().map(|(mut coordination, groups)| {
+            if let Some(seconds) = shortest {
+                coordination.url = coordination.url.at_interval(Duration::from_secs(seconds));
+            }
+            Sharing::new(coordination, groups, metrics)
+        });
         Ok(Self {
             sharing: sharing.transpose()?,
             files,
@@ -232,7 +237,9 @@ impl Sharing {
 
     fn start(&self, house: &House) {
         let membership = self.with.membership();
-        tracing::info!(backend = %self.coordination.url, "the work is shared with other agents");
+        let Coordination { url, .. } = &self.coordination;
+        let membership_timeout_seconds = url.membership_timeout().as_secs_f64();
+        tracing::info!(backend = %url, membership_timeout_seconds, "the work is shared with other agents");
         membership.show_in(house.health.register("coordination", Scope::Ready));
         let membership = membership.clone();
         house.supervisor.spawn("coordination", Policy::restart(), move |stop| membership.clone().run(stop));

@@ -74,6 +74,12 @@ impl Coordination {
     }
 }
 
+/// Whether the work is shared with Ceilometer's agents.
+pub(crate) fn is_with_python(config: &Config) -> bool {
+    let is_shared = config.get(&options::BACKEND_URL).is_some_and(|url| !url.is_empty());
+    is_shared && config.get(&nephoscope::COORDINATION_WITH_PYTHON)
+}
+
 /// Names the file and line of the option, if it is from a file.
 fn problem(config: &Config, severity: Severity, error: &UrlError) -> Problem {
     let hint = Some(error.hint.clone());

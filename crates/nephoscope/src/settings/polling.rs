@@ -27,7 +27,7 @@ use pollsters::compute::{
 use pollsters::ipmi::{IpmiMetrics, IpmiSettings};
 use pollsters::{NAMESPACES, Namespace, Registry, Tools};
 
-use super::coordination::Coordination;
+use super::coordination::{self, Coordination};
 use super::definitions::read_file;
 use super::messaging::sending;
 use super::openstack::Sessions;
@@ -182,6 +182,7 @@ fn central_settings(config: &Config) -> CentralSettings {
             swift: config.get(&service_types::SWIFT).to_owned(),
         },
         ignore_disabled_projects: config.get(&options::IGNORE_DISABLED_PROJECTS),
+        with_python: coordination::is_with_python(config),
         reseller_prefix: config.get(&agent::RESELLER_PREFIX).to_owned(),
         rgw: RgwSettings {
             access_key: some(config.get(&rgw_admin_credentials::ACCESS_KEY)),

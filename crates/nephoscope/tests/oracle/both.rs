@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::{Process, Program, Vhost, venv, wait_until};
 
 use crate::harness::{Agent, read_lines};
@@ -61,6 +62,23 @@ impl Upstream {
 
     pub(crate) fn terminate(&mut self) {
         self.process.terminate().unwrap();
+    }
+
+    /// Kills it with its workers, which would tell others that they go if they saw it die.
+    #[allow(dead_code, reason = "one comparison of several needs it")]
+    pub(crate) fn kill(&mut self) {
+        let pid = self.process.pid();
+        let workers = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let workers: Vec<Pid> =
+            workers.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
+        assert!(!workers.is_empty());
+        for worker in &workers {
+            kill_process(*worker, Signal::STOP).unwrap();
+        }
+        self.process.kill().unwrap();
+        for worker in workers {
+            kill_process(worker, Signal::KILL).unwrap();
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn cloud() -> RecordedCloud {
     RecordedCloud::start(Recording::read(answers).unwrap(), 2).unwrap()
 }
 
-fn credentials(cloud: &RecordedCloud) -> Vec<(&'static str, String)> {
+pub(crate) fn credentials(cloud: &RecordedCloud) -> Vec<(&'static str, String)> {
     let service = |setting: String| ("service_credentials", setting);
     vec![
         service("auth_type = password".into()),

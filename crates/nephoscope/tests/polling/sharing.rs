@@ -1,23 +1,30 @@
-//! Agents that share what they poll: they are killed, suspended, started, and lose the place where they meet.
+//! Agents that share what they poll: they are killed, suspended, started, and lose the place where they meet. What each of them
+//! polled is judged at the end from the first second to the last (`timeline.rs`).
 //!
 //! Redis has the whole story, etcd and PostgreSQL its beginning. `NEPHOSCOPE_SHARING_ROUNDS` is how often the whole story
 //! is told at every place, a directory among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use model::Timestamp;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use testkit::{CacheServer, Etcd, PostgreSql, wait_until};
 
 use crate::glance::FakeGlance;
 use crate::harness::{Agent, PROGRAM, read_records};
+use crate::timeline::{End, Poll, Timeline, now};
 
 const IMAGES: usize = 300;
 const LONG: Duration = Duration::from_secs(90);
+/// Seconds from one cycle to the next.
+const INTERVAL: f64 = 1.0;
 /// Members that are not seen for so many seconds are dead.
-const TIMEOUT: u32 = 5;
+const TIMEOUT: u32 = 3;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where the agents meet.
 enum Place {
@@ -46,13 +53,14 @@ impl Place {
             Self::Directory(directory) => {
                 let (place, aside) = (directory.path().join("nephoscope"), directory.path().join("aside"));
                 fs::create_dir(&aside).unwrap();
-                // An agent that shows just now that it is alive makes the directory anew.
-                for number in 0.. {
-                    fs::rename(&place, aside.join(number.to_string())).unwrap();
-                    if fs::write(&place, "no directory").is_ok() {
-                        break;
-                    }
-                }
+                // A member that beats in between makes the directory anew.
+                let mut number = 0..;
+                wait_until("no directory", LONG, || {
+                    let aside = aside.join(number.next().unwrap_or(0).to_string());
+                    fs::rename(&place, aside).ok()?;
+                    fs::write(&place, "no directory").ok()
+                })
+                .unwrap();
             }
         }
     }
@@ -90,136 +98,193 @@ fn agent(glance: &FakeGlance, place: &Place) -> Agent {
     agent
 }
 
-fn own(agent: &mut Agent) -> f64 {
-    agent.metric("nephoscope_polling_own_resources{kind=\"discovery\",name=\"images\"}").unwrap_or(0.0)
+/// What an agent's metrics say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    own: f64,
+    members: f64,
+    cycles: f64,
+    up: f64,
 }
 
-fn members(agent: &mut Agent) -> f64 {
-    agent.metric("nephoscope_coordination_members{group=\"nephoscope-1-central-test-global\"}").unwrap_or(0.0)
-}
-
-fn cycles(agent: &mut Agent) -> f64 {
-    agent.metric_sum("nephoscope_polling_cycles_total")
-}
-
-/// What has been polled since the marks, by whom: numbers of agents.
-fn polled(agents: &[&mut Agent], marks: &[usize]) -> BTreeMap<String, Vec<usize>> {
-    let mut by_image = BTreeMap::<String, Vec<usize>>::new();
-    for (number, (agent, mark)) in agents.iter().zip(marks).enumerate() {
-        for sample in &read_records(&agent.samples())[*mark..] {
-            let pollers = by_image.entry(sample["resource_id"].as_str().unwrap().to_owned()).or_default();
-            if !pollers.contains(&number) {
-                pollers.push(number);
-            }
+impl Seen {
+    fn of(agent: &mut Agent) -> Self {
+        let (_, page) = agent.get("/metrics");
+        let sum = |series: &str| -> f64 {
+            let values = page.lines().filter_map(|line| line.strip_prefix(series));
+            values.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        Self {
+            own: sum("nephoscope_polling_own_resources{kind=\"discovery\",name=\"images\"}"),
+            members: sum("nephoscope_coordination_members{group=\"nephoscope-1-central-test-global\"}"),
+            cycles: sum("nephoscope_polling_cycles_total"),
+            up: sum("nephoscope_coordination_up"),
         }
     }
-    by_image
 }
 
-/// Where the files of these end, with everything in them that was polled before.
-fn marks(agents: &mut [&mut Agent]) -> Vec<usize> {
-    let mut marks = Vec::new();
-    for agent in agents {
-        agent.wait_written();
-        marks.push(read_records(&agent.samples()).len());
-    }
-    marks
+/// Agents that share, and everything that happened to them.
+struct Story {
+    glance: FakeGlance,
+    place: Place,
+    agents: Vec<Agent>,
+    /// Numbers of those that are at work.
+    working: Vec<usize>,
+    timeline: Timeline,
 }
 
-/// Waits for some cycles of each.
-fn pass(agents: &mut [&mut Agent], more: f64) {
-    for agent in agents {
-        let before = cycles(agent);
-        wait_until("cycles", LONG, || (cycles(agent) >= before + more).then_some(())).unwrap();
+impl Story {
+    fn new(place: Place) -> Self {
+        // etcd looks twice a second whose lease has run out.
+        let late = if matches!(place, Place::Etcd(_)) { 1.0 } else { 0.0 };
+        let timeline = Timeline::new(INTERVAL, f64::from(TIMEOUT) + late);
+        let glance = FakeGlance::in_pages(IMAGES, IMAGES);
+        Self { glance, place, agents: Vec::new(), working: Vec::new(), timeline }
+    }
+
+    fn starts(&mut self) -> usize {
+        let number = self.agents.len();
+        self.timeline.begins(number, now());
+        self.agents.push(agent(&self.glance, &self.place));
+        self.working.push(number);
+        number
+    }
+
+    fn ends(&mut self, number: usize, how: End, what: impl FnOnce(&mut Agent)) {
+        self.working.retain(|working| *working != number);
+        what(&mut self.agents[number]);
+        self.timeline.ends(number, now(), how);
+    }
+
+    fn goes_on(&mut self, number: usize) {
+        self.timeline.begins(number, now());
+        self.agents[number].process().signal(Signal::CONT).unwrap();
+        self.working.push(number);
+    }
+
+    fn seen(&mut self) -> Vec<Seen> {
+        self.working.iter().map(|number| Seen::of(&mut self.agents[*number])).collect()
+    }
+
+    /// Waits until it holds for what those at work say. To look is work, too.
+    fn wait(&mut self, what: &str, mut holds: impl FnMut(&[Seen]) -> bool) {
+        let mut last = Vec::new();
+        let mut looked = Instant::now();
+        let waited = wait_until(what, LONG, || {
+            if !last.is_empty() && looked.elapsed() < LOOK_EVERY {
+                return None;
+            }
+            (last, looked) = (self.seen(), Instant::now());
+            holds(&last).then_some(())
+        });
+        if let Err(late) = waited {
+            panic!("{late}: {last:?}\n{}", self.agents[self.working[0]].process().output());
+        }
+    }
+
+    /// Waits for so many cycles of each.
+    fn pass(&mut self, more: f64) {
+        let before = self.seen();
+        self.wait("cycles", |seen| {
+            seen.iter().zip(&before).all(|(seen, before)| seen.cycles >= before.cycles + more)
+        });
+    }
+
+    /// Waits until those at work have everything among them.
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    fn settles(&mut self, what: &str) {
+        let count = self.working.len() as f64;
+        self.wait(what, |seen| {
+            let all: f64 = seen.iter().map(|seen| seen.own).sum();
+            seen.iter().all(|seen| (seen.members - count).abs() < 0.5 && seen.own > 0.5)
+                && (all - IMAGES as f64).abs() < 0.5
+        });
+        // What was begun before is finished.
+        self.pass(1.0);
+        self.timeline.settled(now());
+    }
+
+    /// The place goes, and comes back: at no time is anything polled by two, or by nobody.
+    fn loses_the_place(&mut self) {
+        self.place.stop();
+        for number in &self.working {
+            let agent = &mut self.agents[*number];
+            wait_until("the outage is seen", LONG, || {
+                let (status, page) = agent.get("/readyz");
+                (status == 200 && page.contains("the work is shared as it was")).then_some(())
+            })
+            .unwrap();
+        }
+        self.pass(2.0);
+        self.place.start_again();
+        self.wait("the back end is seen again", |seen| seen.iter().all(|seen| seen.up > 0.5));
+        self.pass(2.0);
+    }
+
+    /// Judges everything that was polled, the time since all have settled included.
+    fn judge(mut self, what: &str) {
+        let end = now();
+        self.timeline.settled(end);
+        // What was polled by then is written.
+        self.pass(1.0);
+        let polls: Vec<Vec<Poll>> = self.agents.iter().map(|agent| polls(&agent.samples())).collect();
+        let report = self.timeline.judge(&polls, end);
+        report.assert_good(what);
+        println!("{what}: {report}");
     }
 }
 
-/// Panics unless every image was polled since the marks, each by one of them.
-fn assert_shared(agents: &mut [&mut Agent], marks: &[usize], what: &str) {
-    for agent in &mut *agents {
-        agent.wait_written();
+/// The runs whose samples are in a file, in order.
+fn polls(samples: &Path) -> Vec<Poll> {
+    let mut runs = BTreeMap::<String, BTreeSet<String>>::new();
+    for sample in read_records(samples) {
+        let text = |key: &str| sample[key].as_str().unwrap().to_owned();
+        assert!(runs.entry(text("timestamp")).or_default().insert(text("resource_id")), "{sample}");
     }
-    let polled = polled(agents, marks);
-    assert_eq!(polled.len(), IMAGES, "{what}");
-    let twice: Vec<_> = polled.iter().filter(|(_, pollers)| pollers.len() > 1).collect();
-    assert!(twice.is_empty(), "{what}: {} are polled twice, such as {:?}", twice.len(), twice[0]);
-}
-
-/// Waits until these have everything among them, and watches them for some cycles.
-#[expect(clippy::cast_precision_loss, reason = "a small number")]
-fn share(agents: &mut [&mut Agent], what: &str) {
-    let count = agents.len() as f64;
-    let shared = wait_until(what, LONG, || {
-        let all_see_all = agents.iter_mut().all(|agent| (members(agent) - count).abs() < 0.5);
-        let all_own: f64 = agents.iter_mut().map(|agent| own(agent)).sum();
-        (all_see_all && (all_own - IMAGES as f64).abs() < 0.5).then_some(())
-    });
-    if let Err(late) = shared {
-        let parts: Vec<_> = agents.iter_mut().map(|agent| (members(agent), own(agent))).collect();
-        panic!("{late}: {parts:?}\n{}", agents[0].process().output());
-    }
-    // What was begun before is finished, and written.
-    pass(agents, 1.0);
-    let marks = marks(agents);
-    pass(agents, 2.0);
-    assert_shared(agents, &marks, what);
+    #[expect(clippy::cast_precision_loss, reason = "microseconds are exact for centuries")]
+    let seconds = |time: &str| Timestamp::parse(time).unwrap().microseconds() as f64 / 1e6;
+    runs.into_iter().map(|(time, resources)| Poll { at: seconds(&time), resources }).collect()
 }
 
 /// Three agents share, and one of them is killed.
-fn beginning(place: &Place) {
-    let glance = FakeGlance::in_pages(IMAGES, IMAGES);
-    let [mut a, mut b, mut c] = [(); 3].map(|()| agent(&glance, place));
-    share(&mut [&mut a, &mut b, &mut c], "three agents");
-    c.kill();
-    share(&mut [&mut a, &mut b], "two after one was killed");
+fn beginning(place: Place, what: &str) {
+    let mut story = Story::new(place);
+    let [_, _, c] = [(); 3].map(|()| story.starts());
+    story.settles("three agents");
+    story.ends(c, End::Silent, Agent::kill);
+    story.settles("two after one was killed");
+    story.judge(what);
 }
 
-fn whole_story(place: &Place) {
-    let glance = FakeGlance::in_pages(IMAGES, IMAGES);
-    let [mut a, mut b, mut c] = [(); 3].map(|()| agent(&glance, place));
-    share(&mut [&mut a, &mut b, &mut c], "three agents");
+fn whole_story(place: Place, what: &str) {
+    let mut story = Story::new(place);
+    let [_, b, c] = [(); 3].map(|()| story.starts());
+    story.settles("three agents");
 
-    c.kill();
-    share(&mut [&mut a, &mut b], "two after one was killed");
+    story.ends(c, End::Silent, Agent::kill);
+    story.settles("two after one was killed");
 
-    let mut d = agent(&glance, place);
-    share(&mut [&mut a, &mut b, &mut d], "three after one came");
+    let d = story.starts();
+    story.settles("three after one came");
 
-    b.process().signal(Signal::STOP).unwrap();
-    share(&mut [&mut a, &mut d], "two while one is suspended");
-    b.process().signal(Signal::CONT).unwrap();
-    share(&mut [&mut a, &mut b, &mut d], "three when it is back");
+    story.ends(b, End::Silent, |agent| agent.process().signal(Signal::STOP).unwrap());
+    story.settles("two while one is suspended");
+    story.goes_on(b);
+    story.settles("three when it is back");
 
-    // The place goes, and comes back: at no time is anything polled by two.
-    let mut three = [&mut a, &mut b, &mut d];
-    let marks = marks(&mut three);
-    place.stop();
-    for agent in &mut three {
-        wait_until("the outage is seen", LONG, || {
-            let (status, page) = agent.get("/readyz");
-            (status == 200 && page.contains("the work is shared as it was")).then_some(())
-        })
-        .unwrap();
-    }
-    pass(&mut three, 2.0);
-    place.start_again();
-    for agent in &mut three {
-        let up = || (agent.metric("nephoscope_coordination_up")? > 0.5).then_some(());
-        wait_until("the back end is seen again", LONG, up).unwrap();
-    }
-    pass(&mut three, 3.0);
-    assert_shared(&mut three, &marks, "three through an outage");
-    share(&mut three, "three after an outage");
+    story.loses_the_place();
+    story.settles("three after an outage");
 
     // One that is told to stop is not waited for.
-    assert!(d.terminate().success(), "{}", d.process().output());
-    share(&mut [&mut a, &mut b], "two after one has left");
+    story.ends(d, End::Left, |agent| assert!(agent.terminate().success(), "{}", agent.process().output()));
+    story.settles("two after one has left");
+    story.judge(what);
 }
 
 #[test]
 fn agents_share_at_a_redis_whoever_comes_and_goes() {
     for _ in 0..rounds().unwrap_or(1) {
-        whole_story(&Place::Redis(CacheServer::redis(None).unwrap()));
+        whole_story(Place::Redis(CacheServer::redis(None).unwrap()), "Redis");
     }
 }
 
@@ -229,43 +294,43 @@ fn agents_share_at_other_places() {
     let postgresql = || Place::PostgreSql(PostgreSql::start().unwrap());
     match rounds() {
         None => std::thread::scope(|at_once| {
-            at_once.spawn(|| beginning(&etcd()));
-            at_once.spawn(|| beginning(&postgresql()));
+            at_once.spawn(|| beginning(etcd(), "etcd"));
+            at_once.spawn(|| beginning(postgresql(), "PostgreSQL"));
         }),
         Some(rounds) => {
             for _ in 0..rounds {
-                whole_story(&etcd());
-                whole_story(&postgresql());
-                whole_story(&Place::Directory(tempfile::tempdir().unwrap()));
+                whole_story(etcd(), "etcd");
+                whole_story(postgresql(), "PostgreSQL");
+                whole_story(Place::Directory(tempfile::tempdir().unwrap()), "a directory");
             }
         }
     }
 }
 
-/// An agent that cannot reach Redis says so, is not ready, and does everything after a while.
+/// An agent that cannot reach Redis says so, is not ready, and does everything after a while. A reload keeps what is shared.
 #[test]
 fn an_agent_that_starts_without_redis_goes_on_alone() {
-    let place = Place::Redis(CacheServer::redis(None).unwrap());
-    place.stop();
-    let glance = FakeGlance::in_pages(IMAGES, IMAGES);
-    let mut alone = agent(&glance, &place);
-    wait_until("everything polled", LONG, || (own(&mut alone) > 299.5).then_some(())).unwrap();
-    // It is said when Redis is looked for the next time.
-    let said = wait_until("a page that says so", LONG, || {
-        let (status, page) = alone.get("/readyz");
+    let mut story = Story::new(Place::Redis(CacheServer::redis(None).unwrap()));
+    story.place.stop();
+    let alone = story.starts();
+    story.wait("everything polled", |seen| seen[0].own > 299.5);
+    let agent = &mut story.agents[alone];
+    let tells = || {
+        let (status, page) = agent.get("/readyz");
         (status == 200 && page.contains("were never seen")).then_some(())
-    });
-    said.unwrap_or_else(|late| panic!("{late}: {:?}", alone.get("/readyz")));
-    place.start_again();
-    let mut other = agent(&glance, &place);
-    share(&mut [&mut alone, &mut other], "two when Redis is there");
-    // A reload keeps what is shared.
+    };
+    wait_until("it says that it is alone", LONG, tells).unwrap();
+    story.place.start_again();
+    story.starts();
+    story.settles("two when Redis is there");
+    let agent = &mut story.agents[alone];
     fs::write(
-        alone.path("polling.yaml"),
+        agent.path("polling.yaml"),
         "sources: [{name: images, interval: 1, meters: [image.size], group_id_coordination_expression: \"'x\"}]\n",
     )
     .unwrap();
-    alone.process().hang_up().unwrap();
-    alone.process().line("the text in quotes has no end").unwrap();
-    share(&mut [&mut alone, &mut other], "two after a reload that is refused");
+    agent.process().hang_up().unwrap();
+    agent.process().line("the text in quotes has no end").unwrap();
+    story.settles("two after a reload that is refused");
+    story.judge("a start without Redis");
 }

@@ -31,11 +31,13 @@ pub(super) const EVALUATION_RESULT: Meter =
 #[derive(Debug)]
 struct Metrics {
     aodh: Remote,
+    with_python: bool,
 }
 
 /// Makes the discovery.
 pub(super) fn discovery(tools: &Tools) -> Result<Box<dyn Discovery>, MakeError> {
-    Ok(Box::new(Metrics { aodh: Remote::new(tools, &tools.central.service_types.aodh)? }))
+    let aodh = Remote::new(tools, &tools.central.service_types.aodh)?;
+    Ok(Box::new(Metrics { aodh, with_python: tools.central.with_python }))
 }
 
 impl Discovery for Metrics {
@@ -56,7 +58,13 @@ impl Discovery for Metrics {
                 let message = format!("metrics: the answer is no JSON object: {}", answer.excerpt());
                 return Err(DiscoveryError::Answer { message });
             };
-            Ok(vec![Resource::Object(Arc::new(Object { kind: KIND, id: ID.into(), attributes }))])
+            let python_text = self.with_python.then(|| pytext::to_repr(&attributes.clone().into()).into());
+            Ok(vec![Resource::Object(Arc::new(Object {
+                kind: KIND,
+                id: ID.into(),
+                attributes,
+                python_text,
+            }))])
         })
     }
 }
@@ -134,7 +142,7 @@ mod tests {
 
     fn metrics(text: &str) -> Resource {
         let Value::Map(attributes) = json::parse(text).unwrap() else { unreachable!() };
-        Resource::Object(Arc::new(Object { kind: KIND, id: ID.into(), attributes }))
+        Resource::Object(Arc::new(Object { kind: KIND, id: ID.into(), attributes, python_text: None }))
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use model::{Map, MeterKind, Value};
 use super::attributes::{boolean, convert, integer, last_of, list, map};
 use super::collection::CollectionLine;
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text;
 use crate::rest::{Id, Listing};
 use crate::{Meter, Object};
 
@@ -123,6 +124,7 @@ pub(super) const VOLUMES: CollectionLine = CollectionLine {
         HOST,
         "source_volid",
     ],
+    python: Some(&python_text::VOLUME),
     ..line("volumes/detail", owned("volumes", VOLUME))
 };
 
@@ -144,6 +146,7 @@ pub(super) const SNAPSHOTS: CollectionLine = CollectionLine {
         "metadata",
         "os-extended-snapshot-attributes:progress",
     ],
+    python: Some(&python_text::SNAPSHOT),
     ..line("snapshots/detail", owned("snapshots", SNAPSHOT))
 };
 
@@ -167,6 +170,7 @@ pub(super) const BACKUPS: CollectionLine = CollectionLine {
         "status",
         "description",
     ],
+    python: Some(&python_text::BACKUP),
     ..line("backups/detail", owned("backups", BACKUP))
 };
 

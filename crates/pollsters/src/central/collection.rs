@@ -3,6 +3,7 @@
 use model::{Map, Text};
 use openstack::{Error, StatusCode};
 
+use super::python_text::{Place, PythonTexts, SdkClass};
 use super::remote::Remote;
 use crate::rest::{self, Entry, Listing};
 use crate::{Cycle, Discovering, Discovery, DiscoveryError, MakeError, Resource, Tools};
@@ -31,6 +32,8 @@ pub(super) struct CollectionLine {
     pub(super) kept: &'static [&'static str],
     /// Whether 404 means that the service does without this extension of its API: then there is nothing.
     pub(super) is_optional: bool,
+    /// What Ceilometer has the objects as.
+    pub(super) python: Option<&'static SdkClass>,
 }
 
 impl CollectionLine {
@@ -45,10 +48,16 @@ impl CollectionLine {
         refine: None,
         kept: &[],
         is_optional: false,
+        python: None,
     };
 
-    /// An object as a resource, if it is one for the pollsters.
-    pub(super) fn resource(&self, (id, mut attributes): Entry) -> Option<Resource> {
+    /// An object as a resource, if it is one for the pollsters; with the text that Python makes of it, if that is wanted.
+    pub(super) fn resource(
+        &self,
+        (id, mut attributes): Entry,
+        texts: Option<&PythonTexts>,
+    ) -> Option<Resource> {
+        let python_text = texts.map(|texts| texts.text(&attributes));
         if self.refine.is_some_and(|refine| !refine(&mut attributes)) {
             return None;
         }
@@ -61,7 +70,7 @@ impl CollectionLine {
             }
             attributes = Map::from_pairs(kept);
         }
-        Some(self.listing.resource((id, attributes)))
+        Some(self.listing.resource((id, attributes), python_text))
     }
 }
 
@@ -70,6 +79,8 @@ impl CollectionLine {
 pub(super) struct Collection {
     remote: Remote,
     line: &'static CollectionLine,
+    /// Whether Python's texts are wanted.
+    with_python: bool,
 }
 
 impl Collection {
@@ -79,14 +90,14 @@ impl Collection {
         line: &'static CollectionLine,
     ) -> Result<Box<dyn Discovery>, MakeError> {
         let remote = Remote::new(tools, (line.service_type)(tools))?;
-        Ok(Box::new(Self { remote, line }))
+        Ok(Box::new(Self { remote, line, with_python: tools.central.with_python }))
     }
 }
 
 impl Discovery for Collection {
     fn discover<'a>(&'a self, cycle: &'a Cycle, _parameter: Option<&'a str>) -> Discovering<'a> {
         Box::pin(async move {
-            let Self { remote, line } = self;
+            let Self { remote, line, with_python } = self;
             let Some(mut endpoint) = remote.endpoint().await? else { return Ok(Vec::new()) };
             if let Some(version) = line.version {
                 endpoint = rest::versioned(endpoint, version);
@@ -96,9 +107,13 @@ impl Discovery for Collection {
                 let request = remote.get(cycle, &url);
                 line.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
             };
+            let texts = match line.python.filter(|_| *with_python) {
+                Some(class) => Some(PythonTexts::new(class, Place::of(remote.service()).await?)),
+                None => None,
+            };
             let mut found = Vec::new();
             let Listing { parameters, .. } = line.listing;
-            let take = |entry| found.extend(line.resource(entry));
+            let take = |entry| found.extend(line.resource(entry, texts.as_ref()));
             match line.listing.each(line.pages, parameters, request, take).await {
                 Ok(()) => Ok(found),
                 Err(DiscoveryError::Service(Error::Refused { status, message, .. }))

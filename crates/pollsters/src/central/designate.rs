@@ -9,6 +9,7 @@ use model::{Map, MeterKind};
 use super::attributes::{convert, integer};
 use super::collection::CollectionLine;
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text;
 use crate::Meter;
 use crate::rest::{Id, Listing};
 
@@ -72,6 +73,7 @@ pub(super) const ZONES: CollectionLine = CollectionLine {
     headers: &[ALL_PROJECTS],
     listing: Listing { collection: "zones", kind: KIND, id: Id::Attribute("id"), parameters: &[PAGE] },
     refine: Some(zone),
+    python: Some(&python_text::ZONE),
     ..CollectionLine::PLAIN
 };
 

@@ -6,6 +6,7 @@ use model::{Map, MeterKind, Value};
 
 use super::collection::CollectionLine;
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text;
 use crate::rest::{Id, Listing};
 use crate::{Meter, Object};
 
@@ -70,6 +71,7 @@ pub(super) const IMAGES: CollectionLine = CollectionLine {
         "tags",
         "virtual_size",
     ],
+    python: Some(&python_text::IMAGE),
     ..CollectionLine::PLAIN
 };
 

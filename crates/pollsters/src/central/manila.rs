@@ -9,6 +9,7 @@ use model::{Map, MeterKind};
 use super::attributes::{boolean, convert, integer, text};
 use super::collection::{CollectionLine, Pages};
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text;
 use crate::Meter;
 use crate::rest::{Id, Listing};
 
@@ -110,6 +111,7 @@ pub(super) const SHARES: CollectionLine = CollectionLine {
         "is_public",
         "share_proto",
     ],
+    python: Some(&python_text::SHARE),
     ..CollectionLine::PLAIN
 };
 

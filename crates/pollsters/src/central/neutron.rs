@@ -9,6 +9,7 @@ use observability::secret::HIDDEN;
 use super::attributes::{boolean, convert, integer, list};
 use super::collection::CollectionLine;
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text::{self, SdkClass};
 use crate::Meter;
 use crate::rest::{Id, Listing};
 
@@ -169,24 +170,39 @@ pub(super) const FLOATING_IPS: CollectionLine = CollectionLine {
         "port_id",
         "floating_ip_address",
     ],
-    ..collection("floatingips", "floatingips", FLOATING_IP_KIND, None)
+    ..collection("floatingips", "floatingips", FLOATING_IP_KIND, None, &python_text::FLOATING_IP)
 };
 
 /// The discovery `fw_services`.
-pub(super) const FIREWALL_GROUPS: CollectionLine =
-    collection("fwaas/firewall_groups", "firewall_groups", FIREWALL_KIND, Some(firewall_group));
+pub(super) const FIREWALL_GROUPS: CollectionLine = collection(
+    "fwaas/firewall_groups",
+    "firewall_groups",
+    FIREWALL_KIND,
+    Some(firewall_group),
+    &python_text::FIREWALL_GROUP,
+);
 
 /// The discovery `fw_policy`.
-pub(super) const FIREWALL_POLICIES: CollectionLine =
-    collection("fwaas/firewall_policies", "firewall_policies", POLICY_KIND, Some(firewall_policy));
+pub(super) const FIREWALL_POLICIES: CollectionLine = collection(
+    "fwaas/firewall_policies",
+    "firewall_policies",
+    POLICY_KIND,
+    Some(firewall_policy),
+    &python_text::FIREWALL_POLICY,
+);
 
 /// The discovery `vpn_services`.
 pub(super) const VPN_SERVICES: CollectionLine =
-    collection("vpn/vpnservices", "vpnservices", VPN_KIND, Some(vpn_service));
+    collection("vpn/vpnservices", "vpnservices", VPN_KIND, Some(vpn_service), &python_text::VPN_SERVICE);
 
 /// The discovery `ipsec_connections`.
-pub(super) const VPN_CONNECTIONS: CollectionLine =
-    collection("vpn/ipsec-site-connections", "ipsec_site_connections", CONNECTION_KIND, Some(vpn_connection));
+pub(super) const VPN_CONNECTIONS: CollectionLine = collection(
+    "vpn/ipsec-site-connections",
+    "ipsec_site_connections",
+    CONNECTION_KIND,
+    Some(vpn_connection),
+    &python_text::VPN_CONNECTION,
+);
 
 /// A collection of Neutron. All but the networks themselves are extensions, which a cloud may do without.
 const fn collection(
@@ -194,6 +210,7 @@ const fn collection(
     name: &'static str,
     kind: &'static str,
     refine: Option<fn(&mut Map) -> bool>,
+    python: &'static SdkClass,
 ) -> CollectionLine {
     CollectionLine {
         service_type: |tools| &tools.central.service_types.neutron,
@@ -202,6 +219,7 @@ const fn collection(
         listing: Listing { collection: name, kind, id: Id::Attribute("id"), parameters: &[PAGE] },
         refine,
         is_optional: true,
+        python: Some(python),
         ..CollectionLine::PLAIN
     }
 }

@@ -6,6 +6,7 @@ use model::MeterKind;
 
 use super::collection::CollectionLine;
 use super::object_meter::{ObjectMeter, Volume};
+use super::python_text;
 use crate::Meter;
 use crate::rest::{Id, Listing};
 
@@ -90,6 +91,7 @@ pub(super) const LOAD_BALANCERS: CollectionLine = CollectionLine {
         "provider",
         "flavor_id",
     ],
+    python: Some(&python_text::LOAD_BALANCER),
     ..CollectionLine::PLAIN
 };
 

@@ -1,9 +1,8 @@
 //! The discovery `tenant`: Keystone's projects.
 
-use std::sync::Arc;
-
 use openstack::Url;
 
+use super::python_text::of_project;
 use super::remote::Remote;
 use crate::rest::{self, Id, Listing};
 use crate::{Cycle, Discovering, Discovery, DiscoveryError, MakeError, Object, Resource, Tools};
@@ -26,12 +25,16 @@ struct Projects {
     keystone: Remote,
     /// `[polling] ignore_disabled_projects`: neither disabled projects nor those of disabled domains.
     only_enabled: bool,
+    /// Whether Python's texts are wanted.
+    with_python: bool,
 }
 
 /// Makes the discovery.
 pub(super) fn discovery(tools: &Tools) -> Result<Box<dyn Discovery>, MakeError> {
     let keystone = Remote::new(tools, "identity")?;
-    Ok(Box::new(Projects { keystone, only_enabled: tools.central.ignore_disabled_projects }))
+    let settings = &tools.central;
+    let (only_enabled, with_python) = (settings.ignore_disabled_projects, settings.with_python);
+    Ok(Box::new(Projects { keystone, only_enabled, with_python }))
 }
 
 impl Projects {
@@ -46,8 +49,10 @@ impl Projects {
             parameters.push(("enabled", "True"));
         }
         let projects = PROJECTS.entries(&parameters, || self.keystone.get(cycle, url)).await?;
-        let resource =
-            |(id, attributes)| Resource::Object(Arc::new(Object { kind: PROJECT, id, attributes }));
+        let resource = |entry: rest::Entry| {
+            let python_text = self.with_python.then(|| of_project(&entry.1));
+            PROJECTS.resource(entry, python_text)
+        };
         Ok(projects.into_iter().map(resource).collect())
     }
 }

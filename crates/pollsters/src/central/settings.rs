@@ -9,6 +9,9 @@ pub struct CentralSettings {
     pub service_types: ServiceTypes,
     /// `[polling] ignore_disabled_projects`.
     pub ignore_disabled_projects: bool,
+    /// `[nephoscope] coordination_with_python`, where the work is shared at all: resources have the texts that Python makes of
+    /// them ([`Resource::python_text`](crate::Resource::python_text)).
+    pub with_python: bool,
     /// `[DEFAULT] reseller_prefix`: what stands before a project's id in the name of its account at Swift.
     pub reseller_prefix: String,
     /// The Ceph Object Gateway.
@@ -64,6 +67,7 @@ impl Default for CentralSettings {
         Self {
             service_types: ServiceTypes::default(),
             ignore_disabled_projects: false,
+            with_python: false,
             reseller_prefix: "AUTH_".into(),
             rgw: RgwSettings::default(),
         }

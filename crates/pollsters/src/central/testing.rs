@@ -13,14 +13,14 @@ use crate::{Cycle, Object, PollError, Pollster, Reading, Readings, Resource};
 pub(super) fn object(kind: &'static str, text: &str) -> Resource {
     let Value::Map(attributes) = json::parse(text).unwrap() else { unreachable!() };
     let id = attributes.get("id").and_then(Value::as_str).unwrap().to_owned();
-    Resource::Object(Arc::new(Object { kind, id, attributes }))
+    Resource::Object(Arc::new(Object { kind, id, attributes, python_text: None }))
 }
 
 /// What the discovery makes of an object with an attribute `id`.
 pub(super) fn refined(line: &CollectionLine, text: &str) -> Option<Resource> {
     let Value::Map(attributes) = json::parse(text).unwrap() else { unreachable!() };
     let id = attributes.get("id").and_then(Value::as_str).unwrap().to_owned();
-    line.resource((id, attributes))
+    line.resource((id, attributes), None)
 }
 
 /// What the meter's pollster reads.

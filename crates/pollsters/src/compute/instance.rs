@@ -19,6 +19,8 @@ pub struct Instance {
     pub flavor: Flavor,
     /// The metadata of every sample of it (Ceilometer's order of keys), without what a pollster adds.
     pub metadata: SampleMetadata,
+    /// Whether Nova's API described it, and not libvirt's metadata.
+    pub is_novas: bool,
 }
 
 /// The sizes of a flavor that pollsters need.
@@ -35,12 +37,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::testing::instance;
+    use super::*;
     use crate::Resource;
 
-    /// `NovaLikeServer.__repr__` in `ceilometer/compute/discovery.py`.
+    /// `NovaLikeServer.__repr__` in `ceilometer/compute/discovery.py`, `Server.__repr__` in `novaclient/v2/servers.py`.
     #[test]
     fn agents_in_python_know_an_instance_by_its_display_name() {
         let resource = Resource::Instance(Arc::new(instance("i1")));
         assert_eq!((resource.id(), &*resource.python_text()), ("i1", "<NovaLikeServer: vm>"));
+        let resource = Resource::Instance(Arc::new(Instance { is_novas: true, ..instance("i1") }));
+        assert_eq!(&*resource.python_text(), "<Server: vm>");
     }
 }

@@ -61,7 +61,7 @@ impl Server {
         let Self { id, instance_name, flavor, user_id, project_id, .. } = self;
         let name = instance_name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
         let flavor = Flavor { disk_gib: size(&flavor, "disk"), ephemeral_gib: size(&flavor, "ephemeral") };
-        Instance { id, name, user_id, project_id, flavor, metadata: metadata.into() }
+        Instance { id, name, user_id, project_id, flavor, metadata: metadata.into(), is_novas: false }
     }
 }
 

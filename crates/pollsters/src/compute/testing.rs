@@ -20,6 +20,7 @@ pub(super) fn instance(id: &str) -> Instance {
         project_id: "project".into(),
         flavor: Flavor { disk_gib: 10, ephemeral_gib: 1 },
         metadata: metadata.into(),
+        is_novas: false,
     }
 }
 

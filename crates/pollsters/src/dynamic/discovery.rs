@@ -52,7 +52,12 @@ impl Discovery for Secrets {
     fn discover<'a>(&'a self, _cycle: &'a Cycle, parameter: Option<&'a str>) -> Discovering<'a> {
         Box::pin(async move {
             let id = parameter.unwrap_or_default().to_owned();
-            Ok(vec![Resource::Object(Arc::new(Object { kind: SECRET, id, attributes: Map::new() }))])
+            Ok(vec![Resource::Object(Arc::new(Object {
+                kind: SECRET,
+                id,
+                attributes: Map::new(),
+                python_text: None,
+            }))])
         })
     }
 }

@@ -215,7 +215,12 @@ mod tests {
         let (readings, mut receiver) = Readings::channel();
         let cycle = Cycle::new(Clock::machine());
         let attributes = Map::from_iter([("size", 5)]);
-        let object = Resource::Object(Arc::new(Object { kind: "disk", id: "d1".into(), attributes }));
+        let object = Resource::Object(Arc::new(Object {
+            kind: "disk",
+            id: "d1".into(),
+            attributes,
+            python_text: None,
+        }));
         let resources = [Resource::text("node-1"), object];
         let polling = async {
             let polled = program.poll(&cycle, &resources, &readings).await;

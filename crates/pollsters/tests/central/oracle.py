@@ -3,7 +3,8 @@
     oracle.py < QUESTIONS
 
 A question has `config` (the text of a ceilometer.conf), `pollsters` (names of entry points) and `discoveries` (as in
-polling.yaml). The answer has for each pollster its samples and how it ended, and for each discovery the ids that it found.
+polling.yaml). The answer has for each pollster its samples and how it ended, and for each discovery the ids that it found;
+for each of `texts`, which are discoveries too, what agents share by: the text of each resource.
 Every pollster has a discovery of its own, and all share the cycle's cache.
 """
 
@@ -98,6 +99,7 @@ def answer(question):
         "discoveries": {
             url: [identity(resource) for resource in discover(manager, url)] for url in question["discoveries"]
         },
+        "texts": {url: [str(resource) for resource in discover(manager, url)] for url in question.get("texts", ())},
     }
 
 

@@ -58,18 +58,26 @@ impl Central {
         limits: TrafficLimits,
         change: impl FnOnce(&mut SessionOptions),
     ) -> Self {
-        Self::made((&cloud.auth_url(), "ceilometer", "swordfish"), settings, limits, change)
+        Self::made((&cloud.auth_url(), "ceilometer", "swordfish"), settings, limits, None, change)
+    }
+
+    /// As an agent that is told its region.
+    pub(crate) fn in_region(cloud: &RecordedCloud, settings: CentralSettings, region: &str) -> Self {
+        let address = cloud.auth_url().replace("127.0.0.1", "localhost");
+        let administrator = (&*address, "ceilometer", "swordfish");
+        Self::made(administrator, settings, TrafficLimits::default(), Some(region), |_| ())
     }
 
     /// Of a real cloud: Keystone's address, an administrator's name and password.
     pub(crate) fn of(administrator: (&str, &str, &str), settings: CentralSettings) -> Self {
-        Self::made(administrator, settings, TrafficLimits::default(), |_| ())
+        Self::made(administrator, settings, TrafficLimits::default(), None, |_| ())
     }
 
     fn made(
         (auth_url, user, password): (&str, &str, &str),
         settings: CentralSettings,
         limits: TrafficLimits,
+        region: Option<&str>,
         change: impl FnOnce(&mut SessionOptions),
     ) -> Self {
         let password = PasswordOptions {
@@ -92,7 +100,7 @@ impl Central {
         let traffic = Traffic::new(limits, Clock::machine(), counters);
         let session = Session::new(options).unwrap().with_traffic(traffic);
         let compute = ComputeMetrics::register(&metrics.component("compute"));
-        let service = Service::new(session, ServiceFilter::new("identity"));
+        let service = Service::new(session, ServiceFilter::new("identity").with_region(region));
         let tools = Tools::new(Ok(service), Clock::machine(), ComputeSettings::new("h"), compute)
             .with_central(settings);
         Self { registry: Registry::load(&[Namespace::named("central").unwrap()], &tools), metrics }

@@ -9,6 +9,7 @@ use model::{Map, MeterKind, Value};
 use super::{SERVICE, line};
 use crate::central::collection::CollectionLine;
 use crate::central::object_meter::{ObjectMeter, Volume};
+use crate::central::python_text;
 use crate::rest::{Id, Listing};
 use crate::{Meter, Object};
 
@@ -35,10 +36,18 @@ pub(in crate::central) const VIRTUAL_FREE: ObjectMeter =
     capacity("volume.provider.pool.capacity.virtual_free", |pool| virtual_free(pool).map(Value::Float));
 
 /// The discovery `volume_pools`.
-pub(in crate::central) const POOLS: CollectionLine = line(
-    "scheduler-stats/get_pools",
-    Listing { collection: "pools", kind: POOL, id: Id::Attribute("name"), parameters: &[("detail", "True")] },
-);
+pub(in crate::central) const POOLS: CollectionLine = CollectionLine {
+    python: Some(&python_text::POOLS),
+    ..line(
+        "scheduler-stats/get_pools",
+        Listing {
+            collection: "pools",
+            kind: POOL,
+            id: Id::Attribute("name"),
+            parameters: &[("detail", "True")],
+        },
+    )
+};
 
 const fn capacity(name: &'static str, volume: fn(&Object) -> Option<Value>) -> ObjectMeter {
     ObjectMeter {
@@ -119,7 +128,7 @@ mod tests {
     fn pool(name: &str, capabilities: &str) -> Resource {
         let capabilities = json::parse(capabilities).unwrap();
         let attributes = [("name", name.into()), ("capabilities", capabilities)].into_iter().collect();
-        Resource::Object(Arc::new(Object { kind: POOL, id: name.to_owned(), attributes }))
+        Resource::Object(Arc::new(Object { kind: POOL, id: name.to_owned(), attributes, python_text: None }))
     }
 
     /// Volumes of the meters in the order of the constants; none where a pool has no reading.

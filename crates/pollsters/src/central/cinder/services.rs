@@ -7,6 +7,7 @@ use super::{SERVICE, line};
 use crate::Meter;
 use crate::central::collection::CollectionLine;
 use crate::central::object_meter::{ObjectMeter, Volume};
+use crate::central::python_text;
 use crate::rest::{Id, Listing};
 
 const HOST: &str = "volume service";
@@ -25,8 +26,10 @@ pub(in crate::central) const HEALTH: ObjectMeter = ObjectMeter {
 };
 
 /// The discovery `volume_services`.
-pub(in crate::central) const SERVICES: CollectionLine =
-    line("os-services", Listing { collection: "services", kind: HOST, id: Id::Of(name), parameters: &[] });
+pub(in crate::central) const SERVICES: CollectionLine = CollectionLine {
+    python: Some(&python_text::SERVICE),
+    ..line("os-services", Listing { collection: "services", kind: HOST, id: Id::Of(name), parameters: &[] })
+};
 
 /// `binary@host`, as Python writes it.
 #[expect(clippy::unnecessary_wraps, reason = "the form of an id")]
@@ -56,7 +59,7 @@ mod tests {
         let services = services.map(|text| {
             let Value::Map(attributes) = json::parse(text).unwrap() else { unreachable!() };
             let id = name(&attributes).unwrap();
-            Resource::Object(Arc::new(Object { kind: HOST, id, attributes }))
+            Resource::Object(Arc::new(Object { kind: HOST, id, attributes, python_text: None }))
         });
         let (readings, polled) = read(&HEALTH, &services).await;
         assert!(polled.is_ok(), "{polled:?}");

@@ -138,7 +138,7 @@ impl NovaDiscovery {
             None => None,
         };
         let server = describe::server(id, server, flavor.as_deref(), image.as_deref());
-        Ok(server.into_instance(&self.settings.user_metadata))
+        Ok(Instance { is_novas: true, ..server.into_instance(&self.settings.user_metadata) })
     }
 }
 
