@@ -23,11 +23,14 @@ CHUNK_BYTES = 65536
 
 
 class Cloud:
-    """An administrator's session: a token, renewed when Keystone no longer takes it."""
+    """An administrator's session: a token, renewed when Keystone no longer takes it; for the project `admin`, or for that
+    with the id `project`.
+    """
 
-    def __init__(self, keystone, glance=None):
+    def __init__(self, keystone, glance=None, project=None):
         self._keystone = keystone.rstrip("/")
         self._glance = glance.rstrip("/") if glance else None
+        self._project = {"id": project} if project else {"name": "admin", "domain": {"id": "default"}}
         self._token = None
 
     # --- Keystone
@@ -155,8 +158,7 @@ class Cloud:
         return {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, **scope}}
 
     def _login(self):
-        scope = {"scope": {"project": {"name": "admin", "domain": {"id": "default"}}}}
-        credentials = self._credentials(ADMIN_USER, ADMIN_PASSWORD, scope)
+        credentials = self._credentials(ADMIN_USER, ADMIN_PASSWORD, {"scope": {"project": self._project}})
         status, headers, text = self._call("POST", f"{self._keystone}/auth/tokens", credentials)
         if status != 201:
             raise Failure(f"Keystone gave no token: {status} {text[:500]!r}")

@@ -26,8 +26,8 @@
 mod read;
 mod write;
 
-pub use read::{DecodeError, read_event, read_sample};
-pub use write::{write_event, write_sample};
+pub use read::{DecodeError, read_event, read_sample, read_value};
+pub use write::{write_event, write_sample, write_value};
 
 /// The version that is written.
 pub const VERSION: u8 = 1;

@@ -1,7 +1,9 @@
 //! What is written reads back the same, and nothing else makes trouble.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed step is a failed test")]
 
-use nephoscope_model::codec::{DecodeError, MAX_DEPTH, read_event, read_sample, write_event, write_sample};
+use nephoscope_model::codec::{
+    DecodeError, MAX_DEPTH, read_event, read_sample, read_value, write_event, write_sample, write_value,
+};
 use nephoscope_model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -130,6 +132,27 @@ fn samples_and_events_come_back_the_same() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn values_come_back_one_by_one() {
+    runner()
+        .run(&proptest::collection::vec(value(), 0..5), |values| {
+            let mut bytes = Vec::new();
+            for value in &values {
+                write_value(value, &mut bytes);
+            }
+            let mut rest = &*bytes;
+            for value in &values {
+                prop_assert_eq!(printed(&read_value(&mut rest).unwrap()), printed(value));
+            }
+            prop_assert_eq!(read_value(&mut rest), Err(DecodeError::Short));
+            Ok(())
+        })
+        .unwrap();
+    let mut bytes = [7, 2, 0, 99].as_slice();
+    assert_eq!(read_value(&mut bytes), Err(DecodeError::Tag { what: "a value", found: 99 }));
+    assert_eq!(bytes, [7, 2, 0, 99]);
 }
 
 #[test]

@@ -34,5 +34,5 @@ pub use pollster::{PollError, Polling, Pollster};
 pub use reading::{GivenReadings, Meter, Reading, Readings, Stopped};
 pub use reference::reference;
 pub use registry::{LoadedDiscovery, LoadedPollster, Registry};
-pub use resource::{Object, Resource};
+pub use resource::{Object, PackedObject, Resource};
 pub use tools::{MakeError, Tools};

@@ -10,6 +10,10 @@ use observability::secret::Secret;
 
 use crate::compute::Instance;
 
+mod packed;
+
+pub use packed::PackedObject;
+
 /// Something that can be polled. Cheap to clone.
 ///
 /// Two are equal when they are of the same kind and have the same id, whatever else is known of them: that is what
@@ -20,12 +24,14 @@ pub enum Resource {
     Text(Arc<str>),
     /// An object of a service, as the service describes it.
     Object(Arc<Object>),
+    /// The same, waiting for its pollster.
+    Packed(Arc<PackedObject>),
     /// An instance on this host.
     Instance(Arc<Instance>),
 }
 
 /// An object of a service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Object {
     /// What it is, in one word: `image`, `volume`.
     pub kind: &'static str,
@@ -59,6 +65,7 @@ impl Resource {
         match self {
             Self::Text(_) => "text",
             Self::Object(object) => object.kind,
+            Self::Packed(object) => object.kind,
             Self::Instance(_) => "instance",
         }
     }
@@ -69,6 +76,7 @@ impl Resource {
         match self {
             Self::Text(text) => text,
             Self::Object(object) => &object.id,
+            Self::Packed(object) => &object.id,
             Self::Instance(instance) => &instance.id,
         }
     }
@@ -83,6 +91,10 @@ impl Resource {
                 let text = object.python_text.as_ref().map_or(&object.id, Secret::expose);
                 Cow::Borrowed(text.as_str())
             }
+            Self::Packed(object) => {
+                let text = object.python_text.as_ref().map_or(&*object.id, |text| text.expose());
+                Cow::Borrowed(text)
+            }
             Self::Instance(instance) => {
                 let name = instance.metadata.plain().get("display_name");
                 let name = name.and_then(Value::as_str).unwrap_or("None");
@@ -92,13 +104,20 @@ impl Resource {
         }
     }
 
+    /// The object, if it is one.
+    #[must_use]
+    pub fn any_object(&self) -> Option<Cow<'_, Object>> {
+        match self {
+            Self::Object(object) => Some(Cow::Borrowed(object)),
+            Self::Packed(packed) => Some(Cow::Owned(packed.object())),
+            Self::Text(_) | Self::Instance(_) => None,
+        }
+    }
+
     /// The object, if it is one of that kind.
     #[must_use]
-    pub fn object(&self, kind: &str) -> Option<&Object> {
-        match self {
-            Self::Object(object) if object.kind == kind => Some(object),
-            Self::Object(_) | Self::Text(_) | Self::Instance(_) => None,
-        }
+    pub fn object(&self, kind: &str) -> Option<Cow<'_, Object>> {
+        if self.kind() == kind { self.any_object() } else { None }
     }
 
     /// The instance, if it is one.
@@ -106,7 +125,7 @@ impl Resource {
     pub fn instance(&self) -> Option<&Arc<Instance>> {
         match self {
             Self::Instance(instance) => Some(instance),
-            Self::Text(_) | Self::Object(_) => None,
+            Self::Text(_) | Self::Object(_) | Self::Packed(_) => None,
         }
     }
 }
@@ -129,7 +148,7 @@ impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
-            Self::Object(object) => write!(f, "{} {}", object.kind, object.id),
+            Self::Object(_) | Self::Packed(_) => write!(f, "{} {}", self.kind(), self.id()),
             Self::Instance(instance) => write!(f, "instance {}", instance.id),
         }
     }
@@ -157,5 +176,11 @@ mod tests {
         assert_eq!(image.object("image").unwrap().get("name"), Value::from("old"));
         assert_eq!(image.object("image").unwrap().get("size"), Value::Null);
         assert!(image.object("volume").is_none() && Resource::text("1").object("image").is_none());
+        let attributes = [("name", "packed")].into_iter().collect();
+        let packed = PackedObject::new("image", "1".into(), &["name"], attributes, &mut Vec::new());
+        let packed = Resource::Packed(Arc::new(packed));
+        assert!(known.contains(&packed) && packed.object("volume").is_none());
+        assert_eq!((packed.to_string(), packed.python_text().as_ref()), ("image 1".into(), "1"));
+        assert_eq!(packed.object("image").unwrap().get("name"), Value::from("packed"));
     }
 }

@@ -1,12 +1,12 @@
 //! Lists of OpenStack's services, page by page.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use model::{Map, Value, json};
+use model::json::Entries;
+use model::{Map, Value};
 use openstack::{RequestBuilder, Response, Url};
 
-use crate::{DiscoveryError, Object, Resource};
+use crate::DiscoveryError;
 
 /// Pages of one list at most: far more than any cloud has, so that a service that goes round in circles ends.
 const PAGES_MAX: usize = 10_000;
@@ -57,9 +57,10 @@ pub(crate) enum Pages {
 /// An object of a page, with its id.
 pub(crate) type Entry = (String, Map);
 
-/// A page.
+/// A page, but for its objects.
 struct Page {
-    entries: Vec<Entry>,
+    /// How many objects it has.
+    objects: usize,
     /// How many there are on all pages, where the service says it.
     total: Option<usize>,
     /// The parameters of the next page, if there is one.
@@ -75,35 +76,31 @@ impl Listing {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Vec<Entry>, DiscoveryError> {
         let mut all = Vec::new();
-        self.each(Pages::Links, parameters, request, |entry| all.push(entry)).await?;
+        self.each(Pages::Links, parameters, every, request, |entry| all.push(entry)).await?;
         Ok(all)
-    }
-
-    /// The object as a resource, with the text that Python makes of it, if that is wanted.
-    pub(crate) fn resource(&self, (id, attributes): Entry, python_text: Option<String>) -> Resource {
-        let python_text = python_text.map(Into::into);
-        Resource::Object(Arc::new(Object { kind: self.kind, id, attributes, python_text }))
     }
 
     /// How many objects there are: as the service says beside one of them, or counted.
     pub(crate) async fn count(&self, request: impl Fn() -> RequestBuilder) -> Result<usize, DiscoveryError> {
         let answer = request().query("limit", "1").send().await?.success()?;
-        match self.page(&answer)? {
+        match self.page(&answer, every, drop)? {
             Page { total: Some(total), .. } => Ok(total),
-            Page { entries, next: None, .. } => Ok(entries.len()),
+            Page { objects, next: None, .. } => Ok(objects),
             Page { .. } => {
                 let mut count = 0;
-                self.each(Pages::Links, self.parameters, request, |_| count += 1).await?;
+                self.each(Pages::Links, self.parameters, every, request, |_| count += 1).await?;
                 Ok(count)
             }
         }
     }
 
-    /// Gives every object to `take`, as soon as its page is there.
+    /// Gives every object to `take`, as soon as its page is there, with those of its attributes that `reads` wants. What was
+    /// given before an error is not everything.
     pub(crate) async fn each(
         &self,
         pages: Pages,
         parameters: &[(&str, &str)],
+        reads: impl Fn(&str) -> bool,
         request: impl Fn() -> RequestBuilder,
         mut take: impl FnMut(Entry),
     ) -> Result<(), DiscoveryError> {
@@ -115,19 +112,19 @@ impl Listing {
         for _ in 0..PAGES_MAX {
             let request =
                 parameters.iter().fold(request(), |request, (name, value)| request.query(name, value));
-            let Page { entries, total, next } = self.page(&request.send().await?.success()?)?;
-            seen += entries.len();
-            // Some services link from their last page to one without objects, some for ever.
-            let mut is_last = entries.is_empty() || total.is_some_and(|total| total <= seen);
-            match pages {
-                Pages::Links => entries.into_iter().for_each(&mut take),
-                Pages::Offset => {
-                    // What moved from one page to the next meanwhile is taken once.
-                    let before = known.len();
-                    entries.into_iter().filter(|(id, _)| known.insert(id.clone())).for_each(&mut take);
-                    is_last |= known.len() == before;
+            let answer = request.send().await?.success()?;
+            // What moved from one page to the next meanwhile is taken once.
+            let before = known.len();
+            let Page { objects, total, next } = self.page(&answer, &reads, |entry| {
+                if pages == Pages::Links || known.insert(entry.0.clone()) {
+                    take(entry);
                 }
-            }
+            })?;
+            seen += objects;
+            // Some services link from their last page to one without objects, some for ever.
+            let is_last = objects == 0
+                || total.is_some_and(|total| total <= seen)
+                || pages == Pages::Offset && known.len() == before;
             let next = match pages {
                 _ if is_last => None,
                 Pages::Links => next,
@@ -152,29 +149,71 @@ impl Listing {
         })
     }
 
-    /// What an answer has.
-    fn page(&self, answer: &Response) -> Result<Page, DiscoveryError> {
-        let wrong = |what: &str| DiscoveryError::Answer {
+    /// What an answer has; its objects are given to `take`.
+    fn page(
+        &self,
+        answer: &Response,
+        reads: impl Fn(&str) -> bool,
+        take: impl FnMut(Entry),
+    ) -> Result<Page, DiscoveryError> {
+        self.read(&answer.body, reads, take).map_err(|what| DiscoveryError::Answer {
             message: format!(
                 "{}: {what}: {}",
                 self.collection,
                 answer.excerpt().chars().take(SHOWN).collect::<String>()
             ),
-        };
-        let text = std::str::from_utf8(&answer.body).map_err(|_| wrong("the answer is not UTF-8"))?;
-        let Ok(Value::Map(mut document)) = json::parse(text) else {
-            return Err(wrong("the answer is no JSON object"));
-        };
-        let Some(Value::List(objects)) = document.remove(self.collection) else {
-            return Err(wrong("the answer has no such list"));
-        };
-        let mut entries = Vec::with_capacity(objects.len());
-        for object in objects {
-            let Value::Map(attributes) = object else { return Err(wrong("an entry is no object")) };
-            let Some(id) = self.id.of(&attributes) else { return Err(wrong("an entry has no id")) };
-            entries.push((id, attributes));
+        })
+    }
+
+    /// Reads a body object by object, so that a page of a thousand is there as a whole in its text alone; or says what is
+    /// wrong with it.
+    fn read(
+        &self,
+        body: &[u8],
+        reads: impl Fn(&str) -> bool,
+        mut take: impl FnMut(Entry),
+    ) -> Result<Page, &'static str> {
+        const NO_OBJECT: &str = "the answer is no JSON object";
+        let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8")?;
+        let mut document = Entries::of(text).ok_or(NO_OBJECT)?;
+        let (mut objects, mut is_there, mut odd) = (0, false, None);
+        let mut beside = Vec::new();
+        while let Some(key) = document.next_key().map_err(|_| NO_OBJECT)? {
+            if key == self.collection {
+                let each = |object| match self.entry(object) {
+                    Ok(entry) => {
+                        objects += 1;
+                        take(entry);
+                    }
+                    Err(what) => odd = odd.or(Some(what)),
+                };
+                is_there = document.items(&reads, each).map_err(|_| NO_OBJECT)?;
+            } else if self.is_beside(&key) {
+                beside.push((key.into(), document.value().map_err(|_| NO_OBJECT)?));
+            } else {
+                document.skip().map_err(|_| NO_OBJECT)?;
+            }
         }
-        Ok(Page { entries, total: total(&document), next: self.next(&document) })
+        if !is_there {
+            return Err("the answer has no such list");
+        }
+        if let Some(what) = odd {
+            return Err(what);
+        }
+        let beside = Map::from_pairs(beside);
+        Ok(Page { objects, total: total(&beside), next: self.next(&beside) })
+    }
+
+    /// The object with its id, or what is wrong with it.
+    fn entry(&self, object: Value) -> Result<Entry, &'static str> {
+        let Value::Map(attributes) = object else { return Err("an entry is no object") };
+        let id = self.id.of(&attributes).ok_or("an entry has no id")?;
+        Ok((id, attributes))
+    }
+
+    /// Whether what stands under that key beside the list says something of further pages.
+    fn is_beside(&self, key: &str) -> bool {
+        matches!(key, "next" | "links" | "metadata") || key.strip_suffix("_links") == Some(self.collection)
     }
 
     /// The parameters of the link to the next page: `<collection>_links` as most services have it, `next` as Glance, the
@@ -200,6 +239,11 @@ fn total(document: &Map) -> Option<usize> {
         Value::Int(total) => usize::try_from(*total).ok(),
         _ => None,
     }
+}
+
+/// Every attribute is wanted.
+const fn every(_attribute: &str) -> bool {
+    true
 }
 
 /// `endpoint` with `path` below it.
@@ -235,6 +279,8 @@ fn is_version(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use model::json;
+
     use super::*;
 
     #[test]
@@ -254,6 +300,40 @@ mod tests {
         }
         let url = below(&Url::parse("http://g/v2/").unwrap(), "images");
         assert_eq!(url.as_str(), "http://g/v2/images");
+    }
+
+    /// Ids of a body's objects, with the number of their attributes, and the rest of the page.
+    fn read(body: &str) -> Result<(Vec<String>, Page), &'static str> {
+        let listing =
+            Listing { collection: "things", kind: "thing", id: Id::Attribute("id"), parameters: &[] };
+        let mut all = Vec::new();
+        let take = |(id, attributes): Entry| all.push(format!("{id} {}", attributes.len()));
+        let page = listing.read(body.as_bytes(), |name| name != "big", take)?;
+        Ok((all, page))
+    }
+
+    #[test]
+    fn a_page_is_read_object_by_object_with_the_attributes_that_are_wanted() {
+        let (all, page) = read(
+            r#"{"things_links": [{"rel": "next", "href": "http://h/x?marker=2"}], "other": [{"id": 9}],
+                "things": [{"id": "1", "big": [1, 2]}, {"big": {}, "name": "n", "id": "2"}], "metadata": {"total_count": 5}}"#,
+        )
+        .unwrap();
+        assert_eq!(all, ["1 1", "2 2"]);
+        assert_eq!((page.objects, page.total), (2, Some(5)));
+        assert_eq!(page.next, Some(vec![("marker".to_owned(), "2".to_owned())]));
+        for (text, error) in [
+            ("<html>", "the answer is no JSON object"),
+            ("[]", "the answer is no JSON object"),
+            (r#"{"things": [{"id": "1"}]"#, "the answer is no JSON object"),
+            (r#"{"things": [{"id": "1"}, {"#, "the answer is no JSON object"),
+            ("{}", "the answer has no such list"),
+            (r#"{"things": {"id": "1"}}"#, "the answer has no such list"),
+            (r#"{"things": [{"id": "1"}, 2, {}]}"#, "an entry is no object"),
+            (r#"{"things": [{"id": 1}]}"#, "an entry has no id"),
+        ] {
+            assert_eq!(read(text).map(|(all, _)| all), Err(error), "{text}");
+        }
     }
 
     #[test]

@@ -232,4 +232,10 @@ async fn a_cycle_costs_as_many_requests_as_there_are_pages() {
         // Keystone is asked for its version, and for a token, once.
         assert_eq!(requests.len() - images, if cycle == 0 { 2 } else { 0 }, "{requests:?}");
     }
+    // They are counted by service, and a token is one of Keystone's.
+    let text = central.metrics.prometheus_text();
+    for line in ["service=\"image\",outcome=\"ok\"} 8", "service=\"identity\",outcome=\"ok\"} 1"] {
+        let line = format!("nephoscope_openstack_requests_total{{{line}");
+        assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+    }
 }

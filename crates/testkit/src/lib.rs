@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cache_server;
+mod cinder;
 mod cloud;
 mod error;
 mod etcd;
@@ -40,6 +41,7 @@ mod swift;
 pub mod wait;
 
 pub use cache_server::{CacheServer, RedisUnderSentinels};
+pub use cinder::Cinder;
 pub use cloud::Cloud;
 pub use error::Error;
 pub use etcd::Etcd;

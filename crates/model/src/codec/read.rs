@@ -105,6 +105,17 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, DecodeError> {
     reader.end(Event { message_id, event_type, generated, traits, raw })
 }
 
+/// Takes off the front of `bytes` what [`write_value`](super::write_value) wrote.
+///
+/// # Errors
+/// [`DecodeError`] for anything else; `bytes` are then as they were.
+pub fn read_value(bytes: &mut &[u8]) -> Result<Value, DecodeError> {
+    let mut reader = Reader { rest: *bytes };
+    let value = reader.value(0)?;
+    *bytes = reader.rest;
+    Ok(value)
+}
+
 struct Reader<'b> {
     rest: &'b [u8],
 }

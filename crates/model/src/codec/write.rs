@@ -66,6 +66,11 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) {
     value(&event.raw, out);
 }
 
+/// Appends the bytes of a value alone, without version and kind: for what stays in the process.
+pub fn write_value(held: &Value, out: &mut Vec<u8>) {
+    value(held, out);
+}
+
 fn value(held: &Value, out: &mut Vec<u8>) {
     match held {
         Value::Null => out.push(tag::NULL),

@@ -67,6 +67,19 @@ impl<'t, const ESCAPED: bool> Entries<'t, ESCAPED> {
         self.parser.value_of(0, keeps)
     }
 
+    /// If the value of the key is a list, gives its items to `each`, one by one as they are read: those that are maps without
+    /// the entries whose keys `keeps` does not want. Returns whether it is a list; another value is passed over.
+    ///
+    /// # Errors
+    /// [`ParseError`] when it is no value, the parts that are left out included; items before it were given by then.
+    pub fn items(
+        &mut self,
+        keeps: impl Fn(&str) -> bool,
+        each: impl FnMut(Value),
+    ) -> Result<bool, ParseError> {
+        self.parser.items(0, keeps, each)
+    }
+
     /// Passes over the value of the key, which must be one all the same.
     ///
     /// # Errors
@@ -136,6 +149,37 @@ mod tests {
         let mut entries = Entries::of(r#"{"x": {"s": 01}}"#).expect("a map");
         entries.next_key().unwrap();
         assert!(entries.value_of(|_| false).is_err());
+    }
+
+    #[test]
+    fn a_list_is_read_item_by_item() {
+        for (list, is_list, given) in [
+            (r#"[{"s": 1, "a": 2}, 3, [{"s": 4}], {}]"#, true, r#"[{"a": 2}, 3, [{"s": 4}], {}]"#),
+            ("[ ]", true, "[]"),
+            (r#"{"s": [1]}"#, false, "[]"),
+            ("null", false, "[]"),
+        ] {
+            let text = format!(r#"{{"x": {list}, "y": 5}}"#);
+            let mut entries = Entries::of(&text).expect("a map");
+            assert_eq!(entries.next_key().unwrap().as_deref(), Some("x"));
+            let mut items = Vec::new();
+            assert_eq!(entries.items(|key| key != "s", |item| items.push(item)), Ok(is_list), "{list}");
+            assert_eq!(super::super::to_string(&Value::List(items)), given);
+            assert_eq!(entries.next_key().unwrap().as_deref(), Some("y"));
+            assert_eq!((entries.value(), entries.next_key()), (Ok(5.into()), Ok(None)));
+        }
+        for (list, before) in [("[1, 2", 2), ("[1 2]", 1), ("[1,]", 1), (r#"[{"s": 01}]"#, 0), ("[", 0), ("x", 0)] {
+            let text = format!(r#"{{"x": {list}"#);
+            let mut entries = Entries::of(&text).expect("a map");
+            entries.next_key().unwrap();
+            let mut items = 0;
+            assert!(entries.items(|key| key != "s", |_| items += 1).is_err(), "{list}");
+            assert_eq!(items, before, "{list}");
+        }
+        let deep = format!(r#"{{"x": {}{}}}"#, "[".repeat(300), "]".repeat(300));
+        let mut entries = Entries::of(&deep).expect("a map");
+        entries.next_key().unwrap();
+        assert!(matches!(entries.items(|_| true, |_| ()), Err(ParseError::Depth { .. })));
     }
 
     /// Everything that a text holds, read as it stands in another text.

@@ -232,6 +232,34 @@ impl<'t, const ESCAPED: bool> Parser<'t, ESCAPED> {
         }
     }
 
+    /// Gives each item of a list to `each`; of those that are maps, without the entries whose keys `keeps` does not want.
+    /// False, and moved over, if it is no list.
+    pub(super) fn items(
+        &mut self,
+        depth: usize,
+        keeps: impl Fn(&str) -> bool,
+        mut each: impl FnMut(Value),
+    ) -> Result<bool, ParseError> {
+        self.skip_blanks();
+        if self.peek() != Some(b'[') {
+            return self.skip(depth).map(|()| false);
+        }
+        let depth = self.deeper(depth)?;
+        self.place += 1;
+        if self.take(b']') {
+            return Ok(true);
+        }
+        loop {
+            each(self.value_of(depth, &keeps)?);
+            if self.take(b']') {
+                return Ok(true);
+            }
+            if !self.take(b',') {
+                return Err(self.unexpected("',' or ']'"));
+            }
+        }
+    }
+
     /// Moves over a value.
     pub(super) fn skip(&mut self, depth: usize) -> Result<(), ParseError> {
         self.skip_blanks();

@@ -6,11 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::{CloudFault, RecordedCloud, Recording, shared_rabbitmq, wait_until};
+use testkit::{CloudFault, IDENTITY_SERVICE, RecordedCloud, Recording, Vhost, shared_rabbitmq, wait_until};
 
 use crate::harness::{Agent, PROGRAM};
 
 const LONG: Duration = Duration::from_mins(2);
+const POLLS_OF_IMAGES: &str = "nephoscope_polling_polls_total{pollster=\"image.size\"}";
 
 fn cloud() -> RecordedCloud {
     let answers = testkit::repository().join("crates/pollsters/tests/central/answers");
@@ -33,17 +34,18 @@ pub(crate) fn credentials(cloud: &RecordedCloud) -> Vec<(&'static str, String)> 
     ]
 }
 
-#[test]
-fn poll_once_reads_every_service() {
-    let cloud = cloud();
+/// The samples of `nephoscope poll`, which must go without complaint.
+fn poll_once(cloud: &RecordedCloud, more: &[(&'static str, &str)], arguments: &[&str]) -> Vec<Value> {
     let directory = tempfile::tempdir().unwrap();
     let state = ("nephoscope", format!("state_dir = {}", directory.path().display()));
-    let settings = credentials(&cloud).into_iter().chain([state]);
+    let more = more.iter().map(|(group, setting)| (*group, (*setting).to_owned()));
+    let settings = credentials(cloud).into_iter().chain([state]).chain(more);
     let config: Vec<String> = settings.map(|(group, setting)| format!("[{group}]\n{setting}\n")).collect();
     let config = config.concat();
     fs::write(directory.path().join("ceilometer.conf"), config).unwrap();
     let output = Command::new(PROGRAM)
         .args(["poll", "--once", "--namespace", "central", "--json", "--config-file", "ceilometer.conf"])
+        .args(arguments)
         .current_dir(directory.path())
         .env_clear()
         .output()
@@ -51,8 +53,13 @@ fn poll_once_reads_every_service() {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
-    let samples = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let names: BTreeSet<String> = samples.map(|sample| sample["name"].as_str().unwrap().to_owned()).collect();
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn poll_once_reads_every_service() {
+    let samples = poll_once(&cloud(), &[], &[]);
+    let names: BTreeSet<&str> = samples.iter().map(|sample| sample["name"].as_str().unwrap()).collect();
     for name in [
         "alarm.evaluation_result",
         "dns.zone.recordsets",
@@ -70,26 +77,88 @@ fn poll_once_reads_every_service() {
     }
 }
 
+/// Samples of three projects: Keystone is asked for each name once, and for none if names are not asked for.
+#[test]
+fn samples_carry_names_that_keystone_is_asked_for_once() {
+    let cloud = cloud();
+    let arguments = ["--meter", "volume.size", "--meter", "image.size"];
+    let name_requests = || {
+        let mut requests: Vec<String> = cloud.requests().into_iter().map(|(_, request)| request).collect();
+        requests.retain(|request| request.contains("/v3/projects/") || request.contains("/v3/users/"));
+        requests.sort();
+        requests
+    };
+    let without = poll_once(&cloud, &[], &arguments);
+    assert!(without.len() >= 8 && without.iter().all(|sample| sample["project_name"].is_null()), "{without:?}");
+    assert_eq!(name_requests(), [""; 0]);
+    let samples = poll_once(&cloud, &[("polling", "identity_name_discovery = true")], &arguments);
+    assert_eq!(samples.len(), without.len());
+    for sample in &samples {
+        let name = |id: &Value| match id.as_str() {
+            Some("11111111111111111111111111111111") => Some("admin"),
+            Some("22222222222222222222222222222222") => Some("alpha"),
+            Some("33333333333333333333333333333333") => Some("beta"),
+            Some("99999999999999999999999999999999") => Some("ceilometer"),
+            _ => None,
+        };
+        for (id, named) in [("project_id", "project_name"), ("user_id", "user_name")] {
+            assert_eq!(sample[named].as_str(), name(&sample[id]), "{sample}");
+        }
+    }
+    let of = |kind: &str, digit: &str| format!("GET /v3/{kind}/{}", digit.repeat(32));
+    let expected = [of("projects", "1"), of("projects", "2"), of("projects", "3"), of("users", "9")];
+    assert_eq!(name_requests(), expected);
+}
+
+/// An agent that polls these meters of the cloud.
+fn agent(cloud: &RecordedCloud, vhost: &Vhost, interval: u32, meters: &str) -> Agent {
+    let mut agent = Agent::new(&vhost.transport_url())
+        .command(PROGRAM, &["polling", "--polling-namespaces", "central"])
+        .with("oslo_messaging_rabbit", "amqp_durable_queues = true");
+    for (group, setting) in credentials(cloud) {
+        agent = agent.with(group, setting);
+    }
+    let polling = format!("sources: [{{name: s, interval: {interval}, meters: [{meters}]}}]\n");
+    fs::write(agent.path("polling.yaml"), polling).unwrap();
+    agent
+}
+
+/// The agent starts all the same, and polls as soon as it can have a token.
+#[test]
+fn a_keystone_that_is_down_at_the_start_is_waited_for() {
+    let cloud = cloud();
+    let vhost = shared_rabbitmq().vhost("central-keystone").unwrap();
+    let mut agent = agent(&cloud, &vhost, 2, "image.size");
+    cloud.fault(IDENTITY_SERVICE, CloudFault::Cut, usize::MAX);
+    agent.start();
+    agent.wait_ready();
+    wait_until("a cycle without a token", LONG, || {
+        (agent.metric_sum("nephoscope_polling_discovery_errors_total") >= 1.0).then_some(())
+    })
+    .unwrap();
+    assert!(agent.metric(POLLS_OF_IMAGES).is_none_or(|polls| polls < 0.5));
+    cloud.heal();
+    wait_until("a poll of images", LONG, || {
+        (agent.metric(POLLS_OF_IMAGES).unwrap_or(0.0) >= 1.0).then_some(())
+    })
+    .unwrap();
+    assert!(agent.terminate().success(), "{}", agent.process().output());
+}
+
 /// Neutron takes connections and never answers: images are polled in every cycle all the same, and on time.
 #[test]
 fn a_service_that_never_answers_delays_no_sample_of_another() {
     let cloud = cloud();
     let vhost = shared_rabbitmq().vhost("central").unwrap();
-    let mut agent = Agent::new(&vhost.transport_url())
-        .command(PROGRAM, &["polling", "--polling-namespaces", "central"])
-        .with("oslo_messaging_rabbit", "amqp_durable_queues = true");
-    for (group, setting) in credentials(&cloud) {
-        agent = agent.with(group, setting);
-    }
+    let mut agent = agent(&cloud, &vhost, 8, "'network.*', ip.floating, image.size");
     cloud.fault("network", CloudFault::Silence, usize::MAX);
-    let polling = "sources: [{name: s, interval: 8, meters: ['network.*', ip.floating, image.size]}]\n";
-    fs::write(agent.path("polling.yaml"), polling).unwrap();
     agent.start();
     agent.wait_ready();
-    let images = "nephoscope_polling_polls_total{pollster=\"image.size\"}";
     let begun = std::time::Instant::now();
-    wait_until("two polls of images", LONG, || (agent.metric(images).unwrap_or(0.0) >= 2.0).then_some(()))
-        .unwrap();
+    wait_until("two polls of images", LONG, || {
+        (agent.metric(POLLS_OF_IMAGES).unwrap_or(0.0) >= 2.0).then_some(())
+    })
+    .unwrap();
     // The second begins an interval after the first.
     assert!(begun.elapsed() < Duration::from_secs(16), "{:?}\n{}", begun.elapsed(), agent.process().output());
     let late = agent.metric_sum("nephoscope_polling_overruns_total");

@@ -131,13 +131,12 @@ impl<A: Account> AccountPollster<A> {
     }
 
     fn project<'r>(&self, resource: &'r Resource) -> Result<&'r str, PollError> {
-        let project = projects::project(resource).ok_or_else(|| PollError::Kind {
+        projects::project(resource).ok_or_else(|| PollError::Kind {
             resource: resource.to_string(),
             meter: self.meter.name,
             kind: projects::PROJECT,
             discovery: projects::DISCOVERY,
-        })?;
-        Ok(&project.id)
+        })
     }
 }
 

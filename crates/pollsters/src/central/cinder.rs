@@ -125,6 +125,7 @@ pub(super) const VOLUMES: CollectionLine = CollectionLine {
         "source_volid",
     ],
     python: Some(&python_text::VOLUME),
+    also_read: &["migration_status"],
     ..line("volumes/detail", owned("volumes", VOLUME))
 };
 

@@ -1,12 +1,14 @@
 //! [`Collection`]: a discovery that lists one collection of a service, as most of them do.
 
-use model::{Map, Text};
+use std::sync::Arc;
+
+use model::Map;
 use openstack::{Error, StatusCode};
 
 use super::python_text::{Place, PythonTexts, SdkClass};
 use super::remote::Remote;
-use crate::rest::{self, Entry, Listing};
-use crate::{Cycle, Discovering, Discovery, DiscoveryError, MakeError, Resource, Tools};
+use crate::rest::{self, Entry, Id, Listing};
+use crate::{Cycle, Discovering, Discovery, DiscoveryError, MakeError, PackedObject, Resource, Tools};
 
 pub(super) use crate::rest::Pages;
 
@@ -30,6 +32,8 @@ pub(super) struct CollectionLine {
     pub(super) refine: Option<fn(&mut Map) -> bool>,
     /// The attributes that are kept, if not all: thousands of objects wait for their pollsters.
     pub(super) kept: &'static [&'static str],
+    /// The attributes that `refine` reads beside those that are kept.
+    pub(super) also_read: &'static [&'static str],
     /// Whether 404 means that the service does without this extension of its API: then there is nothing.
     pub(super) is_optional: bool,
     /// What Ceilometer has the objects as.
@@ -43,34 +47,41 @@ impl CollectionLine {
         version: None,
         path: "",
         headers: &[],
-        listing: Listing { collection: "", kind: "", id: rest::Id::Attribute("id"), parameters: &[] },
+        listing: Listing { collection: "", kind: "", id: Id::Attribute("id"), parameters: &[] },
         pages: Pages::Links,
         refine: None,
         kept: &[],
+        also_read: &[],
         is_optional: false,
         python: None,
     };
 
-    /// An object as a resource, if it is one for the pollsters; with the text that Python makes of it, if that is wanted.
+    /// Whether an attribute is needed: of what services say of their objects, pollsters read less than half.
+    pub(super) fn reads(&self, attribute: &str) -> bool {
+        let is_of_id = match self.listing.id {
+            Id::Attribute(name) => name == attribute,
+            Id::Of(_) => true,
+        };
+        is_of_id
+            || self.kept.is_empty()
+            || self.kept.contains(&attribute)
+            || self.also_read.contains(&attribute)
+    }
+
+    /// An object as a resource, if it is one for the pollsters; with the text that Python makes of it, if that is wanted: then
+    /// it has all its attributes. `room` is for the caller to keep for the next.
     pub(super) fn resource(
         &self,
         (id, mut attributes): Entry,
         texts: Option<&PythonTexts>,
+        room: &mut Vec<u8>,
     ) -> Option<Resource> {
         let python_text = texts.map(|texts| texts.text(&attributes));
         if self.refine.is_some_and(|refine| !refine(&mut attributes)) {
             return None;
         }
-        if !self.kept.is_empty() {
-            let mut kept = Vec::with_capacity(self.kept.len());
-            for name in self.kept {
-                if let Some(value) = attributes.get_mut(name) {
-                    kept.push((Text::new_static(name), std::mem::take(value)));
-                }
-            }
-            attributes = Map::from_pairs(kept);
-        }
-        Some(self.listing.resource((id, attributes), python_text))
+        let packed = PackedObject::new(self.listing.kind, id, self.kept, attributes, room);
+        Some(Resource::Packed(Arc::new(packed.with_python_text(python_text))))
     }
 }
 
@@ -111,10 +122,11 @@ impl Discovery for Collection {
                 Some(class) => Some(PythonTexts::new(class, Place::of(remote.service()).await?)),
                 None => None,
             };
-            let mut found = Vec::new();
+            let (mut found, mut room) = (Vec::new(), Vec::new());
             let Listing { parameters, .. } = line.listing;
-            let take = |entry| found.extend(line.resource(entry, texts.as_ref()));
-            match line.listing.each(line.pages, parameters, request, take).await {
+            let reads = |attribute: &str| texts.is_some() || line.reads(attribute);
+            let take = |entry| found.extend(line.resource(entry, texts.as_ref(), &mut room));
+            match line.listing.each(line.pages, parameters, reads, request, take).await {
                 Ok(()) => Ok(found),
                 Err(DiscoveryError::Service(Error::Refused { status, message, .. }))
                     if line.is_optional && status == StatusCode::NOT_FOUND =>

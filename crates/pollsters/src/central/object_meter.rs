@@ -145,7 +145,7 @@ impl ObjectPollster {
                 kind: self.0.kind,
                 discovery: self.0.discovery,
             })?;
-            if let Some(reading) = self.0.reading(object, unknown) {
+            if let Some(reading) = self.0.reading(&object, unknown) {
                 readings.give(reading).await?;
             }
         }

@@ -49,9 +49,9 @@ impl Projects {
             parameters.push(("enabled", "True"));
         }
         let projects = PROJECTS.entries(&parameters, || self.keystone.get(cycle, url)).await?;
-        let resource = |entry: rest::Entry| {
-            let python_text = self.with_python.then(|| of_project(&entry.1));
-            PROJECTS.resource(entry, python_text)
+        let resource = |(id, attributes)| {
+            let python_text = self.with_python.then(|| of_project(&attributes).into());
+            Resource::Object(Arc::new(Object { kind: PROJECT, id, attributes, python_text }))
         };
         Ok(projects.into_iter().map(resource).collect())
     }
@@ -78,7 +78,7 @@ impl Discovery for Projects {
     }
 }
 
-/// The project, for pollsters that read projects.
-pub(super) fn project(resource: &Resource) -> Option<&Object> {
-    resource.object(PROJECT)
+/// The project's id, for pollsters that read projects.
+pub(super) fn project(resource: &Resource) -> Option<&str> {
+    (resource.kind() == PROJECT).then(|| resource.id())
 }

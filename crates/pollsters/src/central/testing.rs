@@ -20,7 +20,8 @@ pub(super) fn object(kind: &'static str, text: &str) -> Resource {
 pub(super) fn refined(line: &CollectionLine, text: &str) -> Option<Resource> {
     let Value::Map(attributes) = json::parse(text).unwrap() else { unreachable!() };
     let id = attributes.get("id").and_then(Value::as_str).unwrap().to_owned();
-    line.resource((id, attributes), None)
+    let read = attributes.into_iter().filter(|(name, _)| line.reads(name)).collect();
+    line.resource((id, read), None, &mut Vec::new())
 }
 
 /// What the meter's pollster reads.

@@ -40,8 +40,8 @@ impl Program {
     fn input(&self, resources: &[Resource]) -> Vec<u8> {
         let described = resources.iter().map(|resource| {
             let mut map = Map::from_iter([("kind", resource.kind()), ("id", resource.id())]);
-            if let Resource::Object(object) = resource {
-                map.insert("attributes", object.attributes.clone());
+            if let Some(object) = resource.any_object() {
+                map.insert("attributes", object.into_owned().attributes);
             }
             Value::Map(map)
         });

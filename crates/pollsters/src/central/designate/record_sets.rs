@@ -84,7 +84,7 @@ impl RecordSets {
         let url = rest::below(zones, &format!("{}/recordsets", zone.id));
         let (header, value) = ALL_PROJECTS;
         match RECORD_SETS.count(|| self.designate.get(cycle, &url).header(header, value)).await {
-            Ok(count) => Ok(Some(reading(zone, i64::try_from(count).unwrap_or(i64::MAX)))),
+            Ok(count) => Ok(Some(reading(&zone, i64::try_from(count).unwrap_or(i64::MAX)))),
             Err(DiscoveryError::Service(error @ Error::Refused { .. })) => {
                 // It may have been deleted since it was found.
                 tracing::warn!(zone = zone.id, "the record sets of a zone are not counted: {error}");
