@@ -9,7 +9,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use model::{Event, Map, MeterKind, Sample, Text, Timestamp, Trait, TraitValue, Value, json, pytext};
+use model::{
+    Event, Map, MeterKind, Sample, Subject, Text, Timestamp, Trait, TraitValue, Value, json, pytext,
+};
 use nephoscope_definitions::resources::{Operation, ResourceEffect, ResourceMeasure};
 use nephoscope_definitions::{
     ResourceDefinition, ResourceDefinitions, ResourceSettings, Severity, Source, Unmapped, builtin,
@@ -29,15 +31,18 @@ fn sample(dict: &Value) -> Sample {
         kind: MeterKind::from_name(text(dict, "type").unwrap()).unwrap(),
         unit: part("unit"),
         volume: part("volume"),
-        user_id: part("user_id"),
-        user_name: part("user_name"),
-        project_id: part("project_id"),
-        project_name: part("project_name"),
-        resource_id: part("resource_id"),
+        subject: Subject {
+            user_id: part("user_id"),
+            user_name: part("user_name"),
+            project_id: part("project_id"),
+            project_name: part("project_name"),
+            resource_id: part("resource_id"),
+            resource_metadata: part("resource_metadata").into(),
+        }
+        .into(),
         timestamp: part("timestamp"),
-        resource_metadata: part("resource_metadata").into(),
         source: part("source"),
-        id: text(dict, "id").unwrap().to_owned(),
+        id: text(dict, "id").unwrap().into(),
         monotonic_time: None,
     }
 }

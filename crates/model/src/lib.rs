@@ -17,6 +17,6 @@ mod value;
 pub use event::{Event, Trait, TraitValue};
 pub use metadata::Metadata;
 pub use notification::{Notification, Parts, Priority};
-pub use sample::{MeterKind, Sample, sample_id};
+pub use sample::{MeterKind, Sample, SampleId, SharedSubject, Subject, sample_id};
 pub use time::{IsoTime, Timestamp};
 pub use value::{Map, Text, Value};

@@ -1,9 +1,14 @@
 //! Samples: one measured value of one meter of one resource.
 
+mod id;
+mod subject;
 mod wire;
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
+pub use self::id::SampleId;
+pub use self::subject::{SharedSubject, Subject};
 use crate::json::{write as write_json_value, write_string};
 use crate::pytext::{write_repr, write_text_repr};
 use crate::time::IsoTime;
@@ -44,7 +49,8 @@ impl fmt::Display for MeterKind {
     }
 }
 
-/// A sample.
+/// A sample. It reads as its [`Subject`], which it may share with others: `sample.resource_id`. Who changes a part of that
+/// gets a copy of it first.
 ///
 /// Whatever comes out of a payload keeps the kind that it had there, hence the [`Value`]s: a tenant id that is a
 /// number is published as a number.
@@ -58,26 +64,30 @@ pub struct Sample {
     pub unit: Value,
     /// The measured value: a number or a text that spells one once the pipeline has checked it.
     pub volume: Value,
-    /// Who owns the resource.
-    pub user_id: Value,
-    /// The owner's name, where names are looked up.
-    pub user_name: Value,
-    /// The project that pays.
-    pub project_id: Value,
-    /// The project's name, where names are looked up.
-    pub project_name: Value,
-    /// What was measured.
-    pub resource_id: Value,
+    /// What was measured, and whose it is.
+    pub subject: SharedSubject,
     /// When: an ISO 8601 text in UTC, with or without offset.
     pub timestamp: Value,
-    /// What else is known of the resource. Samples that come out of one notification share it.
-    pub resource_metadata: Metadata,
     /// Which installation it comes from (`[DEFAULT] sample_source`).
     pub source: Value,
     /// The sample's own id; see [`sample_id`].
-    pub id: String,
+    pub id: SampleId,
     /// Seconds of the monotonic clock at the reading; set by compute pollsters only.
     pub monotonic_time: Option<f64>,
+}
+
+impl Deref for Sample {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+impl DerefMut for Sample {
+    fn deref_mut(&mut self) -> &mut Subject {
+        &mut self.subject
+    }
 }
 
 /// The name space of sample ids: a random UUID, fixed for ever, because a replay must repeat the ids.
@@ -88,20 +98,22 @@ const SAMPLE_IDS: uuid::Uuid = uuid::uuid!("6f2f5a3e-0d0c-4b53-9a5f-3b8f3a0a4c1d
 /// A UUID of version 5: the same notification gives the same ids however often it is delivered, which upstream's
 /// (version 1, from the clock) do not.
 #[must_use]
-pub fn sample_id(message_id: &str, definition: &str, index: usize) -> String {
+pub fn sample_id(message_id: &str, definition: &str, index: usize) -> SampleId {
     let mut name = Vec::with_capacity(message_id.len() + definition.len() + 8);
     name.extend_from_slice(message_id.as_bytes());
     name.push(0);
     name.extend_from_slice(definition.as_bytes());
     name.push(0);
     crate::pytext::write_integer(i64::try_from(index).unwrap_or(i64::MAX), &mut name);
-    uuid::Uuid::new_v5(&SAMPLE_IDS, &name).hyphenated().to_string()
+    uuid::Uuid::new_v5(&SAMPLE_IDS, &name).into()
 }
 
 /// One field in the order of a printed sample.
 #[derive(Clone, Copy)]
 enum Field<'s> {
     Text(&'s str),
+    Name(&'s Text),
+    Id(&'s SampleId),
     Value(&'s Value),
     Metadata(&'s Metadata),
     Seconds(Option<f64>),
@@ -111,6 +123,8 @@ impl Field<'_> {
     fn to_value(self) -> Value {
         match self {
             Self::Text(text) => text.into(),
+            Self::Name(text) => text.clone().into(),
+            Self::Id(id) => id.with_text(|text| text.into()),
             Self::Value(value) => value.clone(),
             Self::Metadata(metadata) => Value::clone(metadata),
             Self::Seconds(seconds) => seconds.into(),
@@ -118,21 +132,20 @@ impl Field<'_> {
     }
 }
 
-/// Appends fields as the beginning of a JSON object, up to its closing brace.
-fn write_json_fields<'s>(fields: impl IntoIterator<Item = (&'static str, Field<'s>)>, out: &mut Vec<u8>) {
-    for (place, (name, field)) in fields.into_iter().enumerate() {
-        write_json_name(place, name, out);
-        match field {
-            Field::Text(text) => write_string(text, out),
-            Field::Value(value) => write_json_value(value, out),
-            Field::Metadata(metadata) => metadata.write_json(out),
-            Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
-        }
+fn write_json_field(field: Field<'_>, out: &mut Vec<u8>) {
+    match field {
+        Field::Text(text) => write_string(text, out),
+        Field::Name(text) => write_string(text, out),
+        Field::Id(id) => id.with_text(|text| write_string(text, out)),
+        Field::Value(value) => write_json_value(value, out),
+        Field::Metadata(metadata) => metadata.write_json(out),
+        Field::Seconds(seconds) => write_json_value(&seconds.into(), out),
     }
 }
 
-fn write_json_name(place: usize, name: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(if place == 0 { b"{\"" } else { b", \"" });
+/// Appends the name of the next field of an object, which begins with the first.
+fn write_json_name(is_first: bool, name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(if is_first { b"{\"" } else { b", \"" });
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\": ");
 }
@@ -141,7 +154,7 @@ impl Sample {
     /// The fields in the order in which upstream's `as_dict()` has them.
     fn fields(&self) -> [(&'static str, Field<'_>); 14] {
         [
-            ("name", Field::Text(&self.name)),
+            ("name", Field::Name(&self.name)),
             ("type", Field::Text(self.kind.as_str())),
             ("unit", Field::Value(&self.unit)),
             ("volume", Field::Value(&self.volume)),
@@ -153,7 +166,7 @@ impl Sample {
             ("timestamp", Field::Value(&self.timestamp)),
             ("resource_metadata", Field::Metadata(&self.resource_metadata)),
             ("source", Field::Value(&self.source)),
-            ("id", Field::Text(&self.id)),
+            ("id", Field::Id(&self.id)),
             ("monotonic_time", Field::Seconds(self.monotonic_time)),
         ]
     }
@@ -166,7 +179,10 @@ impl Sample {
 
     /// Appends the JSON text of [`to_dict`](Self::to_dict), as `json.dumps` writes it.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        write_json_fields(self.fields(), out);
+        for (place, (name, field)) in self.fields().into_iter().enumerate() {
+            write_json_name(place == 0, name, out);
+            write_json_field(field, out);
+        }
         out.push(b'}');
     }
 
@@ -178,6 +194,8 @@ impl Sample {
             out.extend_from_slice(b"': ");
             match field {
                 Field::Text(text) => write_text_repr(text, out),
+                Field::Name(text) => write_text_repr(text, out),
+                Field::Id(id) => id.with_text(|text| write_text_repr(text, out)),
                 Field::Value(value) => write_repr(value, out),
                 Field::Metadata(metadata) => write_repr(metadata, out),
                 Field::Seconds(seconds) => write_repr(&seconds.into(), out),
@@ -192,24 +210,14 @@ impl Sample {
         IsoTime::parse(self.timestamp.as_str()?).ok()
     }
 
-    /// About how many bytes of memory it takes, for the budgets of queues and buffers. Shared metadata counts in full.
+    /// About how many bytes of memory it takes, for the budgets of queues and buffers. A shared subject counts in full.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
-        let values = [
-            &self.unit,
-            &self.volume,
-            &self.user_id,
-            &self.user_name,
-            &self.project_id,
-            &self.project_name,
-            &self.resource_id,
-            &self.timestamp,
-            &self.source,
-        ];
-        // The values' own places are counted with them; that of the metadata is outside.
+        let values = [&self.unit, &self.volume, &self.timestamp, &self.source];
+        // The values' own places are counted with them.
         let fixed = size_of::<Self>() - values.len() * size_of::<Value>();
         let held: usize = values.into_iter().map(Value::approximate_bytes).sum();
-        fixed + self.id.len() + self.resource_metadata.approximate_bytes() + held
+        fixed + self.id.outside_bytes() + self.subject.approximate_bytes() + held
     }
 }
 
@@ -223,13 +231,14 @@ mod tests {
             kind: MeterKind::Cumulative,
             unit: "B".into(),
             volume: 1.5.into(),
-            user_id: "u".into(),
-            user_name: Value::Null,
-            project_id: "p".into(),
-            project_name: Value::Null,
-            resource_id: "r/1".into(),
+            subject: Subject {
+                user_id: "u".into(),
+                project_id: "p".into(),
+                resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
+                ..Subject::new("r/1")
+            }
+            .into(),
             timestamp: "2026-07-21T13:56:12.123456".into(),
-            resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
             source: "openstack".into(),
             id: "ID1".into(),
             monotonic_time: None,
@@ -258,7 +267,7 @@ mod tests {
     fn ids_repeat_and_differ() {
         let id = sample_id("m", "image.size", 0);
         assert_eq!(id, sample_id("m", "image.size", 0));
-        assert_eq!(id.len(), 36);
+        assert_eq!(id.to_string().len(), 36);
         for other in
             [sample_id("m", "image.size", 1), sample_id("n", "image.size", 0), sample_id("m", "image", 0)]
         {

@@ -45,19 +45,30 @@ impl Signer {
 
     /// The signature, as lower-case hexadecimal digits, of what `write` writes; it is given the text of the last
     /// [`seconds`](Self::seconds).
-    pub(crate) fn sign(&mut self, write: impl FnOnce(&str, &mut Vec<u8>)) -> String {
-        let Some(mut mac) = self.mac.clone() else { return String::new() };
+    pub(crate) fn sign(&mut self, write: impl FnOnce(&str, &mut Vec<u8>)) -> Signature {
+        let Some(mut mac) = self.mac.clone() else { return Signature(None) };
         self.text.clear();
         write(self.seconds.as_ref().map_or("", |(_, text)| text), &mut self.text);
         mac.update(&self.text);
-        let digest = mac.finalize().into_bytes();
-        let mut signature = String::with_capacity(digest.len() * 2);
-        for byte in digest {
-            for half in [byte >> 4, byte & 0xf] {
-                signature.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
-            }
+        let digest: [u8; DIGEST_BYTES] = mac.finalize().into_bytes().into();
+        let mut digits = [0; 2 * DIGEST_BYTES];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
+            *pair = [byte >> 4, byte & 0xf].map(|half| HEXADECIMAL[usize::from(half)]);
         }
-        signature
+        Signature(Some(digits))
+    }
+}
+
+/// Bytes of a SHA-256.
+const DIGEST_BYTES: usize = 32;
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+
+/// A signature, as lower-case hexadecimal digits; none with an empty secret.
+pub(crate) struct Signature(Option<[u8; 2 * DIGEST_BYTES]>);
+
+impl Signature {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_ref().and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
     }
 }
 
@@ -71,7 +82,7 @@ impl fmt::Debug for Signer {
 /// The signature of `message` as lower-case hexadecimal digits; empty when the secret is empty.
 #[must_use]
 pub fn compute(message: &Map, secret: &str) -> String {
-    Signer::new(secret).sign(|_, text| write_walk(message, text))
+    Signer::new(secret).sign(|_, text| write_walk(message, text)).as_str().to_owned()
 }
 
 /// Whether `message` carries the signature that [`compute`] gives it; always, when the secret is empty.

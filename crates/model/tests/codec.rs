@@ -4,7 +4,7 @@
 use nephoscope_model::codec::{
     DecodeError, MAX_DEPTH, read_event, read_sample, read_value, write_event, write_sample, write_value,
 };
-use nephoscope_model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json};
+use nephoscope_model::{Event, Map, MeterKind, Sample, Subject, Timestamp, Trait, TraitValue, Value, json};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -54,15 +54,18 @@ fn sample() -> impl Strategy<Value = Sample> {
                 kind,
                 unit: next(),
                 volume: next(),
-                user_id: next(),
-                user_name: next(),
-                project_id: next(),
-                project_name: next(),
-                resource_id: next(),
+                subject: Subject {
+                    user_id: next(),
+                    user_name: next(),
+                    project_id: next(),
+                    project_name: next(),
+                    resource_id: next(),
+                    resource_metadata: next().into(),
+                }
+                .into(),
                 timestamp: next(),
-                resource_metadata: next().into(),
                 source: next(),
-                id,
+                id: id.into(),
                 monotonic_time,
             }
         },

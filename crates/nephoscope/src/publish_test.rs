@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value};
+use model::{Event, Map, MeterKind, Sample, Subject, Timestamp, Trait, TraitValue, Value};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use oslo_messaging::AmqpMetrics;
@@ -143,15 +143,10 @@ fn sample(name: &str, now: Timestamp) -> Sample {
         kind: MeterKind::Gauge,
         unit: "test".into(),
         volume: Value::Int(1),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: Value::Null,
-        project_name: Value::Null,
-        resource_id: "nephoscope-publish-test".into(),
+        subject: Subject::new("nephoscope-publish-test").into(),
         timestamp: now.to_iso().into(),
-        resource_metadata: Map::new().into(),
         source: "nephoscope".into(),
-        id: uuid::Uuid::new_v4().hyphenated().to_string(),
+        id: uuid::Uuid::new_v4().into(),
         monotonic_time: None,
     }
 }

@@ -8,7 +8,7 @@ mod literal;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use model::{Map, MeterKind, Sample, Value};
+use model::{Map, MeterKind, Sample, Subject, Value};
 use observability::metrics::Metrics;
 use oslo_config::Config;
 use oslo_config::options::{agent, commands};
@@ -102,16 +102,19 @@ fn sample(config: &Config) -> anyhow::Result<Sample> {
         kind: MeterKind::from_name(config.get(&commands::SAMPLE_TYPE)).unwrap_or(MeterKind::Gauge),
         unit: optional(config.get(&commands::SAMPLE_UNIT)),
         volume: Value::Int(config.get(&commands::SAMPLE_VOLUME)),
-        user_id: optional(config.get(&commands::SAMPLE_USER)),
-        user_name: Value::Null,
-        project_id: optional(config.get(&commands::SAMPLE_PROJECT)),
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            user_id: optional(config.get(&commands::SAMPLE_USER)),
+            user_name: Value::Null,
+            project_id: optional(config.get(&commands::SAMPLE_PROJECT)),
+            project_name: Value::Null,
+            resource_id: resource.into(),
+            // As upstream: whatever is empty becomes an empty map.
+            resource_metadata: if metadata.is_truthy() { metadata.into() } else { Map::new().into() },
+        }
+        .into(),
         timestamp: timestamp.into(),
-        // As upstream: whatever is empty becomes an empty map.
-        resource_metadata: if metadata.is_truthy() { metadata.into() } else { Map::new().into() },
         source: config.get(&agent::SAMPLE_SOURCE).into(),
-        id: uuid::Uuid::new_v4().hyphenated().to_string(),
+        id: uuid::Uuid::new_v4().into(),
         monotonic_time: None,
     })
 }

@@ -16,7 +16,7 @@ use definitions::{
     ConversionError, EventDefinitions, EventSettings, MeterDefinitions, SampleEndpoint, SampleEndpoints,
     SampleSettings, Source,
 };
-use model::{Notification, Sample, Value};
+use model::{Notification, Sample, Subject, Value};
 use nephoscope_notification::{Agent, AgentMetrics, AgentOptions, DeadLetterOffice};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
@@ -55,13 +55,8 @@ impl SampleEndpoint for Fragile {
             kind: model::MeterKind::Gauge,
             unit: "B".into(),
             volume: number.clone(),
-            user_id: Value::Null,
-            user_name: Value::Null,
-            project_id: Value::Null,
-            project_name: Value::Null,
-            resource_id: "r".into(),
+            subject: Subject { resource_metadata: Value::Null.into(), ..Subject::new("r") }.into(),
             timestamp: "2026-11-25T12:00:00".into(),
-            resource_metadata: Value::Null.into(),
             source: "openstack".into(),
             id: "i".into(),
             monotonic_time: None,

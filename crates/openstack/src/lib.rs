@@ -36,6 +36,7 @@
 mod auth;
 pub mod cache;
 mod catalog;
+mod client;
 mod error;
 mod filter;
 mod fixed;

@@ -210,7 +210,7 @@ impl RequestBuilder {
                 body: self.body.clone(),
                 body_limit: self.body_limit,
             };
-            let response = exchange(session.client(), &outgoing).await?;
+            let response = exchange(session.client()?, &outgoing).await?;
             match access {
                 Some(access) if response.status == StatusCode::UNAUTHORIZED && !is_second => {
                     tracing::debug!(request = response.place(), "401: once more with a new token");

@@ -1,15 +1,16 @@
 //! [`Session`]: one identity, one token, one catalogue, one pool of connections, shared by everybody.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nephoscope_http::{ClientError, ClientOptions, TlsOptions, client};
+use nephoscope_http::ClientOptions;
 use observability::clock::Clock;
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Url};
 
 use crate::auth::{Access, Identity, Keystone};
+use crate::client::LateClient;
 use crate::fixed::Fixed;
 use crate::request::Target;
 use crate::url_path::join;
@@ -29,7 +30,7 @@ const NO_CLIENT_LIMIT: Duration = Duration::from_hours(24);
 pub struct Session(Arc<Inner>, Option<Traffic>);
 
 struct Inner {
-    client: reqwest::Client,
+    client: LateClient,
     auth: Auth,
     timeout: Duration,
 }
@@ -73,7 +74,7 @@ impl Session {
             max_redirects: 0,
             ..ClientOptions::default()
         };
-        let client = client(&options).map_err(|error| client_error(&error, &options.tls))?;
+        let client = LateClient::new(options)?;
         Ok(Self(Arc::new(Inner { client, auth, timeout }), None))
     }
 
@@ -166,8 +167,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn client(&self) -> &reqwest::Client {
-        &self.0.client
+    pub(crate) fn client(&self) -> Result<&reqwest::Client, Error> {
+        self.0.client.get()
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -197,7 +198,8 @@ impl Session {
 
     /// A token; one that must be asked for is, in Keystone's lane.
     async fn access(&self, keystone: &Keystone) -> Result<Arc<Access>, Error> {
-        let ask = || keystone.access(&self.0.client);
+        let client = self.client()?;
+        let ask = || keystone.access(client);
         match &self.1 {
             Some(traffic) if !keystone.has_token() => {
                 traffic.run(IDENTITY, Duration::ZERO, |_| None, ask).await
@@ -233,7 +235,7 @@ impl Session {
             Auth::Fixed(fixed) => fixed.endpoint(filter),
             Auth::Keystone(keystone) => {
                 self.access(keystone).await?;
-                keystone.endpoint(&self.0.client, filter).await
+                keystone.endpoint(self.client()?, filter).await
             }
         }
     }
@@ -244,7 +246,7 @@ impl Session {
             (None, Auth::Fixed(fixed)) => fixed.endpoint(filter).map(|url| vec![url]),
             (None, Auth::Keystone(keystone)) => {
                 self.access(keystone).await?;
-                keystone.endpoints(&self.0.client, filter).await
+                keystone.endpoints(self.client()?, filter).await
             }
         }
     }
@@ -267,22 +269,6 @@ impl Session {
             }
         }
     }
-}
-
-fn client_error(error: &ClientError, tls: &TlsOptions) -> Error {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        // Writing to a String cannot fail.
-        let _ = write!(message, ": {cause}");
-        source = cause.source();
-    }
-    let hint = if tls.cafile.is_some() || tls.certfile.is_some() || tls.keyfile.is_some() {
-        "correct cafile, certfile or keyfile"
-    } else {
-        "correct the options of the session"
-    };
-    Error::configuration(message, hint)
 }
 
 impl fmt::Debug for Session {

@@ -67,6 +67,14 @@ impl Records {
         self.len() == 0
     }
 
+    /// Moves them out: none of the kind are left.
+    pub(crate) fn take(&mut self) -> Self {
+        match self {
+            Self::Samples(samples) => Self::Samples(std::mem::take(samples)),
+            Self::Events(events) => Self::Events(std::mem::take(events)),
+        }
+    }
+
     /// Roughly how much memory they take, in bytes; what queues are bounded by.
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {

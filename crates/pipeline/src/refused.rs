@@ -186,7 +186,7 @@ impl<'r> Record<'r> {
             Self::Sample(sample) => {
                 codec::write_sample(sample, &mut body);
                 Letter {
-                    message_id: Some(cut(&sample.id, NAME_CHARACTERS)),
+                    message_id: Some(sample.id.with_text(|id| cut(id, NAME_CHARACTERS))),
                     refused: Some(origin.refused(&sample.name)),
                     body,
                     ..Letter::default()

@@ -325,24 +325,33 @@ impl Router {
         if let Some(tap) = &self.tap {
             tap.show(&records, |name| self.destinations(name));
         }
-        for (queue, batch) in self.parts(&records, &token) {
+        for (queue, batch) in self.parts(records, &token) {
             queue.send(batch).await;
         }
         token.accept();
     }
 
     /// What goes to whom. All of it is counted as waiting from here on, whoever has room first.
-    fn parts(&self, records: &Records, token: &DeliveryToken) -> Vec<(&Queue, Batch)> {
+    fn parts(&self, mut records: Records, token: &DeliveryToken) -> Vec<(&Queue, Batch)> {
         let mut parts = Vec::new();
         let mut routed = vec![self.routes_everything; records.len()];
-        for route in self.routes.iter().filter(|route| !route.publishers.is_empty()) {
-            let selected = select(&route.filter, records, &mut routed);
+        // Whoever comes last is given the records themselves, and not copies.
+        let mut routes = self.routes.iter().filter(|route| !route.publishers.is_empty()).peekable();
+        while let Some(route) = routes.next() {
+            let mut selected = if routes.peek().is_none() && route.filter.is_everything() {
+                records.take()
+            } else {
+                select(&route.filter, &records, &mut routed)
+            };
             if selected.is_empty() {
                 continue;
             }
-            for publisher in route.publishers.iter().filter_map(|&place| self.publishers.get(place)) {
+            let of_route = route.publishers.iter().filter_map(|&place| self.publishers.get(place));
+            let mut publishers = of_route.peekable();
+            while let Some(publisher) = publishers.next() {
                 let token = token.share_for(Waiting::new(&publisher.metrics, selected.len()));
-                parts.push((&publisher.queue, Batch { records: selected.clone(), token }));
+                let records = if publishers.peek().is_some() { selected.clone() } else { selected.take() };
+                parts.push((&publisher.queue, Batch { records, token }));
             }
         }
         let unrouted = routed.iter().filter(|routed| !**routed).count();

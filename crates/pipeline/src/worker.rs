@@ -255,7 +255,8 @@ impl Worker {
             if received == 0 {
                 return;
             }
-            let groups: Arc<[Records]> = gathered.iter().map(|queued| queued.batch.records.clone()).collect();
+            let groups: Arc<[Records]> =
+                gathered.iter_mut().map(|queued| queued.batch.records.take()).collect();
             let secured = {
                 let mut delivering = std::pin::pin!(self.delivery.deliver(&mut publisher, &groups));
                 let delivered = tokio::select! {
@@ -269,6 +270,9 @@ impl Worker {
                     // Without a disk it is never due.
                     (None, None) => return,
                     (None, Some(spill)) => {
+                        for (queued, records) in gathered.iter_mut().zip(&*groups) {
+                            queued.batch.records = records.clone();
+                        }
                         let sink = self.delivery.state();
                         tokio::select! {
                             biased;
@@ -295,8 +299,8 @@ impl Worker {
                 (Secured::InMemory(refused), _) => {
                     let records = groups.iter().map(Records::len).sum::<usize>() as u64;
                     self.metrics.count_delivered(records, &refused);
-                    for queued in gathered.drain(..) {
-                        self.metrics.memory.subtract(queued.batch.records.len() as u64, queued.bytes());
+                    for (queued, records) in gathered.drain(..).zip(&*groups) {
+                        self.metrics.memory.subtract(records.len() as u64, queued.bytes());
                         queued.batch.token.accept();
                     }
                 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use definitions::Source;
-use model::{MeterKind, Sample, Value};
+use model::{MeterKind, Sample, Subject, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BufferDirectory, BufferDirectoryError, BufferNames, BufferOptions, BufferState, BuildError,
@@ -154,15 +154,15 @@ fn sample(volume: i64) -> Arc<Sample> {
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: volume.into(),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: "project".into(),
-        project_name: Value::Null,
-        resource_id: "r".into(),
+        subject: Subject {
+            project_id: "project".into(),
+            resource_metadata: [("size", Value::Int(7))].into_iter().collect::<model::Map>().into(),
+            ..Subject::new("r")
+        }
+        .into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: [("size", Value::Int(7))].into_iter().collect::<model::Map>().into(),
         source: "openstack".into(),
-        id: format!("id-{volume}"),
+        id: format!("id-{volume}").into(),
         monotonic_time: None,
     })
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use definitions::Source;
-use model::{MeterKind, Sample, Value};
+use model::{MeterKind, Sample, Subject, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
     BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
@@ -155,13 +155,8 @@ fn sample(name: &str, volume: impl Into<Value>) -> Arc<Sample> {
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: volume.into(),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: Value::Null,
-        project_name: Value::Null,
-        resource_id: "r".into(),
+        subject: Subject { resource_metadata: Value::Null.into(), ..Subject::new("r") }.into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

@@ -1,5 +1,5 @@
-//! What a cycle of the compute agent costs, beside the bare bulk call: `cargo run --release -p nephoscope-polling --example
-//! compute_cycle -- [DOMAINS [ROUNDS [made|sent|signed]]]`.
+//! What a cycle of the compute agent costs, beside the bare bulk call: `cargo run --profile dist -p nephoscope-polling --features
+//! jemalloc --example compute_cycle -- [DOMAINS [ROUNDS [made|sent|signed]]]`.
 //!
 //! A server that replays recorded answers has 500 domains that run. *Bare* is a blocking socket that asks for the statistics of
 //! all of them and walks over the answer once; the others are whole cycles of every pollster, discovery included: *made* drops
@@ -41,6 +41,10 @@ use tokio_util::sync::CancellationToken;
 mod bare;
 
 use bare::{Bare, cpu};
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Bare calls in a turn.
 const TURN: u32 = 10;

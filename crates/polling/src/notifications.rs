@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use definitions::{Problem, Source};
-use model::Sample;
 use model::signature::Signer;
+use model::{Sample, SampleId};
 use observability::clock::Clock;
 use oslo_messaging::{AmqpMetrics, Notifier, NotifierConfig, NotifyError, Outgoing, Payload, Retry};
 use pipeline::config::PipelineConfig;
@@ -83,7 +83,7 @@ pub struct Notifications {
     batch_size: usize,
     clock: Clock,
     /// Samples that were confirmed in an attempt which failed later on: they are not sent again.
-    confirmed: HashSet<String>,
+    confirmed: HashSet<SampleId>,
 }
 
 /// A sample and where it stands among those to be published.
@@ -131,16 +131,21 @@ impl Notifications {
             })
             .filter(|placed| !self.confirmed.contains(&placed.sample.id))
             .collect();
+        let mut sent: Vec<&[Placed<'_>]> = Vec::new();
         for batch in waiting.chunks(self.batch_size) {
             match self.send(batch, &mut refusals).await {
-                Ok(()) => self.confirmed.extend(batch.iter().map(|placed| placed.sample.id.clone())),
+                Ok(()) => sent.push(batch),
                 Err(error) if error.is_about_the_message() => {
                     for Placed { group, record, .. } in batch {
                         let (cause, reason) = (error.cause(), error.to_string());
                         refusals.push(Refusal { group: *group, record: *record, cause, reason });
                     }
                 }
-                Err(error) => return Err(failure(&error)),
+                Err(error) => {
+                    let sent = sent.into_iter().flatten().map(|placed| placed.sample.id.clone());
+                    self.confirmed.extend(sent);
+                    return Err(failure(&error));
+                }
             }
         }
         self.confirmed.clear();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use model::{Sample, Timestamp, Value};
+use model::{Sample, SampleId, Timestamp, Value};
 use observability::clock::Clock;
 use observability::service_manager::Progress;
 use pollsters::{Cycle, GivenReadings, PollError, Reading, Readings, Registry, Resource};
@@ -334,13 +334,17 @@ impl<'t> Run<'t> {
             };
             let Some(given) = given else { break };
             self.progress.tick();
+            let mut left = given.len();
             for reading in given {
                 if batch.len() >= size {
-                    counter.inc_by(batch.len() as u64);
-                    taken.samples += batch.len();
-                    self.send(std::mem::take(&mut batch), &mut taken.shown).await;
+                    let room = Vec::with_capacity(left.min(size));
+                    let full = std::mem::replace(&mut batch, room);
+                    counter.inc_by(full.len() as u64);
+                    taken.samples += full.len();
+                    self.send(full, &mut taken.shown).await;
                 }
                 batch.push(Arc::new(maker.sample(reading)));
+                left -= 1;
             }
         }
         if !batch.is_empty() {
@@ -399,12 +403,11 @@ impl SampleIds {
         Self(Uuid::new_v4().as_u128())
     }
 
-    fn next(&mut self) -> String {
+    fn next(&mut self) -> SampleId {
         // In the lowest 62 bits, beside version and variant.
         const COUNTED: u128 = (1 << 62) - 1;
         self.0 = self.0 & !COUNTED | self.0.wrapping_add(1) & COUNTED;
-        let mut text = Uuid::encode_buffer();
-        Uuid::from_u128(self.0).hyphenated().encode_lower(&mut text).to_owned()
+        Uuid::from_u128(self.0).into()
     }
 }
 
@@ -426,7 +429,7 @@ mod tests {
         for start in [Uuid::new_v4().as_u128(), Uuid::max().as_u128() & !(0xf << 76) & !(0x4 << 60) | 4 << 76]
         {
             let mut ids = SampleIds(start);
-            let [one, other] = [ids.next(), ids.next()].map(|id| id.parse::<Uuid>().unwrap());
+            let [one, other] = [ids.next(), ids.next()].map(|id| id.to_string().parse::<Uuid>().unwrap());
             for id in [one, other] {
                 assert_eq!((id.get_version_num(), id.get_variant()), (4, uuid::Variant::RFC4122), "{id}");
             }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Map, MeterKind, Sample, Value, json, signature};
+use model::{Map, MeterKind, Sample, Subject, Value, json, signature};
 use nephoscope_polling::{
     BusPublishers, Deliveries, Notifications, NotificationsSettings, Output, PollingMetrics, ToRouter,
     bus_pipeline,
@@ -46,15 +46,15 @@ fn sample(number: i64) -> Arc<Sample> {
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: Value::Int(number),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: "p".into(),
-        project_name: Value::Null,
-        resource_id: format!("r{number} é").into(),
+        subject: Subject {
+            project_id: "p".into(),
+            resource_metadata: [("tags", Value::List(vec!["ü".into()]))].into_iter().collect::<Map>().into(),
+            ..Subject::new(format!("r{number} é"))
+        }
+        .into(),
         timestamp: "2026-11-26T05:00:00.123456".into(),
-        resource_metadata: [("tags", Value::List(vec!["ü".into()]))].into_iter().collect::<Map>().into(),
         source: "openstack".into(),
-        id: format!("id-{number}"),
+        id: format!("id-{number}").into(),
         monotonic_time: Some(1.5),
     })
 }

@@ -1,13 +1,10 @@
 //! [`Reading`]: one measured value, before the agent makes a sample of it.
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
+use std::ops::{Deref, DerefMut};
 
-use model::{Map, Metadata, MeterKind, Sample, Text, Value};
+use model::{MeterKind, Sample, SampleId, SharedSubject, Subject, Text, Value};
 use tokio::sync::mpsc;
-
-/// What readings without metadata share.
-static NO_METADATA: LazyLock<Metadata> = LazyLock::new(|| Map::new().into());
 
 /// Readings that are given together at most.
 const TOGETHER: usize = 64;
@@ -25,7 +22,7 @@ pub struct Meter {
     pub unit: &'static str,
 }
 
-/// What a pollster reads. Time, id and source are the agent's to add.
+/// What a pollster reads. Time, id and source are the agent's to add. It reads as its [`Subject`], as a sample does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// The meter.
@@ -36,14 +33,8 @@ pub struct Reading {
     pub unit: Value,
     /// The value. One that is unknown (null) is sent as it is, and dropped by the pipeline.
     pub volume: Value,
-    /// Who owns the resource.
-    pub user_id: Value,
-    /// The project that pays.
-    pub project_id: Value,
-    /// What was measured.
-    pub resource_id: Value,
-    /// What else is known of it: a map. Readings of one thing may share it.
-    pub metadata: Metadata,
+    /// What was measured, and whose it is; the metadata are a map. Readings of one thing may share it.
+    pub subject: SharedSubject,
     /// Seconds of the monotonic clock at the reading; set by compute pollsters only.
     pub monotonic_time: Option<f64>,
 }
@@ -52,15 +43,18 @@ impl Reading {
     /// A reading of `meter` without owner and metadata.
     #[must_use]
     pub fn new(meter: &Meter, resource_id: impl Into<Value>, volume: impl Into<Value>) -> Self {
+        Self::of(meter, Subject::new(resource_id), volume)
+    }
+
+    /// A reading of `meter`.
+    #[must_use]
+    pub fn of(meter: &Meter, subject: impl Into<SharedSubject>, volume: impl Into<Value>) -> Self {
         Self {
             name: Text::new_static(meter.name),
             kind: meter.kind,
             unit: Text::new_static(meter.unit).into(),
             volume: volume.into(),
-            user_id: Value::Null,
-            project_id: Value::Null,
-            resource_id: resource_id.into(),
-            metadata: NO_METADATA.clone(),
+            subject: subject.into(),
             monotonic_time: None,
         }
     }
@@ -68,23 +62,32 @@ impl Reading {
     /// The sample of it, with what the agent adds: the time of the poll, the source, and an id. Names of user and project
     /// are not known yet.
     #[must_use]
-    pub fn into_sample(self, timestamp: Value, source: Value, id: String) -> Sample {
+    pub fn into_sample(self, timestamp: Value, source: Value, id: SampleId) -> Sample {
         Sample {
             name: self.name,
             kind: self.kind,
             unit: self.unit,
             volume: self.volume,
-            user_id: self.user_id,
-            user_name: Value::Null,
-            project_id: self.project_id,
-            project_name: Value::Null,
-            resource_id: self.resource_id,
+            subject: self.subject,
             timestamp,
-            resource_metadata: self.metadata,
             source,
             id,
             monotonic_time: self.monotonic_time,
         }
+    }
+}
+
+impl Deref for Reading {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut Subject {
+        &mut self.subject
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use model::pytext::to_str;
 use nephoscope_pollsters::central::{CentralSettings, RgwSettings, ServiceTypes};
-use nephoscope_pollsters::{Cycle, Object, PollError, Reading, Readings, Resource};
+use nephoscope_pollsters::{Cycle, Object, PollError, Readings, Resource};
 use observability::clock::Clock;
 use testkit::{RecordedCloud, Recording};
 
@@ -48,8 +48,8 @@ async fn poll(
     let polled = made.unwrap().pollster.poll(cycle, &projects(), &readings).await;
     drop(readings);
     let mut read = Vec::new();
-    while let Some(Reading { resource_id, volume, .. }) = taken.recv().await {
-        read.push((to_str(&resource_id), to_str(&volume)));
+    while let Some(reading) = taken.recv().await {
+        read.push((to_str(&reading.resource_id), to_str(&reading.volume)));
     }
     (read, polled)
 }

@@ -158,7 +158,7 @@ impl Ours {
         drop(readings);
         let mut texts = Vec::new();
         while let Some(reading) = taken.recv().await {
-            let sample = reading.into_sample(Value::Null, "openstack".into(), String::new());
+            let sample = reading.into_sample(Value::Null, "openstack".into(), "".into());
             let mut text = Vec::new();
             sample.write_json(&mut text);
             texts.push(String::from_utf8(text).unwrap());

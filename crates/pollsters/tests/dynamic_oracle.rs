@@ -132,7 +132,7 @@ fn sample(reading: &Reading) -> Value {
         reading.user_id.clone(),
         reading.project_id.clone(),
         reading.resource_id.clone(),
-        model::Value::clone(&reading.metadata),
+        model::Value::clone(&reading.resource_metadata),
     ];
     serde_json::from_str(&json::to_string(&model::Value::List(all))).unwrap()
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Metadata, MeterKind, Sample, Timestamp, Value, json};
+use model::{Metadata, MeterKind, Sample, Subject, Timestamp, Value, json};
 use nephoscope_publishers::remote_write::RemoteWritePublisher;
 use nephoscope_publishers::{HttpSettings, Witness};
 use observability::clock::Clock;
@@ -82,15 +82,16 @@ fn calls(
             kind: *kind,
             unit: (*unit).into(),
             volume: Value::Int(i64::try_from(number).ok()? * 7919),
-            user_id: "1d8a7c1e0b5f4f8b9a3c2d1e0f9a8b7c".into(),
-            user_name: Value::Null,
-            project_id: "9f8e7d6c5b4a39281706f5e4d3c2b1a0".into(),
-            project_name: Value::Null,
-            resource_id: format!("7b1e4a52-5b0e-4a62-9d1c-{instance:012}").into(),
+            subject: Subject {
+                user_id: "1d8a7c1e0b5f4f8b9a3c2d1e0f9a8b7c".into(),
+                project_id: "9f8e7d6c5b4a39281706f5e4d3c2b1a0".into(),
+                resource_metadata: metadata.clone(),
+                ..Subject::new(format!("7b1e4a52-5b0e-4a62-9d1c-{instance:012}"))
+            }
+            .into(),
             timestamp: time.to_iso().into(),
-            resource_metadata: metadata.clone(),
             source: "openstack".into(),
-            id: format!("5a2d0f3c-1b7e-11f1-8c3a-{number:012}"),
+            id: format!("5a2d0f3c-1b7e-11f1-8c3a-{number:012}").into(),
             monotonic_time: None,
         }))
     };

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{MeterKind, Sample, Timestamp, Value};
+use model::{MeterKind, Sample, Subject, Timestamp, Value};
 use nephoscope_publishers::otlp::OtlpPublisher;
 use nephoscope_publishers::{HttpSettings, Witness};
 use pipeline::{Publisher as _, PublisherUrl, Records, RecordsKind};
@@ -96,15 +96,16 @@ fn sample(number: u64, resources: u64) -> Sample {
         kind,
         unit: unit.into(),
         volume,
-        user_id: format!("{:032x}", resource % 50).into(),
-        user_name: Value::Null,
-        project_id: format!("{:032x}", resource % 20).into(),
-        project_name: Value::Null,
-        resource_id: id(resource).into(),
+        subject: Subject {
+            user_id: format!("{:032x}", resource % 50).into(),
+            project_id: format!("{:032x}", resource % 20).into(),
+            resource_metadata: Value::Null.into(),
+            ..Subject::new(id(resource))
+        }
+        .into(),
         timestamp: Timestamp::from_microseconds(time).map(Timestamp::to_iso).unwrap_or_default().into(),
-        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
-        id: id(number),
+        id: id(number).into(),
         monotonic_time: None,
     }
 }

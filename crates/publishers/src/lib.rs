@@ -61,7 +61,7 @@ fn placed_samples(groups: &[Records]) -> (Vec<Place>, Vec<&Sample>) {
 #[cfg(test)]
 mod fixtures {
 
-    use model::{Map, MeterKind, Sample, Value};
+    use model::{Map, MeterKind, Sample, Subject, Value};
 
     /// The sample of Ceilometer's examples with another meter, resource and volume.
     pub(crate) fn sample(name: &str, resource: &str, volume: Value) -> Sample {
@@ -70,13 +70,14 @@ mod fixtures {
             kind: MeterKind::Cumulative,
             unit: "B".into(),
             volume,
-            user_id: "u".into(),
-            user_name: Value::Null,
-            project_id: "p".into(),
-            project_name: Value::Null,
-            resource_id: resource.into(),
+            subject: Subject {
+                user_id: "u".into(),
+                project_id: "p".into(),
+                resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
+                ..Subject::new(resource)
+            }
+            .into(),
             timestamp: "2026-07-21T13:56:12.123456".into(),
-            resource_metadata: [("k", "v")].into_iter().collect::<Map>().into(),
             source: "openstack".into(),
             id: "ID1".into(),
             monotonic_time: None,

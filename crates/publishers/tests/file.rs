@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buffer::medium::Disk;
-use model::{MeterKind, Sample, Value};
+use model::{MeterKind, Sample, Subject, Value};
 use nephoscope_publishers::file::FilePublisher;
 use pipeline::{Publisher, PublisherUrl, Records};
 
@@ -21,13 +21,14 @@ fn sample(resource: &str, volume: f64) -> Arc<Sample> {
         kind: MeterKind::Cumulative,
         unit: "B".into(),
         volume: volume.into(),
-        user_id: "u".into(),
-        user_name: Value::Null,
-        project_id: "p".into(),
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            user_id: "u".into(),
+            project_id: "p".into(),
+            resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
+            ..Subject::new(resource)
+        }
+        .into(),
         timestamp: "2026-07-21T13:56:12.123456".into(),
-        resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
         source: "openstack".into(),
         id: "ID1".into(),
         monotonic_time: None,

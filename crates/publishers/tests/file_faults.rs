@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{MeterKind, Sample, Value};
+use model::{MeterKind, Sample, Subject, Value};
 use nephoscope_publishers::file::FilePublisher;
 use pipeline::{Publisher, PublisherUrl, Records};
 use testkit::faults::{Fault, FaultyMedium, Survival};
@@ -30,13 +30,12 @@ fn sample(number: usize) -> Arc<Sample> {
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: Value::Int(i64::try_from(number).unwrap()),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: Value::Null,
-        project_name: Value::Null,
-        resource_id: format!("resource-{number}").into(),
+        subject: Subject {
+            resource_metadata: Value::Null.into(),
+            ..Subject::new(format!("resource-{number}"))
+        }
+        .into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

@@ -55,7 +55,7 @@ fn at(base: i64, seconds: i64, resource: &str, volume: impl Into<Value>) -> Arc<
     let mut made = (*sample("load", resource, volume)).clone();
     let time = Timestamp::from_microseconds((base + seconds) * 1_000_000 + 123_456).unwrap();
     made.timestamp = time.to_iso().into();
-    made.id = format!("{resource} at {seconds}");
+    made.id = format!("{resource} at {seconds}").into();
     Arc::new(made)
 }
 

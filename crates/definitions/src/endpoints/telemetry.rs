@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{Map, MeterKind, Notification, Sample, Value, signature};
+use model::{Map, MeterKind, Notification, Sample, Subject, Value, signature};
 
 use super::{SampleEndpoint, begins_like};
 use crate::error::shown;
@@ -76,19 +76,26 @@ fn sample(
             .ok_or_else(|| Cause::Kind { value: shown(kind) })?,
         unit,
         volume,
-        user_id,
-        user_name: optional("user_name"),
-        project_id,
-        project_name: optional("project_name"),
-        resource_id,
+        subject: Subject {
+            user_id,
+            user_name: optional("user_name"),
+            project_id,
+            project_name: optional("project_name"),
+            resource_id,
+            resource_metadata: Some(metadata)
+                .filter(|metadata| metadata.is_truthy())
+                .cloned()
+                .unwrap_or_else(|| Map::new().into())
+                .into(),
+        }
+        .into(),
         timestamp,
-        resource_metadata: Some(metadata)
-            .filter(|metadata| metadata.is_truthy())
-            .cloned()
-            .unwrap_or_else(|| Map::new().into())
-            .into(),
         source: if source.is_truthy() { source.clone() } else { settings.sample_source.as_str().into() },
-        id: if id.is_truthy() { model::pytext::to_str(id) } else { context.sample_id(EVENT_TYPE, index) },
+        id: if id.is_truthy() {
+            model::pytext::to_str(id).into()
+        } else {
+            context.sample_id(EVENT_TYPE, index)
+        },
         monotonic_time: None,
     })
 }

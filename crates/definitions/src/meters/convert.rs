@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::{IsoTime, Map, Metadata, Notification, Sample, Value, sample_id};
+use model::{IsoTime, Map, Metadata, Notification, Sample, SampleId, Subject, Value, sample_id};
 
 use super::compile::kind_of;
 use super::{Attribute, MAX_LOOKUP_SAMPLES, MeterDefinition, PROJECT_FALLBACK, USER_FALLBACK};
@@ -65,7 +65,7 @@ impl<'n> Context<'n> {
     }
 
     /// The id of the `index`th sample of `definition`.
-    pub(crate) fn sample_id(&mut self, definition: &str, index: usize) -> String {
+    pub(crate) fn sample_id(&mut self, definition: &str, index: usize) -> SampleId {
         let notification = self.notification;
         let message_id = self.message_id.get_or_insert_with(|| notification.message_id_text());
         sample_id(message_id, definition, index)
@@ -95,13 +95,16 @@ impl<'n> Context<'n> {
             kind,
             unit: draft.unit.into_owned(),
             volume: draft.volume.into_owned(),
-            user_id: draft.user_id.into_owned(),
-            user_name: Value::Null,
-            project_id: draft.project_id.into_owned(),
-            project_name: Value::Null,
-            resource_id: draft.resource_id.into_owned(),
+            subject: Subject {
+                user_id: draft.user_id.into_owned(),
+                user_name: Value::Null,
+                project_id: draft.project_id.into_owned(),
+                project_name: Value::Null,
+                resource_id: draft.resource_id.into_owned(),
+                resource_metadata: draft.metadata.unwrap_or_else(|| self.default_metadata()),
+            }
+            .into(),
             timestamp: self.timestamp(&draft.timestamp)?,
-            resource_metadata: draft.metadata.unwrap_or_else(|| self.default_metadata()),
             source: self.settings.sample_source.as_str().into(),
             id: self.sample_id(definition, index),
             monotonic_time: None,

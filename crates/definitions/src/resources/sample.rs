@@ -125,7 +125,7 @@ impl ResourceDefinitions {
 
 #[cfg(test)]
 mod tests {
-    use model::{MeterKind, json};
+    use model::{MeterKind, Subject, json};
 
     use super::*;
     use crate::{ResourceSettings, Source};
@@ -175,13 +175,12 @@ mod tests {
                     kind: MeterKind::Gauge,
                     unit: "u".into(),
                     volume: 1.into(),
-                    user_id: Value::Null,
-                    user_name: Value::Null,
-                    project_id: Value::Null,
-                    project_name: Value::Null,
-                    resource_id: "r".into(),
+                    subject: Subject {
+                        resource_metadata: json::parse(metadata).unwrap().into(),
+                        ..Subject::new("r")
+                    }
+                    .into(),
                     timestamp: "t".into(),
-                    resource_metadata: json::parse(metadata).unwrap().into(),
                     source: "s".into(),
                     id: "i".into(),
                     monotonic_time: None,

@@ -2,7 +2,7 @@
 
 use super::{MAX_DEPTH, VERSION, kind, tag, trait_tag};
 use crate::json::MAX_INTEGER_DIGITS;
-use crate::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value};
+use crate::{Event, Map, MeterKind, Sample, Subject, Timestamp, Trait, TraitValue, Value};
 
 /// Room that is made for a list before its items are there.
 const MAX_RESERVED: usize = 64;
@@ -49,23 +49,26 @@ pub enum DecodeError {
 /// [`DecodeError`] for anything else.
 pub fn read_sample(bytes: &[u8]) -> Result<Sample, DecodeError> {
     let mut reader = Reader::new(bytes, kind::SAMPLE)?;
+    let name = reader.text()?.into();
+    let kind = match reader.byte()? {
+        0 => MeterKind::Gauge,
+        1 => MeterKind::Delta,
+        2 => MeterKind::Cumulative,
+        found => return Err(DecodeError::Tag { what: "a meter's kind", found }),
+    };
+    let (unit, volume) = (reader.value(0)?, reader.value(0)?);
+    let (user_id, user_name) = (reader.value(0)?, reader.value(0)?);
+    let (project_id, project_name) = (reader.value(0)?, reader.value(0)?);
+    let (resource_id, timestamp) = (reader.value(0)?, reader.value(0)?);
+    let resource_metadata = reader.value(0)?.into();
+    let subject = Subject { user_id, user_name, project_id, project_name, resource_id, resource_metadata };
     let sample = Sample {
-        name: reader.text()?.into(),
-        kind: match reader.byte()? {
-            0 => MeterKind::Gauge,
-            1 => MeterKind::Delta,
-            2 => MeterKind::Cumulative,
-            found => return Err(DecodeError::Tag { what: "a meter's kind", found }),
-        },
-        unit: reader.value(0)?,
-        volume: reader.value(0)?,
-        user_id: reader.value(0)?,
-        user_name: reader.value(0)?,
-        project_id: reader.value(0)?,
-        project_name: reader.value(0)?,
-        resource_id: reader.value(0)?,
-        timestamp: reader.value(0)?,
-        resource_metadata: reader.value(0)?.into(),
+        name,
+        kind,
+        unit,
+        volume,
+        subject: subject.into(),
+        timestamp,
         source: reader.value(0)?,
         id: reader.text()?.into(),
         monotonic_time: match reader.byte()? {

@@ -26,7 +26,7 @@ pub fn write_sample(sample: &Sample, out: &mut Vec<u8>) {
     ] {
         value(field, out);
     }
-    text(&sample.id, out);
+    sample.id.with_text(|id| text(id, out));
     match sample.monotonic_time {
         None => out.push(0),
         Some(seconds) => {

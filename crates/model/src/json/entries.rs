@@ -168,7 +168,9 @@ mod tests {
             assert_eq!(entries.next_key().unwrap().as_deref(), Some("y"));
             assert_eq!((entries.value(), entries.next_key()), (Ok(5.into()), Ok(None)));
         }
-        for (list, before) in [("[1, 2", 2), ("[1 2]", 1), ("[1,]", 1), (r#"[{"s": 01}]"#, 0), ("[", 0), ("x", 0)] {
+        for (list, before) in
+            [("[1, 2", 2), ("[1 2]", 1), ("[1,]", 1), (r#"[{"s": 01}]"#, 0), ("[", 0), ("x", 0)]
+        {
             let text = format!(r#"{{"x": {list}"#);
             let mut entries = Entries::of(&text).expect("a map");
             entries.next_key().unwrap();

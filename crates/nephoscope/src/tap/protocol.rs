@@ -156,7 +156,7 @@ fn line(value: &Value) -> Vec<u8> {
 mod tests {
     use std::sync::Arc;
 
-    use model::{Event, MeterKind, Sample, Timestamp};
+    use model::{Event, MeterKind, Sample, Subject, Timestamp};
 
     use super::*;
 
@@ -201,14 +201,13 @@ mod tests {
             kind: MeterKind::Gauge,
             unit: "B".into(),
             volume: 1.5.into(),
-            user_id: Value::Null,
-            user_name: Value::Null,
-            project_id: Value::Null,
-            project_name: Value::Null,
-            resource_id: "ü\n".into(),
+            subject: Subject {
+                // What JSON has not, and Python writes all the same.
+                resource_metadata: f64::NAN.into(),
+                ..Subject::new("ü\n")
+            }
+            .into(),
             timestamp: "2026-07-21T13:56:12".into(),
-            // What JSON has not, and Python writes all the same.
-            resource_metadata: f64::NAN.into(),
             source: "openstack".into(),
             id: "i".into(),
             monotonic_time: None,

@@ -89,7 +89,10 @@ fn samples_carry_names_that_keystone_is_asked_for_once() {
         requests
     };
     let without = poll_once(&cloud, &[], &arguments);
-    assert!(without.len() >= 8 && without.iter().all(|sample| sample["project_name"].is_null()), "{without:?}");
+    assert!(
+        without.len() >= 8 && without.iter().all(|sample| sample["project_name"].is_null()),
+        "{without:?}"
+    );
     assert_eq!(name_requests(), [""; 0]);
     let samples = poll_once(&cloud, &[("polling", "identity_name_discovery = true")], &arguments);
     assert_eq!(samples.len(), without.len());
@@ -111,7 +114,7 @@ fn samples_carry_names_that_keystone_is_asked_for_once() {
 }
 
 /// An agent that polls these meters of the cloud.
-fn agent(cloud: &RecordedCloud, vhost: &Vhost, interval: u32, meters: &str) -> Agent {
+fn agent(cloud: &RecordedCloud, vhost: &Vhost<'_>, interval: u32, meters: &str) -> Agent {
     let mut agent = Agent::new(&vhost.transport_url())
         .command(PROGRAM, &["polling", "--polling-namespaces", "central"])
         .with("oslo_messaging_rabbit", "amqp_durable_queues = true");

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::MeterKind;
+use model::{MeterKind, Subject};
 use observability::metrics::Metrics;
 use openstack::{AuthOptions, MemcachedOptions, ServiceFilter, Session, SessionOptions, Url};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -77,13 +77,14 @@ fn sample(user: &str, project: &str) -> Arc<Sample> {
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: 1.into(),
-        user_id: user.into(),
-        user_name: Value::Null,
-        project_id: project.into(),
-        project_name: Value::Null,
-        resource_id: "r".into(),
+        subject: Subject {
+            user_id: user.into(),
+            project_id: project.into(),
+            resource_metadata: Value::Null.into(),
+            ..Subject::new("r")
+        }
+        .into(),
         timestamp: "2026-11-25T12:00:00".into(),
-        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

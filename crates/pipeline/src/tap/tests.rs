@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use model::{MeterKind, Timestamp, Trait, TraitValue, Value};
+use model::{MeterKind, Subject, Timestamp, Trait, TraitValue, Value};
 use observability::metrics::Metrics;
 
 use super::*;
@@ -41,13 +41,13 @@ fn sample(name: &str, resource: impl Into<Value>, project: impl Into<Value>) -> 
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: 1.into(),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: project.into(),
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            project_id: project.into(),
+            resource_metadata: Value::Null.into(),
+            ..Subject::new(resource)
+        }
+        .into(),
         timestamp: "2026-07-21T13:56:12".into(),
-        resource_metadata: Value::Null.into(),
         source: "openstack".into(),
         id: "i".into(),
         monotonic_time: None,

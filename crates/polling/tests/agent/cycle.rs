@@ -131,7 +131,7 @@ async fn samples_of_a_run_have_its_time_and_ids_of_their_own() {
         assert_eq!((&sample.source, &sample.unit), (&"test".into(), &"u".into()));
         assert_eq!((&*sample.resource_metadata, sample.monotonic_time), (&model::Map::new().into(), None));
     }
-    let ids: std::collections::HashSet<&str> = samples.iter().map(|sample| sample.id.as_str()).collect();
+    let ids: std::collections::HashSet<_> = samples.iter().map(|sample| &sample.id).collect();
     assert_eq!(ids.len(), 4);
     assert_eq!(running.heartbeats.text(), "a 2026-11-26T05:00:00.123456");
     // No fraction where there is none, as Python's isoformat has it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{MeterKind, Sample, Value, json};
+use model::{MeterKind, Sample, Subject, Value, json};
 use nephoscope_polling::{Exporter, ExporterMetrics, ExporterMode};
 use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
@@ -95,13 +95,12 @@ pub(crate) fn made(
         kind,
         unit: unit.into(),
         volume: volume.into(),
-        user_id: Value::Null,
-        user_name: Value::Null,
-        project_id: Value::Null,
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            resource_metadata: json::parse(metadata).unwrap().into(),
+            ..Subject::new(resource)
+        }
+        .into(),
         timestamp: "2026-11-26T05:00:00.123456".into(),
-        resource_metadata: json::parse(metadata).unwrap().into(),
         source: "openstack".into(),
         id: "id".into(),
         monotonic_time: None,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use model::{Map, MeterKind, Value, json, pytext};
+use model::{Map, MeterKind, Subject, Value, json, pytext};
 use openstack::{Error, StatusCode};
 
 use super::remote::Remote;
@@ -124,11 +124,12 @@ fn counts(result: &Value) -> (Vec<Reading>, usize) {
         .iter()
         .filter_map(|(state, count)| {
             let metadata: Map = [("alarm_state", state)].into_iter().collect();
-            Some(Reading {
+            let subject = Subject {
                 project_id: project.clone(),
-                metadata: metadata.into(),
-                ..Reading::new(&EVALUATION_RESULT, alarm.clone(), pytext::integer_of(count).ok()?)
-            })
+                resource_metadata: metadata.into(),
+                ..Subject::new(alarm.clone())
+            };
+            Some(Reading::of(&EVALUATION_RESULT, subject, pytext::integer_of(count).ok()?))
         })
         .collect();
     let odd = counters.len() - readings.len();
@@ -159,7 +160,8 @@ mod tests {
             .iter()
             .map(|reading| {
                 assert_eq!(reading.unit, Value::from("evaluation_result_count"));
-                let parts = [&reading.resource_id, &reading.project_id, &reading.volume, &*reading.metadata];
+                let parts =
+                    [&reading.resource_id, &reading.project_id, &reading.volume, &*reading.resource_metadata];
                 parts.map(json::to_string).join(" ")
             })
             .collect();

@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((reading.resource_id.as_str(), &reading.volume), (Some("v1"), &Value::Int(10)));
         assert_eq!((reading.user_id.as_str(), reading.project_id.as_str()), (Some("u1"), Some("p1")));
         assert_eq!(
-            json::to_string(&reading.metadata),
+            json::to_string(&reading.resource_metadata),
             r#"{"name": "data", "status": "in-use", "volume_type": "lvm", "volume_type_id": "t1", "availability_zone": "nova", "migration_status": "success", "attachments": [{"server_id": "i1", "device": "/dev/vdb"}, {"server_id": "i2"}], "snapshot_id": "s1", "image_id": "g1", "instance_id": "i1", "os-vol-host-attr:host": "h@b#p", "source_volid": "v0"}"#
         );
     }
@@ -255,15 +255,15 @@ mod tests {
         let [first, second, third, fourth] = &readings[..] else { panic!("{readings:?}") };
         assert_eq!((&first.volume, &first.project_id), (&Value::Null, &Value::Null));
         assert_eq!(second.volume, Value::Int(3));
-        let metadata = first.metadata.as_map().unwrap();
+        let metadata = first.resource_metadata.as_map().unwrap();
         assert!(metadata.len() == 12 && metadata.values().all(Value::is_null), "{metadata:?}");
         for reading in [second, third] {
-            let metadata = reading.metadata.as_map().unwrap();
+            let metadata = reading.resource_metadata.as_map().unwrap();
             assert!(
                 metadata.get("image_id").unwrap().is_null() && metadata.get("instance_id").unwrap().is_null()
             );
         }
-        assert_eq!(fourth.metadata.get("migration_status"), Some(&Value::from("starting")));
+        assert_eq!(fourth.resource_metadata.get("migration_status"), Some(&Value::from("starting")));
     }
 
     #[tokio::test]
@@ -297,7 +297,7 @@ mod tests {
             let [reading] = &readings[..] else { panic!("{readings:?}") };
             assert_eq!((reading.resource_id.as_str(), &reading.volume), (Some(id), &Value::Int(size)));
             assert_eq!((reading.user_id.as_str(), reading.project_id.as_str()), (Some("u1"), Some("p1")));
-            assert_eq!(json::to_string(&reading.metadata), metadata);
+            assert_eq!(json::to_string(&reading.resource_metadata), metadata);
         }
     }
 }

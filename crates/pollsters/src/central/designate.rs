@@ -115,11 +115,11 @@ mod tests {
             let [first, second, ..] = &readings[..] else { panic!("{readings:?}") };
             assert_eq!((&first.unit, first.project_id.as_str()), (&Value::from(unit), Some("p1")));
             assert_eq!(
-                json::to_string(&first.metadata),
+                json::to_string(&first.resource_metadata),
                 r#"{"name": "example.org.", "email": "joe@example.org", "ttl": 7200, "description": null, "type": "PRIMARY", "status": "ACTIVE", "action": "NONE", "serial": 1404757531, "pool_id": "o1"}"#
             );
             assert_eq!(
-                json::to_string(&second.metadata),
+                json::to_string(&second.resource_metadata),
                 r#"{"name": null, "email": null, "ttl": null, "description": null, "type": null, "status": "PENDING", "action": null, "serial": 7, "pool_id": null}"#
             );
         }

@@ -113,11 +113,11 @@ mod tests {
             (&Value::Int(1000), &"B".into(), &Value::Null)
         );
         assert_eq!(
-            json::to_string(&first.metadata),
+            json::to_string(&first.resource_metadata),
             r#"{"status": "active", "visibility": "shared", "name": "\u00e9", "container_format": null, "created_at": null, "disk_format": null, "updated_at": null, "min_disk": 0, "is_protected": false, "checksum": null, "min_ram": null, "tags": ["a"], "virtual_size": null}"#
         );
         assert_eq!((&second.volume, &second.project_id), (&Value::Null, &Value::Null));
-        assert_eq!(second.metadata.get("tags"), Some(&Value::List(Vec::new())));
+        assert_eq!(second.resource_metadata.get("tags"), Some(&Value::List(Vec::new())));
     }
 
     #[tokio::test]

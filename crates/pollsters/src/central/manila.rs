@@ -161,11 +161,11 @@ mod tests {
             assert_eq!((first.user_id.as_str(), first.project_id.as_str()), (Some("u1"), Some("p1")));
             assert_eq!((&last.user_id, &last.project_id), (&Value::Null, &Value::Null));
             assert_eq!(
-                json::to_string(&first.metadata),
+                json::to_string(&first.resource_metadata),
                 r#"{"name": "n", "availability_zone": "nova", "share_type": "default", "share_network_id": "sn1", "status": "Available", "host": "h@b#p", "is_public": false, "protocol": "NFS"}"#
             );
             assert_eq!(
-                json::to_string(&last.metadata),
+                json::to_string(&last.resource_metadata),
                 r#"{"name": null, "availability_zone": null, "share_type": null, "share_network_id": null, "status": "replication_change", "host": "3", "is_public": true, "protocol": null}"#
             );
         }

@@ -280,11 +280,11 @@ mod tests {
         let users: Vec<_> = readings.iter().map(|reading| reading.user_id.as_str()).collect();
         assert_eq!(users, [None, Some("u2"), None, None, None, None]);
         assert_eq!(
-            json::to_string(&readings[0].metadata),
+            json::to_string(&readings[0].resource_metadata),
             r#"{"router_id": "r1", "status": "ACTIVE", "floating_network_id": "n1", "fixed_ip_address": "10.0.0.3", "port_id": "q1", "floating_ip_address": "172.24.4.228"}"#
         );
         assert_eq!(
-            json::to_string(&readings[3].metadata),
+            json::to_string(&readings[3].resource_metadata),
             r#"{"router_id": null, "status": null, "floating_network_id": null, "fixed_ip_address": null, "port_id": null, "floating_ip_address": null}"#
         );
     }
@@ -306,14 +306,14 @@ mod tests {
         assert_eq!((&first.volume, first.project_id.as_str()), (&Value::Int(7), Some("p1")));
         assert_eq!((&second.volume, second.project_id.as_str()), (&Value::Int(0), Some("p2")));
         assert_eq!(
-            json::to_string(&first.metadata),
+            json::to_string(&first.resource_metadata),
             r#"{"admin_state_up": true, "description": null, "name": "n", "status": "ERROR", "ingress_firewall_policy_id": null, "egress_firewall_policy_id": null}"#
         );
         let policy = refined(&FIREWALL_POLICIES, r#"{"id": "y1", "shared": false, "firewall_rules": "r1"}"#);
         let (readings, _) = read(&FIREWALL_POLICY, &[policy.unwrap()]).await;
         assert_eq!((&readings[0].volume, &readings[0].project_id), (&Value::Int(1), &Value::Null));
         assert_eq!(
-            json::to_string(&readings[0].metadata),
+            json::to_string(&readings[0].resource_metadata),
             r#"{"name": null, "description": null, "firewall_rules": ["r1"], "shared": false, "audited": null}"#
         );
     }
@@ -329,7 +329,7 @@ mod tests {
         assert!(polled.is_ok(), "{polled:?}");
         assert_eq!((&readings[0].volume, readings[0].project_id.as_str()), (&Value::Int(2), Some("p1")));
         assert_eq!(
-            json::to_string(&readings[0].metadata),
+            json::to_string(&readings[0].resource_metadata),
             r#"{"is_admin_state_up": true, "description": null, "name": null, "status": "PENDING_CREATE", "subnet_id": null, "router_id": null, "flavor_id": null, "external_v4_ip": "172.32.1.11", "external_v6_ip": null}"#
         );
     }
@@ -349,10 +349,10 @@ mod tests {
         let [first, second] = &readings[..] else { panic!("{readings:?}") };
         assert_eq!((&first.volume, first.project_id.as_str()), (&Value::Int(1), Some("p1")));
         assert_eq!(
-            json::to_string(&first.metadata),
+            json::to_string(&first.resource_metadata),
             r#"{"name": null, "description": null, "peer_address": null, "peer_id": null, "peer_cidrs": ["10.2.0.0/24"], "peer_ep_group_id": null, "psk": "***", "initiator": null, "ikepolicy_id": null, "ipsecpolicy_id": null, "vpnservice_id": null, "mtu": 1500, "is_admin_state_up": true, "status": "ACTIVE", "project_id": "p1"}"#
         );
-        let of = |key| second.metadata.get(key).cloned();
+        let of = |key| second.resource_metadata.get(key).cloned();
         assert_eq!((of("psk"), of("mtu")), (Some(Value::Null), Some(Value::Int(0))));
         assert_eq!((of("peer_cidrs"), of("is_admin_state_up")), (Some(Value::Null), Some(Value::Null)));
     }

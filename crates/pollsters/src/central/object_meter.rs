@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Map, Value};
+use model::{Map, Subject, Value};
 
 use crate::{Cycle, Meter, Object, PollError, Polling, Pollster, Reading, Readings, Resource};
 
@@ -64,12 +64,13 @@ impl ObjectMeter {
             }
             Volume::Of(volume) => volume(object)?,
         };
-        Some(Reading {
+        let subject = Subject {
             user_id: first(object, self.user),
             project_id: first(object, self.project),
-            metadata: self.describe(object).into(),
-            ..Reading::new(&self.meter, object.id.as_str(), volume)
-        })
+            resource_metadata: self.describe(object).into(),
+            ..Subject::new(object.id.as_str())
+        };
+        Some(Reading::of(&self.meter, subject, volume))
     }
 
     fn describe(&self, object: &Object) -> Map {

@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(volumes, expected.map(|volume| volume.to_string()), "{}", meter.meter.name);
             assert_eq!(readings[0].project_id.as_str(), Some("p1"));
             assert_eq!(
-                json::to_string(&readings[0].metadata),
+                json::to_string(&readings[0].resource_metadata),
                 r#"{"name": "lb", "availability_zone": null, "vip_address": null, "vip_port_id": null, "provisioning_status": "ACTIVE", "operating_status": "ONLINE", "provider": "amphora", "flavor_id": ""}"#
             );
         }

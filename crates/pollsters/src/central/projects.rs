@@ -1,5 +1,7 @@
 //! The discovery `tenant`: Keystone's projects.
 
+use std::sync::Arc;
+
 use openstack::Url;
 
 use super::python_text::of_project;

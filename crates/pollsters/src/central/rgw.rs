@@ -7,7 +7,7 @@
 mod gateway;
 mod signature;
 
-use model::{MeterKind, Text, Value, json};
+use model::{MeterKind, Subject, Text, Value, json};
 
 use super::accounts::{Account, AccountPollster};
 use crate::{Cycle, MakeError, Meter, PollError, Pollster, Reading, Tools};
@@ -95,7 +95,7 @@ fn of_buckets(
 fn reading(meter: &Meter, project: &str, bucket: Option<&str>, volume: i128) -> Reading {
     let resource = bucket.map_or_else(|| project.to_owned(), |bucket| format!("{project}/{bucket}"));
     let volume = i64::try_from(volume).map_or_else(|_| Value::BigInt(volume.to_string().into()), Value::Int);
-    Reading { project_id: project.into(), ..Reading::new(meter, resource, volume) }
+    Reading::of(meter, Subject { project_id: project.into(), ..Subject::new(resource) }, volume)
 }
 
 /// The buckets of a project.

@@ -5,7 +5,7 @@
 mod containers;
 
 use model::pytext::integer_of;
-use model::{MeterKind, Value};
+use model::{MeterKind, Subject, Value};
 use openstack::{HeaderMap, Method, Response, StatusCode, Url, path_segment};
 
 use super::accounts::{Account, AccountPollster, Store, patient};
@@ -84,7 +84,7 @@ fn of_containers(
 
 /// The reading of a whole account.
 fn of_account(meter: &Meter, project: &str, volume: &Value) -> Reading {
-    Reading { project_id: project.into(), ..Reading::new(meter, project, volume.clone()) }
+    Reading::of(meter, Subject { project_id: project.into(), ..Subject::new(project) }, volume.clone())
 }
 
 /// The service.

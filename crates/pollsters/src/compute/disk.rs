@@ -56,12 +56,12 @@ impl Measure for DiskMeter {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let mut missing = None;
-        for (disk, labels) in seen.inspection.disks.iter().zip(&seen.labels.disks) {
+        for (disk, subject) in seen.inspection.disks.iter().zip(&seen.subjects.disks) {
             let Some(volume) = (self.volume)(disk) else {
                 missing.get_or_insert_with(|| format!("the disk {}", disk.device));
                 continue;
             };
-            readings.push(seen.reading(&self.meter, labels, integer(volume)));
+            readings.push(seen.reading(&self.meter, subject, integer(volume)));
         }
         missing
     }
@@ -111,7 +111,7 @@ impl Pollster for FlavorMeter {
                     }
                 };
                 let volume = (self.volume)(&instance.flavor).into();
-                made.push(reading(&self.meter, instance, instance.labels(), volume, now));
+                made.push(reading(&self.meter, instance.whole(), volume, now));
                 readings.give_some(&mut made, false).await?;
             }
             readings.give_some(&mut made, true).await?;
@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(ids, ["u1-vda", "u1-vdb"], "{}", meter.meter.name);
             for (reading, device) in readings.iter().zip(["vda", "vdb"]) {
                 assert_eq!(reading.volume, Value::Int(expected), "{}", meter.meter.name);
-                assert_eq!(reading.metadata.get("disk_name"), Some(&device.into()));
+                assert_eq!(reading.resource_metadata.get("disk_name"), Some(&device.into()));
             }
         }
     }
@@ -173,7 +173,7 @@ mod tests {
             assert_eq!(readings.len(), 2);
             for reading in readings {
                 assert_eq!((&reading.volume, reading.monotonic_time), (&Value::Int(expected), Some(3600.0)));
-                assert_eq!(reading.metadata.get("display_name"), Some(&"vm".into()));
+                assert_eq!(reading.resource_metadata.get("display_name"), Some(&"vm".into()));
             }
         }
     }

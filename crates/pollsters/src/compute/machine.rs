@@ -1,11 +1,10 @@
 //! The meters of a whole instance: processors, memory, performance counters, state.
 
 use model::MeterKind::{Cumulative, Gauge};
-use model::Value;
+use model::{SharedSubject, Value};
 
 use super::pollster::{Host, InstancePollster, Measure, Seen};
-use super::roll::InstanceLabels;
-use super::sample_metadata::Labels;
+use super::sample_metadata::Subjects;
 use super::{Inspection, Machine, integer};
 use crate::{Meter, Pollster, Reading};
 
@@ -15,12 +14,12 @@ pub(super) struct MachineMeter {
     pub(super) meter: Meter,
     /// What it measures.
     volume: fn(&Inspection) -> Option<Value>,
-    labels: fn(&InstanceLabels) -> &Labels,
+    subject: fn(&Subjects) -> &SharedSubject,
     outlasts_stop: bool,
 }
 
 pub(super) const CPU: MachineMeter = MachineMeter {
-    labels: |of| &of.processors,
+    subject: |of| &of.processors,
     ..running(Meter { name: "cpu", kind: Cumulative, unit: "ns" }, |of| count(of.machine.cpu_time_ns))
 };
 pub(super) const VCPUS: MachineMeter =
@@ -64,7 +63,7 @@ pub(super) const PERF_CACHE_MISSES: MachineMeter =
 
 /// A meter of instances that run.
 const fn running(meter: Meter, volume: fn(&Inspection) -> Option<Value>) -> MachineMeter {
-    MachineMeter { meter, volume, labels: |of| &of.whole, outlasts_stop: false }
+    MachineMeter { meter, volume, subject: |of| &of.whole, outlasts_stop: false }
 }
 
 /// A meter of those that are shut off as well.
@@ -89,7 +88,7 @@ impl Measure for MachineMeter {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let Some(volume) = (self.volume)(seen.inspection) else { return Some("the instance".to_owned()) };
-        readings.push(seen.reading(&self.meter, (self.labels)(seen.labels), volume));
+        readings.push(seen.reading(&self.meter, (self.subject)(seen.subjects), volume));
         None
     }
 }

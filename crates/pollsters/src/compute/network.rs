@@ -98,13 +98,13 @@ impl Measure for Nics {
 
     fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
         let mut missing = None;
-        for (nic, labels) in seen.inspection.nics.iter().zip(&seen.labels.nics) {
+        for (nic, subject) in seen.inspection.nics.iter().zip(&seen.subjects.nics) {
             let Some(value) = (self.meter.counter)(nic) else {
                 missing.get_or_insert_with(|| format!("the network interface {}", nic.device));
                 continue;
             };
             if let Some(volume) = self.volume(seen, nic, value) {
-                readings.push(seen.reading(self.meter(), labels, volume));
+                readings.push(seen.reading(self.meter(), subject, volume));
             }
         }
         missing
@@ -152,7 +152,7 @@ mod tests {
             let [reading] = &readings[..] else { panic!("{readings:?}") };
             assert_eq!(reading.volume, Value::Int(expected), "{}", meter.meter.name);
             assert_eq!(reading.resource_id, "instance-1-u1-tap1".into());
-            assert_eq!(reading.metadata.get("name"), Some(&"tap1".into()));
+            assert_eq!(reading.resource_metadata.get("name"), Some(&"tap1".into()));
         }
     }
 

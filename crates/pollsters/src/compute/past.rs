@@ -43,7 +43,12 @@ impl OfTask {
 
     /// Forgets what is not in the survey.
     fn retain(&mut self, survey: &Survey) {
+        let now = survey.monotonic_time;
         self.instances.retain_mut(|of| {
+            // Those that were read just now are there, which nearly all are.
+            if !of.counters.is_empty() && of.counters.iter().all(|counter| counter.is_read_at(now)) {
+                return true;
+            }
             let Some(inspection) = survey.domains.get(&of.id) else { return false };
             of.counters.retain(|counter| inspection.nics.iter().any(|nic| counter.is_of(nic)));
             true
@@ -64,6 +69,10 @@ struct Counter {
 }
 
 impl Counter {
+    fn is_read_at(&self, seconds: f64) -> bool {
+        self.seconds.total_cmp(&seconds).is_eq()
+    }
+
     fn is_of(&self, nic: &Nic) -> bool {
         let known = &self.definition;
         Arc::ptr_eq(known, &nic.definition) || known.device == nic.device && known.mac == nic.mac
@@ -143,11 +152,11 @@ mod tests {
         let (instance, inspection) = (instance("u1"), inspection());
         let run = |task, seconds| {
             let survey = survey(seconds, [("u1", inspection.clone())]);
-            let labels = &Observed::of(&instance, &survey).unwrap().labels;
+            let subjects = &Observed::of(&instance, &survey).unwrap().subjects;
             let seen = Seen {
                 instance: &instance,
                 inspection: &inspection,
-                labels,
+                subjects,
                 survey: &survey,
                 task,
                 place: 0,

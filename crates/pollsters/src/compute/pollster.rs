@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use libvirt::DomainState;
-use model::Value;
+use model::{SharedSubject, Value};
 
 use super::missing::Missing;
-use super::roll::{Found, InstanceLabels, Observed};
-use super::sample_metadata::Labels;
+use super::roll::{Found, Observed};
+use super::sample_metadata::Subjects;
 use super::{Hypervisor, Inspection, Instance, Survey, SurveyError};
 use crate::{Cycle, MakeError, Meter, PollError, Polling, Pollster, Reading, Readings, Resource, Tools};
 
@@ -50,7 +50,7 @@ impl Surveys for Hypervisor {
 pub(super) struct Seen<'a> {
     pub(super) instance: &'a Instance,
     pub(super) inspection: &'a Inspection,
-    pub(super) labels: &'a InstanceLabels,
+    pub(super) subjects: &'a Subjects,
     pub(super) survey: &'a Survey,
     /// Whose readings are compared with each other ([`Cycle::task`]).
     pub(super) task: u64,
@@ -60,8 +60,8 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     /// A reading of the instance, or of a part of it.
-    pub(super) fn reading(&self, meter: &Meter, labels: &Labels, volume: Value) -> Reading {
-        reading(meter, self.instance, labels.clone(), volume, self.survey.monotonic_time)
+    pub(super) fn reading(&self, meter: &Meter, subject: &SharedSubject, volume: Value) -> Reading {
+        reading(meter, subject.clone(), volume, self.survey.monotonic_time)
     }
 }
 
@@ -147,9 +147,9 @@ impl<M: Measure> Pollster for InstancePollster<M> {
                         alone.as_ref()
                     }
                 };
-                if let Some(Observed { inspection, labels }) = observed {
+                if let Some(Observed { inspection, subjects }) = observed {
                     let task = cycle.task;
-                    self.read(Seen { instance, inspection, labels, survey, task, place }, &mut made);
+                    self.read(Seen { instance, inspection, subjects, survey, task, place }, &mut made);
                 } else {
                     let (meter, id) = (self.measure.meter().name, &instance.id);
                     tracing::debug!(
@@ -177,20 +177,8 @@ pub(super) fn instance(resource: &Resource) -> Result<&Arc<Instance>, PollError>
     Ok(instance)
 }
 
-pub(super) fn reading(
-    meter: &Meter,
-    instance: &Instance,
-    labels: Labels,
-    volume: Value,
-    monotonic_time: f64,
-) -> Reading {
-    Reading {
-        user_id: instance.user_id.clone(),
-        project_id: instance.project_id.clone(),
-        metadata: labels.metadata,
-        monotonic_time: Some(monotonic_time),
-        ..Reading::new(meter, labels.resource_id, volume)
-    }
+pub(super) fn reading(meter: &Meter, subject: SharedSubject, volume: Value, monotonic_time: f64) -> Reading {
+    Reading { monotonic_time: Some(monotonic_time), ..Reading::of(meter, subject, volume) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! [`Roll`]: the instances of a cycle with what the hypervisor says of each, found once for all pollsters.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::sample_metadata::Labels;
+use super::sample_metadata::Subjects;
 use super::{Inspection, Instance, Survey};
 use crate::Resource;
 
@@ -11,8 +11,8 @@ use crate::Resource;
 #[derive(Debug)]
 pub(super) struct Roll {
     entries: Vec<Entry>,
-    /// Where each instance is, by its id.
-    places: HashMap<String, usize>,
+    /// Where each instance is, by its id; made for the first that is not where it is expected.
+    places: OnceLock<HashMap<String, usize>>,
 }
 
 /// An instance of the cycle.
@@ -23,24 +23,11 @@ struct Entry {
     observed: Option<Observed>,
 }
 
-/// What the hypervisor says of an instance, and what samples of its parts carry.
+/// What the hypervisor says of an instance, and what its samples are about.
 #[derive(Debug)]
 pub(super) struct Observed {
     pub(super) inspection: Arc<Inspection>,
-    pub(super) labels: InstanceLabels,
-}
-
-/// What the samples of an instance and of its parts carry.
-#[derive(Debug)]
-pub(super) struct InstanceLabels {
-    /// Of the instance itself.
-    pub(super) whole: Labels,
-    /// Of the instance with the number of its processors.
-    pub(super) processors: Labels,
-    /// Of each disk, in the order of the inspection.
-    pub(super) disks: Vec<Labels>,
-    /// Of each network interface, in the order of the inspection.
-    pub(super) nics: Vec<Labels>,
+    pub(super) subjects: Arc<Subjects>,
 }
 
 /// What the roll has of an instance.
@@ -65,15 +52,21 @@ impl Roll {
                 observed: Observed::of(instance, survey),
             })
             .collect();
-        let places =
-            entries.iter().enumerate().map(|(place, entry)| (entry.instance.id.clone(), place)).collect();
-        Self { entries, places }
+        Self { entries, places: OnceLock::new() }
+    }
+
+    fn place(&self, id: &str) -> Option<usize> {
+        let entries = || self.entries.iter().enumerate();
+        let places = self
+            .places
+            .get_or_init(|| entries().map(|(place, of)| (of.instance.id.clone(), place)).collect());
+        places.get(id).copied()
     }
 
     /// What is observed of an instance, which probably is the `hint`th.
     pub(super) fn find(&self, hint: usize, instance: &Arc<Instance>) -> Found<'_> {
         let is_it = |entry: &&Entry| Arc::ptr_eq(&entry.instance, instance);
-        let elsewhere = || self.entries.get(*self.places.get(&instance.id)?).filter(is_it);
+        let elsewhere = || self.entries.get(self.place(&instance.id)?).filter(is_it);
         match self.entries.get(hint).filter(is_it).or_else(elsewhere) {
             Some(Entry { observed: Some(observed), .. }) => Found::Here(observed),
             Some(Entry { observed: None, .. }) => Found::Gone,
@@ -86,13 +79,8 @@ impl Observed {
     /// What that survey says of an instance.
     pub(super) fn of(instance: &Instance, survey: &Survey) -> Option<Self> {
         let inspection = Arc::clone(survey.domains.get(&instance.id)?);
-        let labels = InstanceLabels {
-            whole: instance.labels(),
-            processors: instance.labels_with_processors(inspection.machine.vcpus),
-            disks: inspection.disks.iter().map(|disk| instance.labels_of_disk(disk)).collect(),
-            nics: inspection.nics.iter().map(|nic| instance.labels_of_nic(nic)).collect(),
-        };
-        Some(Self { inspection, labels })
+        let subjects = instance.subjects(&inspection);
+        Some(Self { inspection, subjects })
     }
 }
 
@@ -108,7 +96,7 @@ mod tests {
             [&one, &gone, &two].map(|of| Resource::Instance(Arc::clone(of))).into();
         let survey = survey(1.0, [("u1", inspection()), ("u2", inspection())]);
         let roll = survey.roll(&resources);
-        let is = |found: Found<'_>, id: &str| matches!(found, Found::Here(observed) if observed.labels.whole.resource_id == id.into());
+        let is = |found: Found<'_>, id: &str| matches!(found, Found::Here(observed) if observed.subjects.whole.resource_id == id.into());
         for hint in 0..4 {
             assert!(is(roll.find(hint, &one), "u1"), "{hint}");
             assert!(is(roll.find(hint, &two), "u2"), "{hint}");

@@ -1,62 +1,64 @@
 //! [`SampleMetadata`]: what the samples of an instance say of it, made once and shared by all of them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use model::{Map, Metadata, Text, Value};
+use model::{Map, Metadata, SharedSubject, Subject, Text, Value};
 
-use super::{Disk, Instance, Nic, NicDefinition};
+use super::{Disk, Inspection, Instance, Nic, NicDefinition};
 
-/// Variants that are kept. An instance that has had more devices than that in its time begins anew.
-const VARIANTS_MAX: usize = 256;
 /// What Ceilometer's text has for an instance without a name (`None`).
 const NO_NAME: &str = "None";
 
-/// The metadata of an instance's samples: what its discovery says, and variants of it with what a pollster adds.
+/// The metadata of an instance's samples: what its discovery says, and what its samples are about, with what pollsters add.
 ///
-/// A variant is made when it is first wanted and kept as long as the instance, so that a cycle of dozens of meters clones
-/// no map as long as the discovery finds the same [`Instance`].
+/// That is made when it is first wanted and kept until the instance has other parts, so that a cycle of dozens of meters
+/// clones no map as long as the discovery finds the same [`Instance`].
 pub struct SampleMetadata {
     plain: Metadata,
-    variants: Mutex<Vec<Variant>>,
+    whole: OnceLock<SharedSubject>,
+    last: Mutex<Option<Arc<Subjects>>>,
 }
 
-struct Variant {
-    of: Part,
-    labels: Labels,
+/// What the samples of an instance and of its parts are about.
+#[derive(Debug)]
+pub(super) struct Subjects {
+    /// The instance itself.
+    pub(super) whole: SharedSubject,
+    /// The instance with the number of its processors.
+    pub(super) processors: SharedSubject,
+    /// Each disk, in the order of the inspection.
+    pub(super) disks: Vec<SharedSubject>,
+    /// Each network interface, in the order of the inspection.
+    pub(super) nics: Vec<SharedSubject>,
+    parts: Parts,
 }
 
-/// What samples of an instance, or of a part of it, carry.
-#[derive(Debug, Clone)]
-pub(super) struct Labels {
-    /// What was measured.
-    pub(super) resource_id: Value,
-    /// What is known of it.
-    pub(super) metadata: Metadata,
+/// The parts of an instance, as far as they are told of.
+#[derive(Debug)]
+struct Parts {
+    vcpus: Option<u64>,
+    disks: Vec<Text>,
+    nics: Vec<Arc<NicDefinition>>,
 }
 
-/// What a variant is about. Everything that goes into it is here.
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Whole,
-    Processors(Option<u64>),
-    Disk(Text),
-    Nic(Arc<NicDefinition>),
-}
-
-impl Part {
-    fn is_nic(&self, nic: &Nic) -> bool {
-        matches!(self, Self::Nic(known) if Arc::ptr_eq(known, &nic.definition) || *known == nic.definition)
+impl Parts {
+    fn of(inspection: &Inspection) -> Self {
+        Self {
+            vcpus: inspection.machine.vcpus,
+            disks: inspection.disks.iter().map(|disk| disk.device.clone()).collect(),
+            nics: inspection.nics.iter().map(|nic| Arc::clone(&nic.definition)).collect(),
+        }
     }
 
-    /// Whether the two cannot be at the same time.
-    fn replaces(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Whole, Self::Whole) | (Self::Processors(_), Self::Processors(_)) => true,
-            (Self::Disk(one), Self::Disk(other)) => one == other,
-            (Self::Nic(one), Self::Nic(other)) => one.device == other.device,
-            _ => false,
-        }
+    fn are_of(&self, inspection: &Inspection) -> bool {
+        let is_nic = |known: &Arc<NicDefinition>, nic: &Nic| {
+            Arc::ptr_eq(known, &nic.definition) || *known == nic.definition
+        };
+        self.vcpus == inspection.machine.vcpus
+            && self.disks.iter().eq(inspection.disks.iter().map(|disk| &disk.device))
+            && self.nics.len() == inspection.nics.len()
+            && self.nics.iter().zip(&inspection.nics).all(|(known, nic)| is_nic(known, nic))
     }
 }
 
@@ -65,21 +67,6 @@ impl SampleMetadata {
     #[must_use]
     pub fn plain(&self) -> &Metadata {
         &self.plain
-    }
-
-    /// The variant that is `wanted`, made if it is not there.
-    fn variant(&self, wanted: impl Fn(&Part) -> bool, make: impl FnOnce() -> (Part, Labels)) -> Labels {
-        let mut variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = variants.iter().find(|variant| wanted(&variant.of)) {
-            return known.labels.clone();
-        }
-        let (of, labels) = make();
-        variants.retain(|variant| !of.replaces(&variant.of));
-        if variants.len() >= VARIANTS_MAX {
-            variants.clear();
-        }
-        variants.push(Variant { of, labels: labels.clone() });
-        labels
     }
 
     /// The plain one with `extra` on top.
@@ -93,74 +80,83 @@ impl SampleMetadata {
 }
 
 impl Instance {
-    /// Of the instance itself.
-    pub(super) fn labels(&self) -> Labels {
-        let make = || {
-            let metadata = self.metadata.plain.clone();
-            (Part::Whole, Labels { resource_id: self.id.as_str().into(), metadata })
-        };
-        self.metadata.variant(|part| matches!(part, Part::Whole), make)
+    /// What the samples of it and of its parts are about.
+    pub(super) fn subjects(&self, inspection: &Inspection) -> Arc<Subjects> {
+        let mut last = self.metadata.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.parts.are_of(inspection)) {
+            return Arc::clone(known);
+        }
+        Arc::clone(last.insert(Arc::new(Subjects {
+            whole: self.whole(),
+            processors: self.processors(inspection.machine.vcpus),
+            disks: inspection.disks.iter().map(|disk| self.disk(disk)).collect(),
+            nics: inspection.nics.iter().map(|nic| self.nic(nic)).collect(),
+            parts: Parts::of(inspection),
+        })))
     }
 
-    /// Of the instance with the number of its processors, as the meter `cpu` has it.
-    pub(super) fn labels_with_processors(&self, count: Option<u64>) -> Labels {
-        let make = || {
-            let metadata = self.metadata.with([("cpu_number", count.map(super::integer).into())]);
-            (Part::Processors(count), Labels { resource_id: self.id.as_str().into(), metadata })
-        };
-        self.metadata.variant(|part| *part == Part::Processors(count), make)
+    /// The instance itself.
+    pub(super) fn whole(&self) -> SharedSubject {
+        let make = || self.subject(self.id.as_str(), self.metadata.plain.clone());
+        self.metadata.whole.get_or_init(make).clone()
     }
 
-    /// Of a disk.
-    pub(super) fn labels_of_disk(&self, disk: &Disk) -> Labels {
+    fn subject(&self, resource_id: impl Into<Value>, metadata: Metadata) -> SharedSubject {
+        let subject = Subject {
+            user_id: self.user_id.clone(),
+            project_id: self.project_id.clone(),
+            resource_metadata: metadata,
+            ..Subject::new(resource_id)
+        };
+        subject.into()
+    }
+
+    /// The instance with the number of its processors, as the meter `cpu` has it.
+    fn processors(&self, count: Option<u64>) -> SharedSubject {
+        let metadata = self.metadata.with([("cpu_number", count.map(super::integer).into())]);
+        self.subject(self.id.as_str(), metadata)
+    }
+
+    fn disk(&self, disk: &Disk) -> SharedSubject {
         let device = &disk.device;
-        let make = || {
-            let metadata = self.metadata.with([("disk_name", device.as_str().into())]);
-            (
-                Part::Disk(device.clone()),
-                Labels { resource_id: format!("{}-{device}", self.id).into(), metadata },
-            )
-        };
-        self.metadata.variant(|part| matches!(part, Part::Disk(known) if known == device), make)
+        let metadata = self.metadata.with([("disk_name", device.as_str().into())]);
+        self.subject(format!("{}-{device}", self.id), metadata)
     }
 
-    /// Of a network interface. Its `name` takes the place of the instance's, as in Ceilometer.
-    pub(super) fn labels_of_nic(&self, nic: &Nic) -> Labels {
-        let make = || {
-            let NicDefinition { device, mac, filter, parameters } = &*nic.definition;
-            let shown = filter.as_ref().unwrap_or(device);
-            let metadata = self.metadata.with([
-                ("name", device.as_str().into()),
-                ("mac", mac.as_str().into()),
-                ("fref", filter.as_deref().into()),
-                ("parameters", parameters.clone().into()),
-                ("vnic_name", shown.as_str().into()),
-            ]);
-            let resource_id = match filter.as_deref() {
-                // Upstream takes a false id for none.
-                Some("") => self.id.clone(),
-                Some(filter) => filter.to_owned(),
-                None => {
-                    let name = if self.name.is_empty() { NO_NAME } else { &self.name };
-                    format!("{name}-{}-{device}", self.id)
-                }
-            };
-            (Part::Nic(Arc::clone(&nic.definition)), Labels { resource_id: resource_id.into(), metadata })
+    /// A network interface. Its `name` takes the place of the instance's, as in Ceilometer.
+    fn nic(&self, nic: &Nic) -> SharedSubject {
+        let NicDefinition { device, mac, filter, parameters } = &*nic.definition;
+        let shown = filter.as_ref().unwrap_or(device);
+        let metadata = self.metadata.with([
+            ("name", device.as_str().into()),
+            ("mac", mac.as_str().into()),
+            ("fref", filter.as_deref().into()),
+            ("parameters", parameters.clone().into()),
+            ("vnic_name", shown.as_str().into()),
+        ]);
+        let resource_id = match filter.as_deref() {
+            // Upstream takes a false id for none.
+            Some("") => self.id.clone(),
+            Some(filter) => filter.to_owned(),
+            None => {
+                let name = if self.name.is_empty() { NO_NAME } else { &self.name };
+                format!("{name}-{}-{device}", self.id)
+            }
         };
-        self.metadata.variant(|part| part.is_nic(nic), make)
+        self.subject(resource_id, metadata)
     }
 }
 
 impl From<Map> for SampleMetadata {
     fn from(plain: Map) -> Self {
-        Self { plain: plain.into(), variants: Mutex::default() }
+        Self { plain: plain.into(), whole: OnceLock::new(), last: Mutex::default() }
     }
 }
 
-/// Without the variants: they are made again.
+/// Without what was made of it: the clone may become another instance's.
 impl Clone for SampleMetadata {
     fn clone(&self) -> Self {
-        Self { plain: self.plain.clone(), variants: Mutex::default() }
+        Self { plain: self.plain.clone(), whole: OnceLock::new(), last: Mutex::default() }
     }
 }
 
@@ -181,71 +177,90 @@ mod tests {
     use model::json;
 
     use super::*;
-    use crate::compute::testing::{instance, nic};
+    use crate::compute::testing::{inspection, instance, nic};
 
-    fn text(labels: &Labels) -> (String, String) {
-        let id = labels.resource_id.as_str().unwrap().to_owned();
-        (id, json::to_string(&labels.metadata))
+    fn text(subject: &Subject) -> (String, String) {
+        let owner = (&subject.user_id, &subject.project_id);
+        assert_eq!(owner, (&"user".into(), &"project".into()));
+        let id = subject.resource_id.as_str().unwrap().to_owned();
+        (id, json::to_string(&subject.resource_metadata))
     }
 
     #[test]
     fn a_part_has_its_own_id_and_its_keys_behind_or_over_the_instances() {
         let instance = instance("u1");
         assert_eq!(
-            text(&instance.labels()),
+            text(&instance.whole()),
             ("u1".into(), r#"{"display_name": "vm", "name": "instance-1"}"#.into())
         );
         assert_eq!(
-            text(&instance.labels_with_processors(None)).1,
+            text(&instance.processors(None)).1,
             r#"{"display_name": "vm", "name": "instance-1", "cpu_number": null}"#
         );
         let disk = Disk { device: "vda".into(), ..Disk::default() };
         assert_eq!(
-            text(&instance.labels_of_disk(&disk)),
+            text(&instance.disk(&disk)),
             ("u1-vda".into(), r#"{"display_name": "vm", "name": "instance-1", "disk_name": "vda"}"#.into())
         );
         let mut nic = nic("tap1");
         assert_eq!(
-            text(&instance.labels_of_nic(&nic)),
+            text(&instance.nic(&nic)),
             (
                 "instance-1-u1-tap1".into(),
                 r#"{"display_name": "vm", "name": "tap1", "mac": "fa:16", "fref": null, "parameters": {"interfaceid": "p1", "bridge": null}, "vnic_name": "tap1"}"#.into()
             )
         );
         Arc::make_mut(&mut nic.definition).filter = Some("no-spoof".into());
-        let (id, metadata) = text(&instance.labels_of_nic(&nic));
+        let (id, metadata) = text(&instance.nic(&nic));
         assert_eq!(id, "no-spoof");
         assert!(
             metadata.contains(r#""fref": "no-spoof""#) && metadata.contains(r#""vnic_name": "no-spoof""#)
         );
         Arc::make_mut(&mut nic.definition).filter = Some(String::new());
-        assert_eq!(text(&instance.labels_of_nic(&nic)).0, "u1");
+        assert_eq!(text(&instance.nic(&nic)).0, "u1");
     }
 
     #[test]
-    fn a_variant_is_made_once_and_again_when_what_it_says_has_changed() {
-        let instance = instance("u1");
-        let mut nic = nic("tap1");
-        let first = instance.labels_of_nic(&nic).metadata;
-        assert!(first.is_copy_of(&instance.labels_of_nic(&nic).metadata));
-        assert!(instance.labels().metadata.is_copy_of(instance.metadata.plain()));
-        Arc::make_mut(&mut nic.definition).mac = "fa:17".into();
-        let second = instance.labels_of_nic(&nic).metadata;
-        assert_eq!(second.get("mac"), Some(&"fa:17".into()));
-        let one = instance.labels_with_processors(Some(1)).metadata;
-        let two = instance.labels_with_processors(Some(2)).metadata;
-        assert_ne!(one, two);
-        // The whole, the processors and the interface: what was replaced is gone.
-        assert_eq!(instance.metadata.variants.lock().unwrap().len(), 3);
-        for number in 0..2 * VARIANTS_MAX {
-            instance.labels_of_disk(&Disk { device: format!("vd{number}").into(), ..Disk::default() });
-            assert!(instance.metadata.variants.lock().unwrap().len() <= VARIANTS_MAX);
+    fn they_are_made_once_and_again_when_the_instance_has_other_parts() {
+        let (instance, mut inspection) = (instance("u1"), inspection());
+        let first = instance.subjects(&inspection);
+        assert!(first.whole.is_copy_of(&instance.whole()));
+        assert!(first.whole.resource_metadata.is_copy_of(instance.metadata.plain()));
+        // Other numbers are no other parts, and the same interface may have been read again.
+        inspection.disks[0].read_bytes = Some(77);
+        inspection.nics[0].definition = Arc::new(NicDefinition::clone(&inspection.nics[0].definition));
+        assert!(Arc::ptr_eq(&first, &instance.subjects(&inspection)));
+        let changes: [fn(&mut Inspection); 5] = [
+            |inspection| Arc::make_mut(&mut inspection.nics[0].definition).mac = "fa:17".into(),
+            |inspection| inspection.machine.vcpus = Some(3),
+            |inspection| inspection.disks[0].device = "vdz".into(),
+            |inspection| inspection.disks.clear(),
+            |inspection| inspection.nics.clear(),
+        ];
+        let mut last = first;
+        for change in changes {
+            change(&mut inspection);
+            let now = instance.subjects(&inspection);
+            assert!(!Arc::ptr_eq(&last, &now));
+            assert_eq!(now.processors.resource_metadata.get("cpu_number").cloned(), vcpus(&inspection));
+            for (subject, disk) in now.disks.iter().zip(&inspection.disks) {
+                assert_eq!(subject.resource_metadata.get("disk_name"), Some(&disk.device.as_str().into()));
+            }
+            for (subject, nic) in now.nics.iter().zip(&inspection.nics) {
+                assert_eq!(subject.resource_metadata.get("mac"), Some(&nic.definition.mac.as_str().into()));
+            }
+            assert_eq!((now.disks.len(), now.nics.len()), (inspection.disks.len(), inspection.nics.len()));
+            last = now;
         }
+    }
+
+    fn vcpus(inspection: &Inspection) -> Option<Value> {
+        inspection.machine.vcpus.map(crate::compute::integer)
     }
 
     #[test]
     fn an_instance_without_a_name_is_called_as_upstream_calls_it() {
         let instance = Instance { name: String::new(), ..instance("u1") };
-        assert_eq!(text(&instance.labels_of_nic(&nic("tap1"))).0, "None-u1-tap1");
+        assert_eq!(text(&instance.nic(&nic("tap1"))).0, "None-u1-tap1");
     }
 }

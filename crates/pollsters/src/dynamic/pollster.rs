@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use definitions::DynamicPollster;
 use definitions::dynamic::{Captured, ExtraField, Request};
-use model::{Map, Text, Value};
+use model::{Map, Subject, Text, Value};
 use openstack::Url;
 
 use super::ask::{AskError, Asker, Target};
@@ -52,15 +52,18 @@ impl Dynamic {
             let mut run = Run::default();
             let done = self.entry(definition, entry, &mut run).await;
             for produced in run.produced {
+                let subject = Subject {
+                    user_id: produced.user_id,
+                    project_id: produced.project_id,
+                    resource_metadata: produced.metadata.into(),
+                    ..Subject::new(produced.resource_id)
+                };
                 let reading = Reading {
                     name: produced.name,
                     kind: definition.kind,
                     unit: definition.unit.clone(),
                     volume: produced.value,
-                    user_id: produced.user_id,
-                    project_id: produced.project_id,
-                    resource_id: produced.resource_id,
-                    metadata: produced.metadata.into(),
+                    subject: subject.into(),
                     monotonic_time: None,
                 };
                 readings.give(reading).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use definitions::dynamic::ProgramPollster;
-use model::{Map, MeterKind, Text, Value, json};
+use model::{Map, MeterKind, Subject, Text, Value, json};
 use observability::clock::Clock;
 
 use super::command::{self, CommandError, Environment, Output, TIMEOUT};
@@ -104,10 +104,13 @@ impl Program {
             kind,
             unit: unit.into(),
             volume: volume.clone(),
-            user_id: text("user_id")?,
-            project_id: text("project_id")?,
-            resource_id,
-            metadata: metadata.into(),
+            subject: Subject {
+                user_id: text("user_id")?,
+                project_id: text("project_id")?,
+                resource_metadata: metadata.into(),
+                ..Subject::new(resource_id)
+            }
+            .into(),
             monotonic_time: None,
         })
     }
@@ -253,7 +256,7 @@ mod tests {
                 ("site.raid.x", MeterKind::Delta, &"B".into())
             );
             assert_eq!((&first.volume, &first.user_id), (&Value::Float(1.5), &Value::Null));
-            assert_eq!(json::to_string(&first.metadata), r#"{"k": [1]}"#);
+            assert_eq!(json::to_string(&first.resource_metadata), r#"{"k": [1]}"#);
             assert_eq!((second.name.as_str(), second.kind), ("site.raid", MeterKind::Gauge));
             assert_eq!((&second.unit, &second.resource_id), (&"disk".into(), &"b".into()));
         }
@@ -261,7 +264,7 @@ mod tests {
             poll(r#"read -r in; echo "{\"resource_id\": \"x\", \"volume\": 1, \"metadata\": $in}""#).await;
         assert_eq!(ended, Ok(()));
         assert_eq!(
-            json::to_string(&readings[0].metadata),
+            json::to_string(&readings[0].resource_metadata),
             r#"{"pollster": "site.raid", "resources": [{"kind": "text", "id": "node-1"}, {"kind": "disk", "id": "d1", "attributes": {"size": 5}}]}"#
         );
         assert_eq!(poll("true").await, (Vec::new(), Ok(())));

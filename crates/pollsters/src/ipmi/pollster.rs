@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{Map, Metadata, Text};
+use model::{Map, Metadata, Subject, Text};
 
 use super::{Controller, Sensor, Sensors};
 use crate::{Cycle, MakeError, Meter, PollError, Polling, Pollster, Reading, Readings, Resource, Tools};
@@ -105,7 +105,8 @@ impl SensorPollster {
             }
         };
         let unit = Text::new(unit).into();
-        Some(Reading { unit, metadata, ..Reading::new(&self.sensors.meter, resource, volume) })
+        let subject = Subject { resource_metadata: metadata, ..Subject::new(resource) };
+        Some(Reading { unit, ..Reading::of(&self.sensors.meter, subject, volume) })
     }
 
     /// Counts a failure. One more than are forgiven ends the polling, until `polling.yaml` is read again.

@@ -98,7 +98,10 @@ mod tests {
         let mut room = b"of another".to_vec();
         for (names, expected) in [
             (&[][..], text),
-            (&["size", "owner", "name", "tags"][..], r#"{"size": 3, "name": null, "tags": ["a", {"b": 1.5}]}"#),
+            (
+                &["size", "owner", "name", "tags"][..],
+                r#"{"size": 3, "name": null, "tags": ["a", {"b": 1.5}]}"#,
+            ),
             (&["owner"][..], "{}"),
         ] {
             let packed = PackedObject::new("volume", "v1".into(), names, attributes.clone(), &mut room);

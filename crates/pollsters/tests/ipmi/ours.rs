@@ -56,7 +56,7 @@ async fn poll(loaded: &LoadedPollster, cycle: &Cycle) -> Value {
                 "name": reading.name.as_str(), "type": reading.kind.as_str(), "unit": json(&reading.unit),
                 "volume": pytext::to_repr(&reading.volume), "user_id": json(&reading.user_id),
                 "project_id": json(&reading.project_id), "resource_id": json(&reading.resource_id),
-                "resource_metadata": json(&reading.metadata),
+                "resource_metadata": json(&reading.resource_metadata),
             }));
         }
         samples

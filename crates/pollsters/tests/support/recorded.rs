@@ -158,7 +158,7 @@ pub(crate) fn shown(reading: &Reading) -> serde_json::Value {
         "user_id": value(&reading.user_id),
         "project_id": value(&reading.project_id),
         "resource_id": value(&reading.resource_id),
-        "metadata": value(&reading.metadata),
-        "keys": reading.metadata.as_map().unwrap().iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        "metadata": value(&reading.resource_metadata),
+        "keys": reading.resource_metadata.as_map().unwrap().iter().map(|(key, _)| key).collect::<Vec<_>>(),
     })
 }

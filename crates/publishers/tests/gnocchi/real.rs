@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{MeterKind, Sample, json as own_json};
+use model::{MeterKind, Sample, Subject, json as own_json};
 use pipeline::Records;
 use serde_json::{Value, json};
 use testkit::{Gnocchi, Proxy, venv, venv_python, wait_until};
@@ -101,15 +101,18 @@ fn own_sample(dict: &Value) -> Arc<Sample> {
         kind: MeterKind::from_name(&text("type")).unwrap(),
         unit: part("unit"),
         volume: part("volume"),
-        user_id: part("user_id"),
-        user_name: model::Value::Null,
-        project_id: part("project_id"),
-        project_name: model::Value::Null,
-        resource_id: part("resource_id"),
+        subject: Subject {
+            user_id: part("user_id"),
+            user_name: model::Value::Null,
+            project_id: part("project_id"),
+            project_name: model::Value::Null,
+            resource_id: part("resource_id"),
+            resource_metadata: part("resource_metadata").into(),
+        }
+        .into(),
         timestamp: part("timestamp"),
-        resource_metadata: part("resource_metadata").into(),
         source: "openstack".into(),
-        id: text("id"),
+        id: text("id").into(),
         monotonic_time: None,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use definitions::{ResourceDefinitions, ResourceSettings};
-use model::{Event, MeterKind, Sample, Timestamp, Trait, TraitValue, Value, json};
+use model::{Event, MeterKind, Sample, Subject, Timestamp, Trait, TraitValue, Value, json};
 use nephoscope_publishers::gnocchi::{GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
@@ -108,15 +108,16 @@ pub(crate) fn plain(name: &str, resource: impl Into<Value>, minute: u32, metadat
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: i64::from(minute).into(),
-        user_id: "user".into(),
-        user_name: Value::Null,
-        project_id: "project".into(),
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            user_id: "user".into(),
+            project_id: "project".into(),
+            resource_metadata: json::parse(metadata).unwrap().into(),
+            ..Subject::new(resource)
+        }
+        .into(),
         timestamp: format!("2026-07-21T13:{minute:02}:12.123456+00:00").into(),
-        resource_metadata: json::parse(metadata).unwrap().into(),
         source: "openstack".into(),
-        id: format!("id-{minute}"),
+        id: format!("id-{minute}").into(),
         monotonic_time: None,
     }
 }

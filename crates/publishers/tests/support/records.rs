@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use model::{Event, Map, MeterKind, Sample, Timestamp, Trait, TraitValue, Value};
+use model::{Event, Map, MeterKind, Sample, Subject, Timestamp, Trait, TraitValue, Value};
 
 /// A sample of the usual owner.
 pub(crate) fn sample(name: &str, resource: &str, volume: impl Into<Value>) -> Arc<Sample> {
@@ -13,15 +13,16 @@ pub(crate) fn sample(name: &str, resource: &str, volume: impl Into<Value>) -> Ar
         kind: MeterKind::Gauge,
         unit: "B".into(),
         volume: volume.into(),
-        user_id: "u".into(),
-        user_name: Value::Null,
-        project_id: "p".into(),
-        project_name: Value::Null,
-        resource_id: resource.into(),
+        subject: Subject {
+            user_id: "u".into(),
+            project_id: "p".into(),
+            resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
+            ..Subject::new(resource)
+        }
+        .into(),
         timestamp: "2026-07-21T13:56:12.123456".into(),
-        resource_metadata: Value::Map([("k", "v")].into_iter().collect()).into(),
         source: "openstack".into(),
-        id: format!("id of {name} {resource}"),
+        id: format!("id of {name} {resource}").into(),
         monotonic_time: None,
     })
 }
@@ -46,15 +47,18 @@ pub(crate) fn sample_from(dict: &Value) -> Arc<Sample> {
         kind: MeterKind::from_name(text("type")).unwrap(),
         unit: part("unit"),
         volume: part("volume"),
-        user_id: part("user_id"),
-        user_name: part("user_name"),
-        project_id: part("project_id"),
-        project_name: part("project_name"),
-        resource_id: part("resource_id"),
+        subject: Subject {
+            user_id: part("user_id"),
+            user_name: part("user_name"),
+            project_id: part("project_id"),
+            project_name: part("project_name"),
+            resource_id: part("resource_id"),
+            resource_metadata: part("resource_metadata").into(),
+        }
+        .into(),
         timestamp: part("timestamp"),
-        resource_metadata: part("resource_metadata").into(),
         source: part("source"),
-        id: text("id").to_owned(),
+        id: text("id").into(),
         monotonic_time: match part("monotonic_time") {
             Value::Float(seconds) => Some(seconds),
             _ => None,

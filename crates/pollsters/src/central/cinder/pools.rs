@@ -191,7 +191,8 @@ mod tests {
         ];
         let (readings, polled) = read(&TOTAL, &pools).await;
         assert!(polled.is_ok(), "{polled:?}");
-        let texts: Vec<_> = readings.iter().map(|reading| json::to_string(&reading.metadata)).collect();
+        let texts: Vec<_> =
+            readings.iter().map(|reading| json::to_string(&reading.resource_metadata)).collect();
         assert_eq!(
             texts,
             [

@@ -75,7 +75,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            json::to_string(&readings[0].metadata),
+            json::to_string(&readings[0].resource_metadata),
             r#"{"binary": "cinder-volume", "host": "h@lvm", "status": "enabled", "zone": "nova"}"#
         );
         assert_eq!(readings[0].project_id, Value::Null);

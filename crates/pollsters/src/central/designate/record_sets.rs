@@ -5,7 +5,7 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
-use model::{Map, MeterKind, Value};
+use model::{Map, MeterKind, Subject, Value};
 use openstack::{Error, Url};
 
 use super::super::remote::Remote;
@@ -98,9 +98,10 @@ impl RecordSets {
 
 fn reading(zone: &Object, count: i64) -> Reading {
     let metadata: Map = METADATA.iter().map(|(key, attribute)| (*key, zone.get(attribute))).collect();
-    Reading {
+    let subject = Subject {
         project_id: zone.get("project_id"),
-        metadata: metadata.into(),
-        ..Reading::new(&METER, zone.id.as_str(), Value::Int(count))
-    }
+        resource_metadata: metadata.into(),
+        ..Subject::new(zone.id.as_str())
+    };
+    Reading::of(&METER, subject, Value::Int(count))
 }

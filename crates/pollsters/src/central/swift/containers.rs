@@ -1,7 +1,7 @@
 //! The containers of an account.
 
 use model::pytext::integer_of;
-use model::{Map, Metadata, Text, Value, json};
+use model::{Map, Metadata, Subject, Text, Value, json};
 use openstack::{Method, Response, Url};
 
 use super::{CONTAINER_COUNT, Swift, number, strange};
@@ -86,10 +86,13 @@ impl Containers {
         project: &str,
         volume: fn(&Container) -> &Value,
     ) -> Vec<Reading> {
-        let reading = |container: &Container| Reading {
-            project_id: project.into(),
-            metadata: container.metadata.clone(),
-            ..Reading::new(meter, format!("{project}/{}", container.name), volume(container).clone())
+        let reading = |container: &Container| {
+            let subject = Subject {
+                project_id: project.into(),
+                resource_metadata: container.metadata.clone(),
+                ..Subject::new(format!("{project}/{}", container.name))
+            };
+            Reading::of(meter, subject, volume(container).clone())
         };
         self.0.iter().map(reading).collect()
     }

@@ -40,7 +40,11 @@ fn shown(reading: &Reading) -> String {
     assert!(reading.user_id.is_null() && reading.project_id.is_null() && reading.monotonic_time.is_none());
     let [resource, volume, unit] =
         [&reading.resource_id, &reading.volume, &reading.unit].map(model::pytext::to_str);
-    format!("{} {resource} {volume} {unit} {}", reading.name, model::json::to_string(&reading.metadata))
+    format!(
+        "{} {resource} {volume} {unit} {}",
+        reading.name,
+        model::json::to_string(&reading.resource_metadata)
+    )
 }
 
 #[tokio::test]
