@@ -135,6 +135,12 @@ impl DynamicPollster {
         matches!(self.metric, Metric::Multi { .. })
     }
 
+    /// Whether an answer may lead to another.
+    #[must_use]
+    pub const fn has_pages(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// The discovery that finds what to ask: the URL form of `polling.yaml`.
     #[must_use]
     pub fn discovery(&self) -> String {

@@ -177,12 +177,7 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             invocation.common.namespaces = namespaces.map(|given| (given, "--namespace"));
             invocation
         }
-        Some(("pollsters", _)) => Invocation {
-            action: Action::Pollsters,
-            common: Common::default(),
-            exit_codes,
-            program: polling::POLLING.into(),
-        },
+        Some(("pollsters", matches)) => invocation(Action::Pollsters, matches, polling::POLLING),
         Some(("check", matches)) => {
             let strict = matches.get_flag("strict");
             let role = matches.get_one::<String>("role").map_or("notification", String::as_str);
@@ -325,7 +320,7 @@ fn own_command() -> Command {
         ))
         .subcommand(with_common(polling::polling()))
         .subcommand(with_common(polling::poll()))
-        .subcommand(polling::pollsters())
+        .subcommand(with_common(polling::pollsters()))
         .subcommand(
             polling::with_namespaces(with_common(
                 Command::new("check").about(

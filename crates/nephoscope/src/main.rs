@@ -82,10 +82,7 @@ fn main() -> ExitCode {
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Polling => finish(&invocation, start(Roles::Polling, &invocation, &surroundings)),
         Action::Poll(arguments) => finish(&invocation, poll::run(arguments, &invocation, &surroundings)),
-        Action::Pollsters => {
-            pollsters_list::show();
-            ExitCode::SUCCESS
-        }
+        Action::Pollsters => finish(&invocation, pollsters_list::show(&invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
     }
 }
@@ -216,7 +213,7 @@ fn read_again(
         definitions
     });
     let polling = roles.polls(&config).then(|| {
-        let (polling, mut found) = settings::polling::polling_config(&config);
+        let (polling, mut found) = settings::polling::read_again(&config);
         problems.append(&mut found);
         polling
     });
@@ -227,7 +224,6 @@ fn read_again(
     let mut warnings: Vec<String> =
         loaded.warnings.iter().map(|warning| warning.to_string().replace("\n  ", "; ")).collect();
     warnings.extend(problems.iter().map(ToString::to_string));
-    let polling = polling.map(|(polling, _)| polling);
     Ok(role::Reread { config, definitions, polling, warnings })
 }
 

@@ -16,6 +16,7 @@ use pollsters::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Invocation, PollArguments};
+use crate::settings::polling::dynamic::Maker;
 use crate::surroundings::Surroundings;
 use crate::{Ending, check, complain, say, settings};
 
@@ -41,8 +42,11 @@ pub(crate) fn run(arguments: &PollArguments, invocation: &Invocation, surroundin
     };
     let metrics = Metrics::new();
     let tools = settings::polling::tools(&config, &sessions, &metrics);
-    let mut registry = Registry::load(&namespaces, &tools);
-    for problem in settings::polling::dynamic::add(&config, &namespaces, &sessions, &tools, &mut registry) {
+    let (definitions, mut problems) = settings::polling::dynamic::read(&config, &namespaces);
+    let tables = Registry::load(&namespaces, &tools);
+    let (registry, mut found) = Maker::new(tables, tools, &sessions).registry(&definitions);
+    problems.append(&mut found);
+    for problem in &problems {
         complain(format_args!("{problem}"));
     }
     let registry = Arc::new(registry);

@@ -36,6 +36,8 @@ mod harness;
 mod ipmi;
 #[path = "polling/live.rs"]
 mod live;
+#[path = "polling/redefined.rs"]
+mod redefined;
 #[path = "../../publishers/tests/support/server.rs"]
 mod server;
 #[path = "polling/sharing.rs"]

@@ -140,18 +140,6 @@ fn place_or_push<T>(
 
 /// Warns of meters whose pollsters there are not.
 fn check_names(source: &PollingSource, registry: &Registry, problems: &mut Vec<Problem>) {
-    let later: Vec<&str> =
-        registry.later().iter().copied().filter(|name| source.filter.matches(name)).collect();
-    if !later.is_empty() {
-        let message = format!(
-            "the source {:?} selects {} that this version does not have: {}",
-            source.name,
-            if later.len() == 1 { "a pollster" } else { "pollsters" },
-            listed(&later)
-        );
-        let hint = "they are left out; poll them with Ceilometer's agent. `nephoscope pollsters` lists what there is";
-        problems.push(source.place.problem(Severity::Warning, message, hint));
-    }
     for entry in &source.meters {
         let name = entry.text.as_str();
         if name.contains(['*', '?', '[', '!']) || is_known(name, registry) {
@@ -165,9 +153,8 @@ fn check_names(source: &PollingSource, registry: &Registry, problems: &mut Vec<P
 
 /// Whether a pollster of that name is in any namespace: one file serves agents of all of them.
 fn is_known(name: &str, registry: &Registry) -> bool {
-    let in_tables = NAMESPACES.iter().any(|namespace| {
-        namespace.later.contains(&name) || namespace.pollsters.iter().any(|line| line.name == name)
-    });
+    let in_tables =
+        NAMESPACES.iter().any(|namespace| namespace.pollsters.iter().any(|line| line.name == name));
     in_tables || registry.is_known(name)
 }
 

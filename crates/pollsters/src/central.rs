@@ -130,5 +130,4 @@ pub(crate) static CENTRAL: Namespace = Namespace {
         collection!("volumes", cinder::VOLUMES),
         collection!("vpn_services", neutron::VPN_SERVICES),
     ],
-    later: &[],
 };

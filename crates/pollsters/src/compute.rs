@@ -115,7 +115,6 @@ pub(crate) static COMPUTE: Namespace = Namespace {
         DiscoveryLine { name: LOCAL_INSTANCES, make: local_instances },
         DiscoveryLine { name: "local_node", make: local_node::discovery },
     ],
-    later: &[],
 };
 
 /// A count as samples carry it.

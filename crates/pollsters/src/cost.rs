@@ -24,7 +24,7 @@ const DISCOVERIES: [(&str, &str); 19] = [
     ("lb_services", "1 a page of 1000 load balancers"),
     ("local_instances", "with libvirt_metadata 0, else 1 a page of servers"),
     ("local_node", "0"),
-    ("manila_shares", "1 a page of 1000 shares"),
+    ("manila_shares", "1 a page of 1000 shares, and 1"),
     ("tenant", "1, and 1 a domain"),
     ("volume_backups", "1 a page of 1000 backups"),
     ("volume_pools", "1"),
@@ -36,13 +36,13 @@ const DISCOVERIES: [(&str, &str); 19] = [
 
 /// By the beginning of the pollster's name, the longest first.
 const READINGS: [(&str, &str, &str); 7] = [
-    ("central", "dns.zone.recordsets", "1 a zone"),
+    ("central", "dns.zone.recordsets", "1 a zone, or 2 where the first has no count"),
     ("central", "radosgw.usage", "1 a project, for its usage"),
     ("central", "radosgw.", "1 a project, for its buckets"),
     ("central", "storage.containers.", "1 a project and page of 10000 containers"),
     ("central", "storage.objects", "1 a project, for its account"),
     ("compute", "", "2 calls of libvirt"),
-    ("ipmi", "", "1 command a kind of sensor"),
+    ("ipmi", "", "1 command for all sensors"),
 ];
 
 /// What a pollster of that namespace costs.

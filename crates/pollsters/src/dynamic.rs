@@ -9,6 +9,7 @@ mod ask;
 mod authentication;
 mod cache;
 mod command;
+mod cost;
 mod discovery;
 mod pollster;
 mod program;
@@ -23,6 +24,8 @@ use nephoscope_http::{ClientOptions, client};
 
 use crate::{LoadedDiscovery, LoadedPollster, MakeError, Pollster, Registry, Tools};
 
+pub use self::cost::{DynamicLine, lines};
+
 use self::ask::Asker;
 use self::authentication::Scheme;
 use self::command::Environment;
@@ -30,7 +33,7 @@ use self::pollster::Dynamic;
 use self::program::Program;
 
 /// What dynamic pollsters need of the host, besides [`Tools`].
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     /// How APIs outside of OpenStack are spoken to.
     pub http: ClientOptions,
@@ -66,16 +69,8 @@ pub fn add(
     }
     let http = client(&surroundings.http).map_err(|error| error.to_string());
     let environment = Environment::new(surroundings.environment);
-    for definition in &definitions.pollsters {
-        if let Some((module, object)) = unknown_scheme(definition) {
-            problems.push(problem(
-                Severity::Error,
-                &definition.place,
-                format!("there is no authentication {object} of the module {module}"),
-                format!("those that there are: {}", Scheme::NAMES),
-            ));
-            continue;
-        }
+    problems.append(&mut check(definitions));
+    for definition in definitions.pollsters.iter().filter(|definition| unknown_scheme(definition).is_none()) {
         let asker = Asker::new(tools, http.clone(), environment.clone());
         let pollster: Box<dyn Pollster> = Box::new(Dynamic::new(Arc::clone(definition), asker));
         let made = match definition.request {
@@ -91,6 +86,18 @@ pub fn add(
         put(registry, &definition.name, &definition.place, discovery, Ok(Box::new(program)), &mut problems);
     }
     problems
+}
+
+/// What is wrong with definitions beyond their form: such pollsters are left out.
+#[must_use]
+pub fn check(definitions: &DynamicPollsters) -> Vec<Problem> {
+    let unknown = definitions.pollsters.iter().filter_map(|definition| {
+        let (module, object) = unknown_scheme(definition)?;
+        let message = format!("there is no authentication {object} of the module {module}");
+        let hint = format!("those that there are: {}", Scheme::NAMES);
+        Some(problem(Severity::Error, &definition.place, message, hint))
+    });
+    unknown.collect()
 }
 
 fn put(

@@ -55,5 +55,4 @@ pub(crate) static IPMI: Namespace = Namespace {
     name: "ipmi",
     pollsters: pollsters! { CURRENT, FAN, POWER, TEMPERATURE, VOLTAGE, },
     discoveries: &[DiscoveryLine { name: LOCAL_NODE, make: local_node::discovery }],
-    later: &[],
 };

@@ -7,6 +7,7 @@
 //! Names, discoveries, units and metadata are those of Ceilometer's entry points (`ceilometer.poll.*`,
 //! `ceilometer.discover.*`).
 
+mod aws;
 mod cache;
 pub mod central;
 pub mod compute;

@@ -39,9 +39,6 @@ fn of_namespace(namespace: &Namespace, page: &mut String) {
             );
         }
     }
-    if !namespace.later.is_empty() {
-        let _ = writeln!(page, "\nOf Ceilometer, not in this version: {}", namespace.later.join(", "));
-    }
 }
 
 #[cfg(test)]

@@ -29,11 +29,10 @@ pub struct LoadedDiscovery {
 ///
 /// What cannot be made from the configuration is remembered with the reason: whether that matters is decided by
 /// `polling.yaml`, which may not select it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Registry {
     pollsters: Vec<Result<Arc<LoadedPollster>, (String, MakeError)>>,
     discoveries: HashMap<String, Result<Arc<LoadedDiscovery>, MakeError>>,
-    later: Vec<&'static str>,
     elsewhere: Vec<String>,
 }
 
@@ -56,7 +55,6 @@ impl Registry {
                     .map(|discovery| LoadedDiscovery { name: line.name.to_owned(), discovery });
                 registry.add_discovery(line.name, made);
             }
-            registry.later.extend(namespace.later);
         }
         registry
     }
@@ -115,12 +113,6 @@ impl Registry {
     pub fn is_known(&self, name: &str) -> bool {
         self.names().any(|known| known == name) || self.elsewhere.iter().any(|known| known == name)
     }
-
-    /// Names of pollsters that Ceilometer has in these namespaces, and this version has not.
-    #[must_use]
-    pub fn later(&self) -> &[&'static str] {
-        &self.later
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +141,6 @@ mod tests {
         assert!(
             ["images", "local_instances", "local_node", "tenant"].iter().all(|name| names.contains(name))
         );
-        assert!(registry.later().is_empty());
         let fan = registry.pollsters().find(|(name, _)| *name == "hardware.ipmi.fan").unwrap();
         assert_eq!(fan.1.unwrap().discovery.as_deref(), Some("local_node"));
     }

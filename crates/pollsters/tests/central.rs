@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use nephoscope_pollsters::central::CentralSettings;
-use nephoscope_pollsters::{Cycle, Namespace};
+use nephoscope_pollsters::{Cycle, Namespace, cost};
 use observability::clock::Clock;
 use serde_json::{Value, json};
 use testkit::RecordedCloud;
@@ -153,6 +153,56 @@ fn resources_have_pythons_texts() {
         }
     });
     assert!(compared >= 100, "{compared} texts");
+}
+
+/// Zones of the recording of which Designate counts the record sets only when it lists them.
+const UNCOUNTED_ZONES: usize = 2;
+
+/// How many requests the words of a cost mean, where every list fits on one page: of so many resources, which `asked` found.
+fn meant(words: &str, resources: usize, asked: &[(String, String)]) -> usize {
+    let domains = asked.iter().filter(|(_, request)| request.contains("domain_id=")).count();
+    match words {
+        "0" => 0,
+        "1" => 1,
+        "1, and 1 a domain" => 1 + domains,
+        words if words.starts_with("1 a page of ") => 1 + usize::from(words.ends_with(", and 1")),
+        words if words.starts_with("1 a zone, or 2 ") => resources + UNCOUNTED_ZONES,
+        words if words.starts_with("1 a project") => resources,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn each_pollster_asks_as_often_as_its_line_says() {
+    /// Everything fits on one page.
+    const ALL: usize = 1_000;
+    let namespace = Namespace::named("central").unwrap();
+    let cloud = RecordedCloud::start(recording(), ALL).unwrap();
+    let mut wrong = String::new();
+    runtime().block_on(async {
+        let central = Central::new(&cloud, settings());
+        for line in namespace.pollsters {
+            let discovery = line.discovery.unwrap();
+            // The first time versions and tokens are asked for, which is not a cycle's cost.
+            let _ = central.poll(&Cycle::of_task(Clock::machine(), 600), line.name).await;
+            let _ = cloud.requests();
+            let resources =
+                central.discover(&Cycle::of_task(Clock::machine(), 600), discovery, None).await.unwrap();
+            let finding = cloud.requests();
+            let (_, ended) = central.poll(&Cycle::of_task(Clock::machine(), 600), line.name).await;
+            ended.unwrap();
+            let reading = cloud.requests().split_off(finding.len());
+            let cost = cost(namespace, line);
+            let expected = (
+                meant(cost.discovery, resources.len(), &finding),
+                meant(cost.reading, resources.len(), &finding),
+            );
+            if (finding.len(), reading.len()) != expected {
+                let _ = writeln!(wrong, "{}: {cost:?}, {finding:?}, {reading:?}", line.name);
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]

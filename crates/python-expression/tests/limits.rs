@@ -61,6 +61,120 @@ fn what_would_take_for_ever_is_stopped() {
     }
 }
 
+/// No way leads from a value to a class, a frame, a module or the text of a program: each is refused, most when it is read.
+#[test]
+fn attributes_and_builtins_lead_nowhere() {
+    for text in [
+        "value.__class__",
+        "value.__class__.__mro__[1].__subclasses__()",
+        "().__class__.__bases__[0].__subclasses__()",
+        "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == 'Popen']",
+        "''.__class__",
+        "value.__init__.__globals__",
+        "(lambda: 0).__globals__",
+        "(lambda: 0).__code__",
+        "(x for x in []).gi_frame",
+        "[].append",
+        "'a'.join.__self__",
+        "str.format.__self__",
+        "str.mro()",
+        "int.__subclasses__()",
+        "type(value).__subclasses__()",
+        "type('X', (), {})",
+        "type(type(value))('X', (), {})",
+        "type(type(value)).mro(type(value))",
+        "'{0.__class__}'.format(value)",
+        "'{0.__class__.__init__.__globals__}'.format(value)",
+        "'{0[__class__]}'.format(value)",
+        "'{a.__class__}'.format(a=value)",
+        "'{x.__class__}'.format_map({'x': value})",
+        "str.format('{0.__class__}', value)",
+        "f'{value.__class__}'",
+        "f'{().__class__.__bases__}'",
+        "f'{value:{value.__class__}}'",
+        "'%(__class__)s' % value",
+        "format(value, value.__class__)",
+        "getattr(value, '__class__')",
+        "setattr(value, 'x', 1)",
+        "hasattr(value, '__class__')",
+        "vars()",
+        "dir(value)",
+        "globals()",
+        "locals()",
+        "__builtins__",
+        "__builtins__['eval']",
+        "__name__",
+        "__import__('os').system('id')",
+        "import os",
+        "open('/etc/passwd').read()",
+        "input()",
+        "print(value)",
+        "breakpoint()",
+        "exit()",
+        "help()",
+        "object()",
+        "super()",
+        "memoryview('a')",
+        "compile('1', '', 'eval')",
+        "eval('1')",
+        "exec('1')",
+        "(eval)('1')",
+        "[eval][0]('1')",
+        "list(map(eval, ['1']))",
+        "sorted(['1'], key=eval)",
+        "(lambda __import__: __import__('os'))(eval)",
+        "(x := eval)",
+        "lambda: (yield)",
+        "await value",
+        "[print(x) for x in 'ab']",
+    ] {
+        let result = Expression::compile(text, &["value"]).map(|_| evaluate(text, Limits::default()));
+        assert!(!matches!(result, Ok(Ok(_))), "{text}: {result:?}");
+    }
+    // Names that merely look like those are a program's own.
+    for (text, expected) in [("(lambda eval: eval + 1)(value)", "2"), ("[open for open in [value]]", "[1]")] {
+        assert_eq!(evaluate(text, Limits::default()).as_deref(), Ok(expected), "{text}");
+    }
+}
+
+/// Texts and numbers that are asked for by their size end at once, with whatever error.
+#[test]
+fn sizes_that_are_asked_for_are_bounded() {
+    for text in [
+        "'{:99999999999}'.format(1)",
+        "'{:999999999}'.format(1)",
+        "'{0:{1}}'.format(1, 10**10)",
+        "'{:.999999999f}'.format(0.5)",
+        "f'{value:999999999}'",
+        "f'{value:{10**9}}'",
+        "'%99999999999d' % value",
+        "'%999999999d' % value",
+        "'%*d' % (10**9, value)",
+        "'%.999999999f' % 0.5",
+        "format(value, '999999999')",
+        "'a'.ljust(10**9)",
+        "'a'.rjust(10**9)",
+        "'a' * (1 << 40)",
+        "str(7**200000)",
+        "int('9' * 10**6)",
+        "1 << (1 << 40)",
+        "pow(3, 10**9)",
+        "round(10**4000, -10**6) + 9**9**9",
+        "'\\t'.expandtabs(10**10)",
+        "range(10**30)[10**29] * 9**9**9",
+        "list(range(-10**18, 10**18))",
+        "divmod(9**9**9, 2)",
+        "tuple(reversed(range(10**10)))",
+        "list(zip(range(10**10), range(10**10)))",
+        "dict.fromkeys(range(10**10))",
+        "bin(1 << 10**9)",
+    ] {
+        let limits = Limits { steps: 200_000, bytes: 8 << 20, ..Limits::default() };
+        let result = Expression::compile(text, &["value"]).map(|_| evaluate(text, limits));
+        assert!(!matches!(result, Ok(Ok(_))), "{text} has a value");
+    }
+}
+
 #[test]
 fn what_is_large_but_not_too_large_works() {
     for (text, expected) in [

@@ -327,7 +327,6 @@ fn answer(shared: &Shared, call: &Call) -> (i32, Vec<u8>) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
     use crate::wait::PATIENCE;

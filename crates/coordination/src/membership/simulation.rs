@@ -1,11 +1,17 @@
 //! Members that come, leave, die, are suspended and return, in a time that is moved by hand: what each of them has in each
 //! cycle, to the tick.
 
-use observability::clock::TestClock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
 
-use super::*;
+use super::{Membership, MembershipParts};
+use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
+use crate::metrics::CoordinationMetrics;
+use crate::url::BackendUrl;
 
 const GROUP: &str = "central-global";
 const KEYS: usize = 30;

@@ -113,7 +113,7 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, DecodeError> {
 /// # Errors
 /// [`DecodeError`] for anything else; `bytes` are then as they were.
 pub fn read_value(bytes: &mut &[u8]) -> Result<Value, DecodeError> {
-    let mut reader = Reader { rest: *bytes };
+    let mut reader = Reader { rest: bytes };
     let value = reader.value(0)?;
     *bytes = reader.rest;
     Ok(value)

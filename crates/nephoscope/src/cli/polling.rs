@@ -94,6 +94,6 @@ pub(super) fn poll_arguments(matches: &ArgMatches) -> (PollArguments, Option<Vec
 
 pub(super) fn pollsters() -> Command {
     Command::new("pollsters").about(
-        "List namespaces, pollsters with their meters, units and discoveries, and what is not there yet",
+        "List namespaces and pollsters, the dynamic ones of the configuration too: meters, units, discoveries, requests",
     )
 }

@@ -19,7 +19,6 @@ use pipeline::{
     DeliveryToken, PipelineMetrics, PublisherFactory, RecordLetters, Records, RecordsKind, RetryPolicy,
     Router, Tap, Workers,
 };
-use polling::config::PollingConfig;
 use polling::{
     Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Partition, Plan,
     PollingMetrics, Sending, Shared, SharedGroups, ShownOnly, Task, TaskOptions, TaskParts, ToRouter,
@@ -34,7 +33,8 @@ use super::notification::limits;
 use super::{Buffers, House, publishing};
 use crate::check::{describe_fatal, with_sources};
 use crate::settings::coordination::Coordination;
-use crate::settings::polling::PollingFiles;
+use crate::settings::polling::dynamic::{Maker, refuse_errors};
+use crate::settings::polling::{PolledAgain, PollingFiles};
 use crate::settings::{self, polling as settings_polling};
 
 /// The newest notification agent, whose pipelines take polled samples in `nephoscope run`.
@@ -73,6 +73,7 @@ struct Bus {
 pub(crate) struct PollingRunning {
     agent: Agent,
     registry: Arc<Registry>,
+    dynamic: Maker,
     parts: Arc<TaskParts>,
     deliveries: Deliveries,
     sharing: Option<Sharing>,
@@ -210,15 +211,17 @@ impl Polling {
             metrics,
             jitter,
         };
-        let tasks = Task::all(files.plan, &files.registry, &parts);
+        let PollingFiles { registry, dynamic, plan, .. } = files;
+        let tasks = Task::all(plan, &registry, &parts);
         let agent = Agent::start(tasks, agent_parts);
-        let (registry, tls) = (files.registry, tls.flatten());
-        Ok(PollingRunning { agent, registry, parts, deliveries, sharing, tls, _buffers: buffers })
+        let tls = tls.flatten();
+        Ok(PollingRunning { agent, registry, dynamic, parts, deliveries, sharing, tls, _buffers: buffers })
     }
 }
 
-/// What a changed `polling.yaml` comes to.
+/// What a changed `polling.yaml`, and changed definitions of dynamic pollsters, come to.
 pub(crate) struct Prepared {
+    registry: Arc<Registry>,
     plan: Plan,
     groups: Option<SharedGroups>,
 }
@@ -273,21 +276,24 @@ impl Bus {
 }
 
 impl PollingRunning {
-    /// What the changed `polling.yaml` comes to; nothing is changed yet.
+    /// What changed files come to; nothing is changed yet.
     ///
     /// # Errors
-    /// Everything that prevents its use.
-    pub(crate) fn prepare(&self, config: &PollingConfig) -> Result<(Prepared, Vec<Problem>), String> {
-        let (plan, mut problems) = Plan::new(config, &self.registry);
+    /// Everything that prevents their use.
+    pub(crate) fn prepare(&self, again: &PolledAgain) -> Result<(Prepared, Vec<Problem>), String> {
+        let (registry, mut problems) = self.dynamic.registry(&again.dynamic);
+        refuse_errors(&mut problems);
+        let (plan, mut found) = Plan::new(&again.sources, &registry);
+        problems.append(&mut found);
         let groups = self.sharing.as_ref().map(|sharing| {
-            let (groups, mut found) = sharing.coordination.groups(config, &plan, &self.registry);
+            let (groups, mut found) = sharing.coordination.groups(&again.sources, &plan, &registry);
             problems.append(&mut found);
             groups
         });
         if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
             return Err(describe_fatal(&problems));
         }
-        Ok((Prepared { plan, groups }, problems))
+        Ok((Prepared { registry: Arc::new(registry), plan, groups }, problems))
     }
 
     /// The certificate for Prometheus, read again; nothing is changed yet. Files that are gone, or half written, are an
@@ -308,7 +314,8 @@ impl PollingRunning {
 
     /// Goes on with another plan.
     pub(crate) fn take(&mut self, prepared: Prepared) {
-        let Prepared { plan, groups } = prepared;
+        let Prepared { registry, plan, groups } = prepared;
+        self.registry = registry;
         if let Some(exporter) = &self.parts.exporter {
             exporter.keep(&plan);
         }

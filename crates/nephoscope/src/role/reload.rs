@@ -5,12 +5,12 @@ use observability::metrics::Metrics;
 use observability::reload::{Reload, ReloadMetrics};
 use oslo_config::Config;
 use oslo_config::options::{agent, logging, notification as options};
-use polling::config::PollingConfig;
 
 use super::House;
 use super::Running;
 use crate::check::with_sources;
 use crate::settings::Definitions;
+use crate::settings::polling::PolledAgain;
 
 /// Reads every file again.
 pub(crate) type ReadAgain<'r> = &'r dyn Fn() -> Result<Reread, String>;
@@ -21,7 +21,7 @@ pub(crate) struct Reread {
     /// The definitions and pipelines, where there is a role that has them.
     pub(crate) definitions: Option<Definitions>,
     /// What is polled, where there is a role that polls.
-    pub(crate) polling: Option<PollingConfig>,
+    pub(crate) polling: Option<PolledAgain>,
     /// What is odd, but does not prevent its use.
     pub(crate) warnings: Vec<String>,
 }
@@ -33,6 +33,7 @@ const TAKEN: &[(&str, &str)] = &[
     ("DEFAULT", "default_log_levels"),
     ("DEFAULT", "pipeline_cfg_file"),
     ("DEFAULT", "event_pipeline_cfg_file"),
+    ("DEFAULT", "pollsters_definitions_dirs"),
     ("DEFAULT", "sample_source"),
     ("DEFAULT", "reserved_metadata_namespace"),
     ("DEFAULT", "reserved_metadata_length"),
@@ -41,6 +42,7 @@ const TAKEN: &[(&str, &str)] = &[
     ("meter", "*"),
     ("notification", "ack_on_event_error"),
     ("polling", "cfg_file"),
+    ("polling", "pollsters_definitions_dirs"),
     ("polling", "prometheus_tls_certfile"),
     ("polling", "prometheus_tls_keyfile"),
 ];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use definitions::{Problem, Severity, Source};
+use definitions::{DynamicPollsters, Problem, Severity, Source};
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use observability::secret::Secret;
@@ -40,11 +40,19 @@ const BATCH_MAX: usize = 100_000;
 pub(crate) struct PollingFiles {
     pub(crate) namespaces: Vec<&'static Namespace>,
     pub(crate) registry: Arc<Registry>,
+    /// Makes the registry anew when the definitions of dynamic pollsters have changed.
+    pub(crate) dynamic: dynamic::Maker,
     pub(crate) plan: Plan,
     /// With whom the work is shared, and in which groups.
     pub(crate) sharing: Option<(Coordination, SharedGroups)>,
     /// The file that was read, for the log.
     pub(crate) file: String,
+}
+
+/// What is polled, as the files say it at a reload.
+pub(crate) struct PolledAgain {
+    pub(crate) sources: PollingConfig,
+    pub(crate) dynamic: DynamicPollsters,
 }
 
 /// Which namespaces an agent of the configuration has, and which of those that are named there are not.
@@ -109,6 +117,20 @@ pub(crate) fn polling_config(config: &Config) -> (Option<(PollingConfig, String)
     }
 }
 
+/// Reads everything about polling that a reload takes. The problems are complete; what is wrong with a definition is
+/// [`Severity::Fatal`] as well.
+pub(crate) fn read_again(config: &Config) -> (Option<PolledAgain>, Vec<Problem>) {
+    let (read, mut problems) = polling_config(config);
+    // That they have not changed is seen to by whoever takes this.
+    let (namespaces, _) = namespaces(config);
+    let (dynamic, mut found) = dynamic::read(config, &namespaces);
+    dynamic::refuse_errors(&mut found);
+    problems.append(&mut found);
+    let is_fatal = problems.iter().any(|problem| problem.severity == Severity::Fatal);
+    let read = read.filter(|_| !is_fatal);
+    (read.map(|(sources, _)| PolledAgain { sources, dynamic }), problems)
+}
+
 /// Everything that is polled. The problems are complete; one of them is [`Severity::Fatal`] when there is nothing.
 pub(crate) fn load_polling(
     config: &Config,
@@ -120,9 +142,12 @@ pub(crate) fn load_polling(
     problems.append(&mut found);
     problems.append(&mut unsupported(config));
     let Some((polling, file)) = read else { return (None, problems) };
+    let (definitions, mut found) = dynamic::read(config, &namespaces);
+    problems.append(&mut found);
     let tools = tools(config, sessions, metrics);
-    let mut registry = Registry::load(&namespaces, &tools);
-    problems.append(&mut dynamic::add(config, &namespaces, sessions, &tools, &mut registry));
+    let dynamic = dynamic::Maker::new(Registry::load(&namespaces, &tools), tools, sessions);
+    let (registry, mut found) = dynamic.registry(&definitions);
+    problems.append(&mut found);
     let (plan, mut found) = Plan::new(&polling, &registry);
     problems.append(&mut found);
     let coordination = Coordination::new(config, &namespaces).unwrap_or_else(|problem| {
@@ -138,7 +163,8 @@ pub(crate) fn load_polling(
     if problems.iter().any(|problem| problem.severity == Severity::Fatal) {
         return (None, problems);
     }
-    (Some(PollingFiles { namespaces, registry: Arc::new(registry), plan, sharing, file }), problems)
+    let registry = Arc::new(registry);
+    (Some(PollingFiles { namespaces, registry, dynamic, plan, sharing, file }), problems)
 }
 
 /// What pollsters are made with.

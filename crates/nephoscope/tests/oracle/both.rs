@@ -68,7 +68,11 @@ impl Upstream {
     #[allow(dead_code, reason = "one comparison of several needs it")]
     pub(crate) fn kill(&mut self) {
         let pid = self.process.pid();
-        let workers = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        // Any of its threads may have started one; threads come and go.
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let workers =
+            threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+        let workers: String = workers.collect();
         let workers: Vec<Pid> =
             workers.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
         assert!(!workers.is_empty());

@@ -129,6 +129,34 @@ fn definitions_are_polled_and_mistakes_are_named() {
         run(directory.path(), &["check", "--role", "polling", "--polling-namespaces", "central"]);
     assert_ne!(status, Some(0));
     assert!(stdout.contains(wrong) && stderr.contains("1 errors, 0 warnings"), "{stdout}{stderr}");
+    let (status, stdout, stderr) = run(directory.path(), &["pollsters"]);
+    assert_eq!(status, Some(0), "{stderr}");
+    // Each file is named once, whatever the namespace.
+    assert_eq!(stderr.matches(wrong).count(), 1, "{stderr}");
+    let lines: Vec<String> =
+        stdout.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>().join(" ")).collect();
+    for expected in [
+        "dynamic.cluster dynamic.cluster gauge cluster endpoint:container-infra 0; 1 an endpoint and page, and for each \
+         sample 1 an endpoint for project_name (kept for 3600 s)",
+        "dynamic.command dynamic.command gauge B local_node 0; 1 command",
+        "dynamic.program dynamic.program - s local_node 0; 1 program",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}\n{stdout}");
+    }
+    assert!(!stdout.contains("dynamic.wrong"), "{stdout}");
+    fs::write(directory.path().join("broken.conf"), "[polling]\nbatch_size = many\n").unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["pollsters", "--config-file", "broken.conf"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    assert!(
+        stdout.contains("  image.size ") && stderr.contains("dynamic pollsters are not listed: "),
+        "{stderr}"
+    );
     fs::write(directory.path().join("pollsters.d/broken.yaml"), "- [").unwrap();
     let (status, _, stderr) = run(directory.path(), &["polling", "--polling-namespaces", "central"]);
     assert_eq!(status, Some(78), "{stderr}");

@@ -45,7 +45,7 @@ fn scrape_tls(address: &str) -> Option<Vec<String>> {
     text.starts_with("HTTP/1.0 200 ").then(|| series(&text))
 }
 
-fn reload(agent: &mut Agent, outcome: &str) {
+pub(crate) fn reload(agent: &mut Agent, outcome: &str) {
     let name = format!("nephoscope_configuration_reloads_total{{cause=\"{outcome}\"}}");
     let before = agent.metric(&name).unwrap_or(0.0);
     agent.process().hang_up().unwrap();

@@ -289,7 +289,7 @@ fn a_share_moves_within_an_interval_or_after_the_timeout() {
 
 #[test]
 fn on_a_machine_that_is_busy_the_bounds_are_wider() {
-    let mut slow = MadeUp::new().with(1, "cd", 10.4, 10);
+    let mut slow = MadeUp::default().with(0, "ab", 10.0, 4).with(1, "cd", 10.3, 4);
     for poll in slow.0.iter_mut().flatten() {
         poll.at = 10.0 + 3.0 * (poll.at - 10.0);
     }

@@ -164,7 +164,7 @@ impl PythonTexts {
             for (own, _) in self.keys.iter().filter(|(own, name)| is_meant(own) || is_meant(name)) {
                 match body.iter_mut().find(|(known, _): &&mut (Text, Value)| &**known == *own) {
                     Some((_, known)) => *known = value.clone(),
-                    None => body.push((Text::new_static(*own), value.clone())),
+                    None => body.push((Text::new_static(own), value.clone())),
                 }
             }
         }

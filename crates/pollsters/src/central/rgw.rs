@@ -5,7 +5,6 @@
 //! each, once in a cycle.
 
 mod gateway;
-mod signature;
 
 use model::{MeterKind, Subject, Text, Value, json};
 

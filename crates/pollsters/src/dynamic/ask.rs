@@ -1,5 +1,7 @@
 //! Requests and commands, page by page.
 
+mod another;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +10,10 @@ use std::time::Duration;
 use definitions::DynamicPollster;
 use definitions::dynamic::{ApplyError, Request, TemplateError};
 use model::{Map, Value};
-use nephoscope_http::{explain, read_body};
 use observability::clock::Clock;
 use openstack::{Method, Service, Url};
 
 use super::answer::{AnswerError, is_empty, read};
-use super::authentication::Scheme;
 use super::cache::Responses;
 use super::command::{self, CommandError, Environment};
 use crate::reading::Stopped;
@@ -231,7 +231,7 @@ impl Asker {
             Question::Address(url) => url.clone(),
         };
         let timeout = definition.timeout.unwrap_or(REQUEST_TIMEOUT);
-        let Request::External { module, object, parameters, .. } = &definition.request else {
+        let Request::External { .. } = &definition.request else {
             let mut request = self.cloud()?.session.request_to(Method::GET, url).header("accept", "*/*");
             for (name, value) in &definition.headers {
                 request = request.header(name, value);
@@ -239,30 +239,7 @@ impl Asker {
             let answer = request.deadline(timeout).body_limit(PAGE_MAX).send().await?.success()?;
             return Ok(String::from_utf8_lossy(&answer.body).into_owned());
         };
-        let credentials = match target {
-            _ if !parameters.is_empty() => parameters.as_str(),
-            Target::Credentials(credentials) => credentials,
-            _ => "",
-        };
-        let scheme = Scheme::named(module, object).ok_or_else(|| {
-            AskError::Credentials(format!("there is no authentication {object} of {module}"))
-        })?;
-        let signed = scheme.headers(&url, &definition.headers, credentials, self.clock.now());
-        let signed = signed.map_err(|message| AskError::Credentials(format!("{object}: {message}")))?;
-        let http = self.http.as_ref().map_err(|error| AskError::Transport(error.clone()))?;
-        let mut request = http.get(url.clone()).timeout(timeout);
-        for (name, value) in definition.headers.iter().chain(&signed) {
-            request = request.header(name, value);
-        }
-        let answer = request.send().await.map_err(|error| AskError::Transport(explain(&error)))?;
-        let status = answer.status();
-        if status.as_u16() != 200 {
-            let (host, path) = (url.host_str().unwrap_or("-"), url.path());
-            return Err(AskError::Transport(format!("GET {host}{path}: {status}")));
-        }
-        let body = read_body(answer, PAGE_MAX).await;
-        let body = body.map_err(|error| AskError::Transport(error.to_string()))?;
-        Ok(String::from_utf8_lossy(&body).into_owned())
+        self.ask_another(definition, target, &url, timeout).await
     }
 }
 

@@ -7,20 +7,45 @@ use definitions::dynamic::Request;
 use definitions::{DynamicPollster, DynamicPollsters, Place, Problem, Severity, Source};
 use oslo_config::Config;
 use oslo_config::options::{polling, polling_in_default};
+use pollsters::dynamic::Surroundings;
 use pollsters::{Namespace, Registry, Tools};
 
 use crate::settings::definitions::read_file;
 use crate::settings::openstack::Sessions;
 
-/// Adds the dynamic pollsters of these namespaces to the registry. What is wrong leaves out a pollster or a file, as in
-/// Ceilometer; a file that is no YAML, with which Ceilometer does not start, is fatal.
-pub(crate) fn add(
-    config: &Config,
-    namespaces: &[&Namespace],
-    sessions: &Sessions,
-    tools: &Tools,
-    registry: &mut Registry,
-) -> Vec<Problem> {
+/// Makes dynamic pollsters of definitions, at the start and at each reload: what they need besides, which stays.
+pub(crate) struct Maker {
+    /// The pollsters of the tables.
+    tables: Registry,
+    tools: Tools,
+    surroundings: Surroundings,
+}
+
+impl Maker {
+    pub(crate) fn new(tables: Registry, tools: Tools, sessions: &Sessions) -> Self {
+        Self { tables, tools, surroundings: sessions.of_dynamic_pollsters() }
+    }
+
+    /// The pollsters of the tables and those of the definitions. Those that cannot be made are left out.
+    pub(crate) fn registry(&self, definitions: &DynamicPollsters) -> (Registry, Vec<Problem>) {
+        let mut registry = self.tables.clone();
+        let surroundings = self.surroundings.clone();
+        let problems = pollsters::dynamic::add(&mut registry, definitions, &self.tools, surroundings);
+        registry.note_elsewhere(definitions.elsewhere.iter().cloned());
+        (registry, problems)
+    }
+}
+
+/// Makes errors fatal: what a start leaves out, a reload does not take.
+pub(crate) fn refuse_errors(problems: &mut [Problem]) {
+    for problem in problems.iter_mut().filter(|problem| problem.severity == Severity::Error) {
+        problem.severity = Severity::Fatal;
+    }
+}
+
+/// Reads the definitions for these namespaces. What is wrong leaves out a pollster or a file, as in Ceilometer; a file
+/// that is no YAML, with which Ceilometer does not start, is fatal.
+pub(crate) fn read(config: &Config, namespaces: &[&Namespace]) -> (DynamicPollsters, Vec<Problem>) {
     let mut problems = Vec::new();
     let files = files(config);
     let texts: Vec<_> =
@@ -31,14 +56,7 @@ pub(crate) fn add(
     let (definitions, mut found) = DynamicPollsters::load(&sources, &names);
     problems.append(&mut found);
     problems.append(&mut writable(&definitions, &files));
-    problems.append(&mut pollsters::dynamic::add(
-        registry,
-        &definitions,
-        tools,
-        sessions.of_dynamic_pollsters(),
-    ));
-    registry.note_elsewhere(definitions.elsewhere);
-    problems
+    (definitions, problems)
 }
 
 /// Every `*.yaml` of the directories, each directory's sorted. One that does not exist has none.

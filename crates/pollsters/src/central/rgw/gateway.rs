@@ -6,7 +6,7 @@ use nephoscope_http::{TlsError, TlsOptions, TlsVersion};
 use observability::secret::Secret;
 use openstack::{AuthOptions, Method, Session, SessionOptions, StatusCode, Traffic, Url};
 
-use super::signature;
+use crate::aws::{Version4Key, sign_version_4};
 use crate::central::accounts::{Store, patient};
 use crate::central::remote::Remote;
 use crate::central::settings::RgwSettings;
@@ -14,6 +14,8 @@ use crate::{Cycle, MakeError, PollError, Tools};
 
 /// The interface, at the root of the gateway's host whatever the catalogue's path.
 const ADMIN: &str = "/admin";
+/// The gateway takes any region that it does not know for its own zone group.
+const REGION: &str = "us-east-1";
 
 /// The gateway.
 #[derive(Debug)]
@@ -64,9 +66,7 @@ impl Gateway {
     ) -> Result<Option<String>, PollError> {
         let door = self.door()?;
         let url = door.url(address, what, project, parameters);
-        // The time of the signature is the machine's, in UTC.
-        let time = cycle.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let headers = signature::headers(&url, &time, &door.access_key, door.secret_key.expose());
+        let headers = sign_version_4(&url, &[], door.key(), cycle.clock.now());
         let request = door.session.request_to(Method::GET, url).service(Self::SERVICE).unauthenticated();
         let request = patient(cycle, request);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
@@ -117,6 +117,15 @@ impl Door {
         let session = Session::new(options).map_err(|error| format!("[rgw_client]: {error}"))?;
         let session = session.with_traffic(traffic.clone());
         Ok(Self { session, access_key, secret_key, implicit_tenants: settings.implicit_tenants })
+    }
+
+    fn key(&self) -> Version4Key<'_> {
+        Version4Key {
+            access: &self.access_key,
+            secret: self.secret_key.expose(),
+            region: REGION,
+            service: "s3",
+        }
     }
 
     fn url(&self, address: &Url, what: &str, project: &str, parameters: &[(&str, &str)]) -> Url {
