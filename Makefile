@@ -1,7 +1,7 @@
 # The commands of the project; README.md explains the two that a newcomer needs: run and test.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak docs package
+.PHONY: help run test check gabbi bench soak docs package
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ test: ## Installs what is missing, then runs every gate and every test
 
 check: ## Format, lints and gates only; needs no service
 	@scripts/check
+
+gabbi: ## Runs Gnocchi's own test suite against the metric API
+	@scripts/provision test
+	@scripts/gabbi $(ARGS)
 
 bench: ## Measures the figures of docs/benchmarks.md
 	@scripts/provision test

@@ -35,13 +35,14 @@ const FORBIDDEN_DIRECTLY: [(&str, &str); 5] = [
 
 /// Crates that are built in more than one version, how many, and who is to blame. An entry that is no longer true
 /// fails too, so that the list stays honest.
-const DUPLICATES: [(&str, usize, &str); 12] = [
+const DUPLICATES: [(&str, usize, &str); 13] = [
     ("base64", 2, "0.22 by reqwest and hyper-util, 0.23 by lapin's URI"),
     ("block-buffer", 2, "with digest"),
     ("const-oid", 2, "with digest"),
     ("cpufeatures", 2, "with sha2"),
     ("crypto-common", 2, "with digest"),
     ("digest", 2, "0.10 by lapin's TLS (p12-keystore), 0.11 by ourselves"),
+    ("fallible-iterator", 2, "0.2 by tokio-postgres, 0.3 by rusqlite"),
     ("getrandom", 2, "0.2 by ring, 0.4 by uuid and tempfile"),
     ("hmac", 2, "0.12 by lapin's TLS (p12-keystore), 0.13 by ourselves"),
     ("nom", 2, "7 by x509-parser, 8 by lapin's wire format"),

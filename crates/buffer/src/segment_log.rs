@@ -502,6 +502,17 @@ impl SegmentLog {
         self.read = self.read.max(sequence.min(self.next));
     }
 
+    /// Gives no number below `sequence` to records from now on: the caller keeps numbers elsewhere that must not come
+    /// again, also when the segments that had them were lost.
+    pub fn continue_from(&mut self, sequence: u64) {
+        let sequence = sequence.min(format::MAX_SEQUENCE);
+        if sequence > self.next {
+            self.gaps.add(self.next..sequence);
+            self.next = sequence;
+            self.writer = None;
+        }
+    }
+
     /// Records that are not committed.
     #[must_use]
     pub fn len(&self) -> u64 {

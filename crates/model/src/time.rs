@@ -35,6 +35,9 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self { microseconds: 0 };
+
     /// The instant so many microseconds after 1970-01-01T00:00:00Z; `None` outside the years 1 to 9999.
     #[must_use]
     pub fn from_microseconds(microseconds: i64) -> Option<Self> {

@@ -29,6 +29,8 @@ pub struct ServerLimits {
     /// A connection takes no further request after this time, and ends after this time and [`LAST_ANSWER`], whatever it
     /// does, so that a client that never reads cannot hold its place. Default 5 min.
     pub connection_lifetime: Duration,
+    /// A request whose header is longer is refused; a connection's buffers are as large. Default 16 KiB.
+    pub header_bytes: usize,
 }
 
 impl Default for ServerLimits {
@@ -37,14 +39,13 @@ impl Default for ServerLimits {
             connections: 32,
             header_timeout: Duration::from_secs(10),
             connection_lifetime: Duration::from_mins(5),
+            header_bytes: 16 * 1_024,
         }
     }
 }
 
 /// Time for the answer that a connection is given when its lifetime is over.
 pub const LAST_ANSWER: Duration = Duration::from_secs(10);
-/// Size of a connection's buffers: a longer header is refused.
-const BUFFER_BYTES: usize = 16 * 1_024;
 /// Pause after `accept` failed (out of descriptors, for example), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Time that open connections get to finish once the server is told to stop.
@@ -191,7 +192,7 @@ async fn serve_connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(BUFFER_BYTES)
+        .max_buf_size(limits.header_bytes.max(8_192))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let served = async {

@@ -146,6 +146,7 @@ async fn connections_are_bounded_in_number_and_time() {
         connections: 2,
         header_timeout: Duration::from_mins(5),
         connection_lifetime: Duration::from_secs(3),
+        ..ServerLimits::default()
     };
     let running = start(limits).await;
     let address = running.address;

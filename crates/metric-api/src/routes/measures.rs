@@ -1,0 +1,44 @@
+//! `/v1/metric/{id}/measures`.
+
+use axum::http::StatusCode;
+use metric::{MeasuresQuery, Rule, Target, view};
+use metric_index::Metric;
+
+use super::{Done, metrics};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::{Api, parameters, schema};
+
+pub(super) async fn show(api: &Api, request: &Request) -> Done {
+    request.caller()?;
+    let metric = metrics::find(api, request).await?;
+    of_metric(api, request, &metric).await
+}
+
+pub(super) async fn add(api: &Api, request: &Request) -> Done {
+    request.caller()?;
+    let metric = metrics::find(api, request).await?;
+    to_metric(api, request, metric).await
+}
+
+/// The aggregates that the parameters ask for.
+pub(super) async fn of_metric(api: &Api, request: &Request, metric: &Metric) -> Done {
+    request.caller()?.enforce(Rule::GetMeasures, &Target::of_metric(metric))?;
+    let resample = parameters::resample(request)?;
+    let (start, stop) = parameters::window(request, api.metrics.now())?;
+    let granularity = parameters::granularity(request)?;
+    let aggregation = request.parameter("aggregation").unwrap_or("mean").to_owned();
+    // What was accepted is always seen.
+    parameters::boolean(request, "refresh", false)?;
+    let query = MeasuresQuery { start, stop, aggregation, granularity, resample };
+    Ok(Reply::json(view::measures(&api.metrics.measures(metric, query).await?)))
+}
+
+/// Takes the measures of the body.
+pub(super) async fn to_metric(api: &Api, request: &Request, metric: Metric) -> Done {
+    let caller = request.caller()?;
+    caller.enforce(Rule::PostMeasures, &Target::of_metric(&metric))?;
+    let batch = schema::measures(&request.json()?, api.metrics.now())?;
+    api.metrics.add_measures(caller, metric, batch).await?;
+    Ok(Reply::empty(StatusCode::ACCEPTED))
+}

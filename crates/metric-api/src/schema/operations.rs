@@ -1,0 +1,59 @@
+//! Operations over metrics: lists, or a text.
+
+use archive::operations::{Node, OperationError, Term, parse};
+use axum::http::StatusCode;
+use model::Value;
+
+use super::Invalid;
+use crate::failure::Failure;
+
+#[allow(clippy::cast_precision_loss, reason = "numbers of an operation are doubles")]
+fn term(value: &Value) -> Term {
+    match value {
+        Value::Null => Term::Other("NoneType"),
+        Value::Bool(truth) => Term::Truth(*truth),
+        Value::Int(number) => Term::Whole(*number as f64),
+        Value::BigInt(_) => Term::Whole(model::pytext::float_of(value).unwrap_or(f64::INFINITY)),
+        Value::Float(number) => Term::Number(*number),
+        Value::Str(text) => Term::Text(text.as_str().to_owned()),
+        Value::List(items) => Term::List(items.iter().map(term).collect()),
+        Value::Map(_) => Term::Other("dict"),
+    }
+}
+
+fn value(term: &Term) -> Value {
+    match term {
+        Term::Number(number) | Term::Whole(number) => Value::Float(*number),
+        Term::Truth(truth) => Value::Bool(*truth),
+        Term::Text(text) => text.as_str().into(),
+        Term::List(items) => Value::List(items.iter().map(value).collect()),
+        Term::Other(_) => Value::Null,
+    }
+}
+
+/// The operation of a body. `Ok(Err(…))` is what the caller shows as its own refusal.
+pub(crate) fn operations(body: &Value) -> Result<(Node, Value), Failure> {
+    let read = match body {
+        Value::Str(text) => Term::from_text(text).map_err(|error| {
+            let facts = [
+                ("reason", "Fail to parse the operations string".into()),
+                ("detail", error.to_string().into()),
+            ];
+            Failure::because(StatusCode::BAD_REQUEST, "Invalid operations", facts)
+        })?,
+        other => term(other),
+    };
+    let node =
+        parse(&read).map_err(|error: OperationError| Invalid::new(error.to_string()).under("operations"))?;
+    Ok((node, value(&read)))
+}
+
+/// Refuses an operation without a metric.
+pub(crate) fn references_required(node: &Node, shown: Value) -> Result<(), Failure> {
+    if node.references().is_empty() {
+        let reason = "At least one 'metric' is required".into();
+        let facts = [("reason", reason), ("detail", shown)];
+        return Err(Failure::because(StatusCode::BAD_REQUEST, "Operations is invalid", facts));
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Checkpoints: one shard after the other puts its state on disk, so that the log can be cut and a restart is quick.
+//!
+//! A step 1. seals final aggregates of the shard into a file of chunks, which is synced, 2. writes the shard's state, which
+//! names them, under a new name, 3. only then changes what is in memory, removes the state before it, commits the log up
+//! to the oldest position of all shards, and removes files of chunks that no durable state names. A step that fails
+//! changes nothing that counts.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use buffer::medium::Medium;
+use buffer::segment_log::SegmentLog;
+
+use crate::MetricId;
+use crate::chunk_files::{self, ChunkFiles, Pending};
+use crate::error::CheckpointError;
+use crate::metric::{Metric, Sizes};
+use crate::policies::Policies;
+use crate::shards::{SHARDS, Shards};
+use crate::state;
+use crate::store::Backup;
+
+/// Reads that fail in a row before a state is taken for damaged.
+const READ_ATTEMPTS: u32 = 3;
+/// Bytes that a backup copies at once.
+const COPIED_BYTES: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    medium: Arc<dyn Medium>,
+    directory: PathBuf,
+    shards: Vec<Durable>,
+    turn: usize,
+}
+
+/// What is durable of a shard.
+#[derive(Debug, Default)]
+struct Durable {
+    /// Records of the log from here on are not in its state.
+    sequence: u64,
+    generation: u64,
+    path: Option<PathBuf>,
+    /// The files of chunks that its state names.
+    files: HashSet<u64>,
+}
+
+impl Checkpoints {
+    /// Reads the newest intact state of each shard; says how many bytes could not be read.
+    pub(crate) fn open(
+        medium: Arc<dyn Medium>,
+        directory: &Path,
+        policies: &Policies,
+        shards: &Shards,
+    ) -> io::Result<(Self, usize)> {
+        medium.create_directory(directory)?;
+        // A state whose renaming was not made durable must not let the log be cut.
+        medium.sync_directory(directory)?;
+        let mut durable: Vec<Durable> = (0..SHARDS).map(|_| Durable::default()).collect();
+        let mut damaged = 0;
+        let mut held_policies = Vec::new();
+        for (number, generation, path) in state::list(&*medium, directory)? {
+            let Some(own) = durable.get_mut(number) else { continue };
+            let is_read = own.path.is_some();
+            own.generation = own.generation.max(generation);
+            if is_read {
+                // Left by a step that did not come to its end; what cannot be removed is passed over again.
+                let _ = medium.remove(&path);
+                continue;
+            }
+            let bytes = read(&*medium, &path);
+            let Some(read) = state::read(&bytes) else {
+                damaged += bytes.len().max(1);
+                keep_aside(&*medium, &path);
+                continue;
+            };
+            damaged += read.damaged_bytes;
+            if read.damaged_bytes > 0 {
+                // The next step removes the file.
+                keep_copy(&*medium, &path, &bytes);
+            }
+            own.sequence = read.sequence;
+            own.files =
+                read.metrics.iter().flat_map(|(_, metric)| metric.files().collect::<Vec<_>>()).collect();
+            own.path = Some(path);
+            held_policies.push((read.sequence, read.policies));
+            if let Some(mut shard) = shards.get(number) {
+                shard.extend(read.metrics);
+            }
+        }
+        // The oldest version of a policy first: the log has what became of it since.
+        held_policies.sort_by_key(|(sequence, _)| *sequence);
+        for (number, policy) in held_policies.into_iter().flat_map(|(_, policies)| policies) {
+            if policies.get(number).is_none() {
+                policies.put(number, policy);
+            }
+        }
+        Ok((Self { medium, directory: directory.to_owned(), shards: durable, turn: 0 }, damaged))
+    }
+
+    /// Records of the log from here on are new to a shard.
+    pub(crate) fn sequence(&self, shard: usize) -> u64 {
+        self.shards.get(shard).map_or(0, |durable| durable.sequence)
+    }
+
+    /// Copies every state, and the files of chunks that they name, durably.
+    pub(crate) fn copy(&self, from: &Path, chunks: &Path, states: &Path) -> io::Result<Backup> {
+        for directory in [chunks, states] {
+            self.medium.create_directory(directory)?;
+            if !self.medium.list(directory)?.is_empty() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+        }
+        let mut backup = Backup::default();
+        let numbers: BTreeSet<u64> =
+            self.shards.iter().flat_map(|durable| durable.files.iter().copied()).collect();
+        let files = numbers.into_iter().map(|number| from.join(chunk_files::name(number)));
+        let files: Vec<(PathBuf, &Path)> = files.map(|file| (file, chunks)).collect();
+        let own_states = self.shards.iter().filter_map(|durable| Some((durable.path.clone()?, states)));
+        for (file, directory) in files.into_iter().chain(own_states) {
+            let Some(name) = file.file_name() else { continue };
+            match copy(&*self.medium, &file, &directory.join(name)) {
+                Ok(bytes) => {
+                    backup.files += 1;
+                    backup.bytes += bytes;
+                }
+                // A chunk that is lost here is lost there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.medium.sync_directory(chunks)?;
+        self.medium.sync_directory(states)?;
+        Ok(backup)
+    }
+
+    /// The largest of all shards' numbers.
+    pub(crate) fn newest_sequence(&self) -> u64 {
+        self.shards.iter().map(|durable| durable.sequence).max().unwrap_or_default()
+    }
+
+    /// Writes the state of the shard whose turn it is.
+    pub(crate) fn next(
+        &mut self,
+        log: &mut SegmentLog,
+        policies: &Policies,
+        shards: &Shards,
+        files: &Mutex<ChunkFiles>,
+        sizes: Sizes,
+    ) -> Result<(), CheckpointError> {
+        let failed = |operation| move |source| CheckpointError::Io { operation, source };
+        let number = self.turn;
+        self.turn = (self.turn + 1) % SHARDS;
+        let (Some(own), Some(mut shard)) = (self.shards.get_mut(number), shards.get(number)) else {
+            return Ok(());
+        };
+        // One shard always has a state, for the policies' sake.
+        if shard.is_empty() && own.path.is_none() && (number > 0 || policies.len() == 0) {
+            // Nothing in the log up to here left anything in this shard.
+            own.sequence = log.end();
+            return Ok(());
+        }
+        let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chunks = Pending::default();
+        let mut sealed: Vec<(MetricId, Metric)> = shard
+            .iter()
+            .filter_map(|(id, metric)| {
+                let policy = policies.get(metric.policy)?;
+                Some((*id, metric.sealed(*id, &policy, &mut files, &mut chunks, sizes)?))
+            })
+            .collect();
+        if !chunks.is_empty() {
+            let (file, offset) = files.write(&chunks).map_err(failed("write chunks"))?;
+            for (_, metric) in &mut sealed {
+                metric.place_chunks(file, offset);
+            }
+        }
+        let sequence = log.end();
+        let mut bytes = state::begin(number, sequence, &policies.all());
+        let changed: std::collections::HashMap<&MetricId, &Metric> =
+            sealed.iter().map(|(id, metric)| (id, metric)).collect();
+        let mut used = HashSet::new();
+        for (id, metric) in shard.iter() {
+            let metric = changed.get(id).copied().unwrap_or(metric);
+            if let Some(policy) = policies.get(metric.policy) {
+                state::add(&mut bytes, *id, metric, &policy);
+                used.extend(metric.files());
+            }
+        }
+        own.generation += 1;
+        let path = state::write(&*self.medium, &self.directory, number, own.generation, &bytes)
+            .map_err(failed("write a state"))?;
+        drop(changed);
+        shard.extend(sealed);
+        drop(shard);
+        let before = own.path.replace(path);
+        own.sequence = sequence;
+        own.files = used;
+        if let Some(before) = before {
+            self.medium.remove(&before).map_err(failed("remove the state before"))?;
+        }
+        let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
+        log.commit(oldest)?;
+        files.remove_unused(|file| self.shards.iter().any(|durable| durable.files.contains(&file)));
+        Ok(())
+    }
+}
+
+/// Copies a file and syncs the copy; says how many bytes it has.
+fn copy(medium: &dyn Medium, from: &Path, to: &Path) -> io::Result<u64> {
+    let mut source = medium.open(from)?;
+    let size = source.size()?;
+    let mut target = medium.append(to)?;
+    let mut buffer = vec![0; COPIED_BYTES];
+    let mut done = 0;
+    while done < size {
+        let length = usize::try_from(size - done).map_or(COPIED_BYTES, |left| left.min(COPIED_BYTES));
+        let part = buffer.get_mut(..length).unwrap_or_default();
+        source.read_at(done, part)?;
+        state::write_all(&mut *target, part)?;
+        done += length as u64;
+    }
+    target.sync()?;
+    Ok(size)
+}
+
+/// Keeps what a state was of which a part cannot be read.
+fn keep_copy(medium: &dyn Medium, path: &Path, bytes: &[u8]) {
+    let copy = path.with_extension("damaged");
+    let kept = medium.append(&copy).and_then(|mut file| state::write_all(&mut *file, bytes));
+    if let Err(error) = kept {
+        tracing::debug!(state = %path.display(), "cannot keep a copy of a damaged state: {error}");
+    }
+}
+
+/// The bytes of a state; none when it cannot be read at all.
+fn read(medium: &dyn Medium, path: &Path) -> Vec<u8> {
+    (0..READ_ATTEMPTS).find_map(|_| medium.read(path).ok()).unwrap_or_default()
+}
+
+/// A state that cannot be read gets another name, so that it is not read again and can be looked at.
+fn keep_aside(medium: &dyn Medium, path: &Path) {
+    let aside = path.with_extension("damaged");
+    if let Err(error) = medium.rename(path, &aside) {
+        tracing::debug!(state = %path.display(), "cannot set a damaged state aside: {error}");
+    }
+}

@@ -1,0 +1,330 @@
+//! The aggregates of one granularity in few bytes: what is equal, or follows from another column, is not stored.
+//!
+//! ```text
+//! chunk       count of rows n (n > 0)
+//!             first start (ns, signed number)
+//!             starts: runs of (distance to the start before in granularities, how often), until n - 1 are told;
+//!                     distance 0 is followed by one in ns (signed number) that is no multiple
+//!             count of columns, then each:
+//! column      method's index (1 byte)
+//!             presence: count of runs; rows that have a value, rows that have none, … in turn; 0 runs: all rows have one
+//!             rule (1 byte)
+//!               0 stored      the values that are present (codec)
+//!               1 equal       place of another column
+//!               2 quotient    places of two columns
+//!               3 difference  place of a column: its value less the one of the row before
+//!             rules but 0 have exceptions after them: count, distances of their rows, their values (codec)
+//! ```
+//!
+//! A rule is only used after it was tried on every row: what does not come out to the bit is an exception. Thus nothing
+//! depends on *why* a column follows from another. With one measure in each group, as at a meter's own interval, all
+//! plain methods are one column.
+
+use archive::{Method, Series, Statistic};
+
+use crate::bytes::{Reader, put_count, put_number, put_signed};
+use crate::codec;
+
+const STORED: u8 = 0;
+const EQUAL: u8 = 1;
+const QUOTIENT: u8 = 2;
+const DIFFERENCE: u8 = 3;
+
+/// Rows of a chunk at most, so that damaged bytes cannot ask for more memory.
+pub(crate) const MAX_ROWS: usize = 1 << 16;
+
+/// A column: what each row has.
+type Column = Vec<Option<f64>>;
+
+/// How a column follows from those before it.
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    Equal(usize),
+    Quotient(usize, usize),
+    Difference(usize),
+}
+
+impl Rule {
+    fn value(self, columns: &[Column], row: usize) -> Option<f64> {
+        let value = |place: usize, row: usize| *columns.get(place)?.get(row)?;
+        match self {
+            Self::Equal(place) => value(place, row),
+            Self::Quotient(dividend, divisor) => Some(value(dividend, row)? / value(divisor, row)?),
+            Self::Difference(place) => Some(value(place, row)? - value(place, row.checked_sub(1)?)?),
+        }
+    }
+
+    fn put(self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Equal(place) => {
+                bytes.push(EQUAL);
+                put_count(bytes, place);
+            }
+            Self::Quotient(dividend, divisor) => {
+                bytes.push(QUOTIENT);
+                put_count(bytes, dividend);
+                put_count(bytes, divisor);
+            }
+            Self::Difference(place) => {
+                bytes.push(DIFFERENCE);
+                put_count(bytes, place);
+            }
+        }
+    }
+}
+
+/// Encodes the series of some methods at one granularity; `None` if there is no point, or too many.
+pub(crate) fn encode(granularity: i64, series: &[(Method, &Series)]) -> Option<Vec<u8>> {
+    let starts = starts_of(series);
+    if starts.is_empty() || starts.len() > MAX_ROWS {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    put_starts(&mut bytes, granularity, &starts);
+    let mut order: Vec<&(Method, &Series)> = series.iter().collect();
+    order.sort_by_key(|(method, _)| rank(*method));
+    put_count(&mut bytes, order.len());
+    let mut methods = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
+    for (method, series) in order {
+        let column = column_of(&starts, series);
+        bytes.push(method.index());
+        put_presence(&mut bytes, &column);
+        put_column(&mut bytes, &column, &columns, &rules(*method, &methods));
+        methods.push(*method);
+        columns.push(column);
+    }
+    Some(bytes)
+}
+
+/// Encodes series of any length, in as many chunks as it takes, older rows first.
+pub(crate) fn encode_all(granularity: i64, series: &[(Method, &Series)]) -> Vec<Vec<u8>> {
+    let starts = starts_of(series);
+    let pieces = starts.chunks(MAX_ROWS).filter_map(|rows| {
+        let (first, behind) = (*rows.first()?, rows.last()?.saturating_add(1));
+        let cut = |series: &Series| series.points().between(Some(first), Some(behind)).iter().collect();
+        let own: Vec<(Method, Series)> =
+            series.iter().map(|(method, series)| (*method, cut(series))).collect();
+        let own: Vec<(Method, &Series)> = own.iter().map(|(method, series)| (*method, series)).collect();
+        encode(granularity, &own)
+    });
+    pieces.collect()
+}
+
+/// The series of a chunk, with their methods; `None` if the bytes are no chunk.
+pub(crate) fn decode(granularity: i64, bytes: &[u8]) -> Option<Vec<(Method, Series)>> {
+    let mut reader = Reader::new(bytes);
+    let starts = read_starts(&mut reader, granularity)?;
+    let count = reader.count().filter(|count| *count <= Method::COUNT)?;
+    let mut series = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
+    for _ in 0..count {
+        let method = Method::from_index(reader.byte()?)?;
+        let present = read_presence(&mut reader, starts.len())?;
+        let column = read_column(&mut reader, &present, &columns)?;
+        let points = starts.iter().zip(&column).filter_map(|(start, value)| Some((*start, (*value)?)));
+        series.push((method, points.collect()));
+        columns.push(column);
+    }
+    reader.is_empty().then_some(series)
+}
+
+/// Columns that others follow from come first.
+fn rank(method: Method) -> (bool, u8) {
+    let rank = match method.statistic {
+        Statistic::Sum => 0,
+        Statistic::Count => 1,
+        Statistic::Last => 2,
+        Statistic::First => 3,
+        Statistic::Min => 4,
+        Statistic::Max => 5,
+        Statistic::Mean => 6,
+        Statistic::Median => 7,
+        Statistic::Percentile(percent) => 8 + percent.get(),
+        Statistic::Std => u8::MAX,
+    };
+    (method.rate, rank)
+}
+
+/// What is worth trying, with the columns that there are.
+fn rules(method: Method, before: &[Method]) -> Vec<Rule> {
+    let place = |wanted: Method| before.iter().position(|method| *method == wanted);
+    let same_kind = |statistic| place(Method { rate: method.rate, statistic });
+    let mut rules = Vec::new();
+    if method.statistic == Statistic::Mean
+        && let (Some(sum), Some(count)) = (same_kind(Statistic::Sum), same_kind(Statistic::Count))
+    {
+        rules.push(Rule::Quotient(sum, count));
+    }
+    let alike = |other: &&(usize, &Method)| other.1.rate == method.rate;
+    let numbered: Vec<(usize, &Method)> = before.iter().enumerate().collect();
+    rules.extend(numbered.iter().filter(alike).map(|(place, _)| Rule::Equal(*place)));
+    if method.rate {
+        let plain = numbered.iter().filter(|(_, other)| !other.rate);
+        rules.extend(plain.map(|(place, _)| Rule::Difference(*place)));
+    }
+    rules
+}
+
+fn starts_of(series: &[(Method, &Series)]) -> Vec<i64> {
+    let mut starts: Vec<i64> =
+        series.iter().flat_map(|(_, series)| series.points().timestamps().to_vec()).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    starts
+}
+
+fn column_of(starts: &[i64], series: &Series) -> Column {
+    let mut points = series.points().iter().peekable();
+    starts.iter().map(|start| points.next_if(|(own, _)| own == start).map(|(_, value)| value)).collect()
+}
+
+fn put_starts(bytes: &mut Vec<u8>, granularity: i64, starts: &[i64]) {
+    put_count(bytes, starts.len());
+    put_signed(bytes, starts.first().copied().unwrap_or_default());
+    let distances: Vec<i64> = starts
+        .iter()
+        .zip(starts.iter().skip(1))
+        .map(|(earlier, later)| later.wrapping_sub(*earlier))
+        .collect();
+    for run in distances.chunk_by(|one, other| one == other) {
+        let distance = run.first().copied().unwrap_or_default();
+        if granularity > 0 && distance % granularity == 0 {
+            put_number(bytes, (distance / granularity).cast_unsigned());
+        } else {
+            put_number(bytes, 0);
+            put_signed(bytes, distance);
+        }
+        put_count(bytes, run.len());
+    }
+}
+
+fn read_starts(reader: &mut Reader<'_>, granularity: i64) -> Option<Vec<i64>> {
+    let rows = usize::try_from(reader.number()?).ok().filter(|rows| (1..=MAX_ROWS).contains(rows))?;
+    let mut last = reader.signed()?;
+    let mut starts = Vec::with_capacity(rows);
+    starts.push(last);
+    while starts.len() < rows {
+        let distance = match reader.number()? {
+            0 => reader.signed()?,
+            multiple => i64::try_from(multiple).ok()?.checked_mul(granularity)?,
+        };
+        let count = usize::try_from(reader.number()?).ok()?;
+        if distance <= 0 || count == 0 || count > rows - starts.len() {
+            return None;
+        }
+        for _ in 0..count {
+            last = last.checked_add(distance)?;
+            starts.push(last);
+        }
+    }
+    Some(starts)
+}
+
+fn put_presence(bytes: &mut Vec<u8>, column: &[Option<f64>]) {
+    if column.iter().all(Option::is_some) {
+        put_count(bytes, 0);
+        return;
+    }
+    let mut runs: Vec<usize> =
+        column.chunk_by(|one, other| one.is_some() == other.is_some()).map(<[_]>::len).collect();
+    if column.first().is_some_and(Option::is_none) {
+        runs.insert(0, 0);
+    }
+    put_count(bytes, runs.len());
+    for run in runs {
+        put_count(bytes, run);
+    }
+}
+
+fn read_presence(reader: &mut Reader<'_>, rows: usize) -> Option<Vec<bool>> {
+    let count = reader.count()?;
+    if count == 0 {
+        return Some(vec![true; rows]);
+    }
+    let mut present = Vec::with_capacity(rows);
+    for place in 0..count {
+        let run = usize::try_from(reader.number()?).ok()?;
+        if run > rows - present.len() {
+            return None;
+        }
+        present.resize(present.len() + run, place % 2 == 0);
+    }
+    (present.len() == rows).then_some(present)
+}
+
+fn put_column(bytes: &mut Vec<u8>, column: &Column, before: &[Column], rules: &[Rule]) {
+    let stored: Vec<f64> = column.iter().copied().flatten().collect();
+    let mut best = vec![STORED];
+    codec::encode(&stored, &mut best);
+    for rule in rules {
+        let exceptions: Vec<(usize, f64)> = column
+            .iter()
+            .enumerate()
+            .filter_map(|(row, value)| Some((row, (*value)?)))
+            .filter(|(row, value)| rule.value(before, *row).map(f64::to_bits) != Some(value.to_bits()))
+            .collect();
+        // More are as many bytes as the values themselves.
+        if exceptions.len() > stored.len() / 2 {
+            continue;
+        }
+        let mut tried = Vec::new();
+        rule.put(&mut tried);
+        put_exceptions(&mut tried, &exceptions);
+        if tried.len() < best.len() {
+            best = tried;
+        }
+    }
+    bytes.extend_from_slice(&best);
+}
+
+fn put_exceptions(bytes: &mut Vec<u8>, exceptions: &[(usize, f64)]) {
+    put_count(bytes, exceptions.len());
+    let mut next = 0;
+    for (row, _) in exceptions {
+        put_count(bytes, row - next);
+        next = row + 1;
+    }
+    let values: Vec<f64> = exceptions.iter().map(|(_, value)| *value).collect();
+    codec::encode(&values, bytes);
+}
+
+fn read_column(reader: &mut Reader<'_>, present: &[bool], before: &[Column]) -> Option<Column> {
+    let kind = reader.byte()?;
+    if kind == STORED {
+        let count = present.iter().filter(|present| **present).count();
+        let mut values = codec::read(reader, count)?.into_iter();
+        return Some(present.iter().map(|present| if *present { values.next() } else { None }).collect());
+    }
+    let mut place = || reader.number().and_then(|place| usize::try_from(place).ok());
+    let rule = match kind {
+        EQUAL => Rule::Equal(place()?),
+        QUOTIENT => Rule::Quotient(place()?, place()?),
+        DIFFERENCE => Rule::Difference(place()?),
+        _ => return None,
+    };
+    let count = reader.count().filter(|count| *count <= present.len())?;
+    let mut rows = Vec::with_capacity(count);
+    let mut next = 0_usize;
+    for _ in 0..count {
+        let row = next.checked_add(usize::try_from(reader.number()?).ok()?)?;
+        rows.push(row);
+        next = row.checked_add(1)?;
+    }
+    let values = codec::read(reader, count)?;
+    let mut exceptions = rows.into_iter().zip(values).peekable();
+    let cells = present.iter().enumerate().map(|(row, present)| {
+        let exception = exceptions.next_if(|(at, _)| *at == row).map(|(_, value)| value);
+        match (present, exception) {
+            (false, None) => Some(None),
+            (false, Some(_)) => None,
+            (true, Some(value)) => Some(Some(value)),
+            (true, None) => rule.value(before, row).map(Some),
+        }
+    });
+    let column = cells.collect::<Option<Column>>()?;
+    exceptions.peek().is_none().then_some(column)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! [`Store`]: what callers see.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use archive::{AggregatedSeries, ArchivePolicy, Batch, Method, Series};
+use buffer::medium::Medium;
+use buffer::segment_log::{self, Found, SegmentLog};
+
+use crate::checkpoint::Checkpoints;
+use crate::chunk_files::ChunkFiles;
+use crate::commit::Committer;
+use crate::error::{CheckpointError, OpenError, ReadError, WriteError};
+use crate::metric::{Metric, Sizes};
+use crate::policies::Policies;
+use crate::record::{self, Change};
+use crate::shards::{self, SHARDS, Shards};
+use crate::{MetricId, PolicyNumber};
+
+/// The log's directory below the store's.
+pub(crate) const LOG: &str = "log";
+/// That of the chunks.
+pub(crate) const CHUNKS: &str = "chunks";
+/// That of the states.
+pub(crate) const STATES: &str = "states";
+/// Records of the log that are read at once, and the bytes after which no further one is.
+const READ_RECORDS: usize = 256;
+const READ_BYTES: usize = 16 << 20;
+
+/// How large a store may become.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The log's bounds.
+    pub log: segment_log::Limits,
+    /// How chunks are made.
+    pub chunks: Sizes,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let log = segment_log::Limits {
+            max_bytes: 64 << 30,
+            segment_bytes: 64 << 20,
+            ..segment_log::Limits::default()
+        };
+        Self { log, chunks: Sizes::default() }
+    }
+}
+
+/// What was found when a store was opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opened {
+    /// Changes that were read from the log and applied again.
+    pub changes: u64,
+    /// Damage of the log that was passed over.
+    pub damage: Found,
+    /// Bytes of states that could not be read, and were kept under another name.
+    pub damaged_state_bytes: usize,
+}
+
+/// New points of one metric, of any order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measures {
+    /// The metric; one that the store does not know begins with this.
+    pub metric: MetricId,
+    /// Its archive policy. A metric that is there keeps the one that it began with.
+    pub policy: PolicyNumber,
+    /// The points.
+    pub batch: Batch,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Points that were older than the back window allows, and were dropped as Gnocchi drops them.
+    pub late: usize,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Archive policies.
+    pub policies: usize,
+    /// Metrics with measures.
+    pub metrics: usize,
+    /// Raw points that may still change an aggregate.
+    pub raw_points: usize,
+    /// Points of aggregated series that are in no chunk yet.
+    pub pending_aggregates: usize,
+    /// Chunks that count.
+    pub chunks: usize,
+    /// Bytes of the log on disk.
+    pub log_bytes: u64,
+    /// How often a read met a chunk that is damaged or lost, since the store was opened.
+    pub damaged_reads: u64,
+}
+
+/// What a backup took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backup {
+    /// Files that were copied.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A store in a directory; see the crate's page.
+#[derive(Debug)]
+pub struct Store {
+    committer: Committer,
+    policies: Policies,
+    /// Held while a policy is added or changed, so that two of one name do not get two numbers.
+    policy_change: Mutex<()>,
+    shards: Shards,
+    files: Mutex<ChunkFiles>,
+    sizes: Sizes,
+    checkpoints: Mutex<Checkpoints>,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which is created when it is absent.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory is in use or the operating system refuses; never for what it contains.
+    pub fn open(
+        medium: Arc<dyn Medium>,
+        directory: &Path,
+        limits: Limits,
+    ) -> Result<(Self, Opened), OpenError> {
+        let (mut log, recovery) = SegmentLog::open(Arc::clone(&medium), &directory.join(LOG), limits.log)?;
+        let (policies, shards) = (Policies::default(), Shards::default());
+        let mut opened = Opened { damage: recovery.found, ..Opened::default() };
+        let chunks = directory.join(CHUNKS);
+        let files = ChunkFiles::open(Arc::clone(&medium), &chunks)
+            .map_err(|source| OpenError::Directory { directory: chunks, source })?;
+        let states = directory.join(STATES);
+        let (checkpoints, damaged) = Checkpoints::open(medium, &states, &policies, &shards)
+            .map_err(|source| OpenError::Directory { directory: states, source })?;
+        opened.damaged_state_bytes = damaged;
+        // Records below are taken for old by the states, even if the segments that had those numbers are lost.
+        log.continue_from(checkpoints.newest_sequence());
+        loop {
+            let entries = log.read(READ_RECORDS, READ_BYTES)?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries {
+                if let Some(change) = Change::decode(&entry.payload) {
+                    apply(&policies, &shards, change, |shard| checkpoints.sequence(shard) <= entry.sequence);
+                    opened.changes += 1;
+                } else {
+                    log.set_record_aside(&entry);
+                }
+            }
+        }
+        let found = log.take_found();
+        opened.damage.missing_records += found.missing_records;
+        opened.damage.damage_count += found.damage_count;
+        opened.damage.damage.extend(found.damage);
+        let committer = Committer::new(log);
+        let store = Self {
+            committer,
+            policies,
+            policy_change: Mutex::default(),
+            shards,
+            files: Mutex::new(files),
+            sizes: limits.chunks,
+            checkpoints: Mutex::new(checkpoints),
+        };
+        Ok((store, opened))
+    }
+
+    /// Gives an archive policy its number. One of the same name may get other timespans and another back window.
+    ///
+    /// # Errors
+    /// [`WriteError::PolicyDiffers`] when one of the same name has other granularities or methods.
+    pub fn put_policy(&self, policy: &ArchivePolicy) -> Result<PolicyNumber, WriteError> {
+        let _guard = self.policy_change.lock().map_err(|_| WriteError::Broken)?;
+        let number = match self.policies.named(policy.name()) {
+            Some((number, present)) if *present == *policy => return Ok(number),
+            Some((number, present)) => {
+                let changed = present.changed(policy.definition().to_vec(), Some(policy.back_window()));
+                if present.methods() != policy.methods() || changed.is_err() {
+                    return Err(WriteError::PolicyDiffers { name: policy.name().to_owned() });
+                }
+                number
+            }
+            None => self.policies.next().ok_or(WriteError::UnknownPolicy { number: u32::MAX })?,
+        };
+        self.commit(Change::Policy(number, policy.clone()))?;
+        Ok(number)
+    }
+
+    /// Takes measures. When it returns `Ok` they survive a power cut, and every read sees them.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then none of them was taken. After a crash during the call, all or none of them are there.
+    pub fn write(&self, measures: Vec<Measures>) -> Result<Outcome, WriteError> {
+        let unknown = measures.iter().find(|measures| self.policies.get(measures.policy).is_none());
+        if let Some(Measures { policy: PolicyNumber(number), .. }) = unknown {
+            return Err(WriteError::UnknownPolicy { number: *number });
+        }
+        let all = measures.into_iter().filter(|measures| !measures.batch.points().is_empty());
+        let all: Vec<record::Measures> = all
+            .map(|Measures { metric, policy, batch }| record::Measures { metric, policy, batch })
+            .collect();
+        if all.is_empty() { Ok(Outcome::default()) } else { self.commit(Change::Measures(all)) }
+    }
+
+    /// Forgets metrics and everything of them, durably. Those that are not there are passed over.
+    ///
+    /// # Errors
+    /// [`WriteError`]; then all of them are still there.
+    pub fn remove(&self, metrics: Vec<MetricId>) -> Result<(), WriteError> {
+        if metrics.is_empty() { Ok(()) } else { self.commit(Change::Removal(metrics)).map(|_| ()) }
+    }
+
+    fn commit(&self, change: Change) -> Result<Outcome, WriteError> {
+        self.committer.commit(change, |change| apply(&self.policies, &self.shards, change, |_| true))
+    }
+
+    /// The aggregates of a metric from `start`, rounded down to the granularity, to `stop`, which is excluded; all times in
+    /// nanoseconds (Gnocchi REST v1, /v1/metric/{id}/measures).
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is no such metric, or its policy keeps no such series.
+    pub fn measures(
+        &self,
+        metric: MetricId,
+        method: Method,
+        granularity: i64,
+        start: Option<i64>,
+        stop: Option<i64>,
+    ) -> Result<Series, ReadError> {
+        let series = self.aggregated(metric, method, granularity)?;
+        Ok(series.fetch(start, stop).iter().collect())
+    }
+
+    /// All aggregates of a metric, a method and a granularity (nanoseconds).
+    ///
+    /// # Errors
+    /// As [`Self::measures`].
+    pub fn aggregated(
+        &self,
+        metric: MetricId,
+        method: Method,
+        granularity: i64,
+    ) -> Result<AggregatedSeries, ReadError> {
+        let unknown = ReadError::UnknownMetric { metric };
+        let shard = self.shards.of(metric).ok_or_else(|| unknown.clone())?;
+        let held = shard.get(&metric).ok_or_else(|| unknown.clone())?;
+        let policy = self.policies.get(held.policy).ok_or(unknown)?;
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let series = held.aggregated(metric, &policy, (method, granularity), &mut files);
+        let series = series.map_err(|error| ReadError::Unreadable { metric, kind: error.kind() })?;
+        series.ok_or(ReadError::NoAggregation { metric, method, granularity })
+    }
+
+    /// Writes the state of the next shard, seals what is final, and gives back what is not needed any more: one of
+    /// [`Self::SHARDS`] steps, which the caller spreads over an interval. Writes, and reads of the shard, wait for it.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; nothing is lost, the shard is tried again in its next turn.
+    pub fn checkpoint_next(&self) -> Result<(), CheckpointError> {
+        let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
+        let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
+        checkpoints.next(&mut log, &self.policies, &self.shards, &self.files, self.sizes)
+    }
+
+    /// Copies the store to `directory`, which must be empty or absent, while it goes on: everything that was accepted before
+    /// the call is in the copy. A store that is opened on the copy, or on a copy of it, is the restored one.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; what was copied until then is to be removed.
+    pub fn backup(&self, directory: &Path) -> Result<Backup, CheckpointError> {
+        let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
+        for _ in 0..SHARDS {
+            let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
+            checkpoints.next(&mut log, &self.policies, &self.shards, &self.files, self.sizes)?;
+        }
+        // No state and no chunk changes while the checkpoints are held; measures are accepted.
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).directory().to_owned();
+        let copied = checkpoints.copy(&files, &directory.join(CHUNKS), &directory.join(STATES));
+        copied.map_err(|source| CheckpointError::Io { operation: "copy the store", source })
+    }
+
+    /// Steps that write every shard's state once.
+    pub const SHARDS: usize = SHARDS;
+
+    /// What the store holds. It looks at every metric.
+    ///
+    /// # Errors
+    /// [`WriteError::Broken`].
+    pub fn stats(&self) -> Result<Stats, WriteError> {
+        let log_bytes = self.committer.log()?.bytes();
+        let mut stats = Stats { policies: self.policies.len(), log_bytes, ..Stats::default() };
+        stats.damaged_reads = self.files.lock().unwrap_or_else(PoisonError::into_inner).damaged_reads();
+        for shard in self.shards.each() {
+            stats.metrics += shard.len();
+            stats.raw_points += shard.values().map(Metric::raw_points).sum::<usize>();
+            for (pending, chunks) in shard.values().map(Metric::counts) {
+                stats.pending_aggregates += pending;
+                stats.chunks += chunks;
+            }
+        }
+        Ok(stats)
+    }
+}
+
+/// What an accepted change does to the shards that it is new to. Measures of a policy that was lost with a damaged record
+/// are passed over.
+fn apply(policies: &Policies, shards: &Shards, change: Change, is_new_to: impl Fn(usize) -> bool) -> Outcome {
+    let mut outcome = Outcome::default();
+    let held = |metric| if is_new_to(shards::number(metric)) { shards.of(metric) } else { None };
+    match change {
+        Change::Policy(number, policy) => policies.put(number, policy),
+        Change::Measures(all) => {
+            for record::Measures { metric, policy, batch } in all {
+                let Some(mut shard) = held(metric) else { continue };
+                let held = shard.entry(metric).or_insert_with(|| Metric::new(policy));
+                if let Some(policy) = policies.get(held.policy) {
+                    outcome.late += held.apply(&batch, &policy);
+                }
+            }
+        }
+        Change::Removal(metrics) => {
+            for metric in metrics {
+                if let Some(mut shard) = held(metric) {
+                    shard.remove(&metric);
+                }
+            }
+        }
+    }
+    outcome
+}

@@ -1,0 +1,121 @@
+//! The store against a model in memory that applies every batch with the crate `archive`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "store/backup.rs"]
+mod backup;
+#[path = "store/crash.rs"]
+mod crash;
+#[path = "store/damage.rs"]
+mod damage;
+#[path = "store/model.rs"]
+mod model;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use archive::{ArchivePolicy, Batch, Method, Statistic};
+use nephoscope_metric_store::{Limits, Measures, MetricId, ReadError, Sizes, Store, WriteError};
+use testkit::faults::FaultyMedium;
+
+use model::Model;
+
+const DIRECTORY: &str = "/state/metrics";
+
+/// Small segments and chunks, so that some begin, end and are merged.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.log.segment_bytes = 600;
+    limits.chunks = Sizes { sealed_rows: 3, full_rows: 12, merged_chunks: 2 };
+    limits
+}
+
+fn open(medium: &FaultyMedium) -> Store {
+    let (store, opened) = Store::open(Arc::new(medium.clone()), Path::new(DIRECTORY), limits()).unwrap();
+    assert!(opened.damage.is_empty(), "{opened:?}");
+    store
+}
+
+#[test]
+fn random_measures_are_read_as_archive_computes_them() {
+    let medium = FaultyMedium::new();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut model = Model::default();
+    let mut store = open(&medium);
+    for policy in model::policies() {
+        model.put_policy(store.put_policy(&policy).unwrap(), policy);
+    }
+    for step in 0..400 {
+        match random.u32(0..100) {
+            0..=4 => {
+                drop(store);
+                store = open(&medium);
+            }
+            7..=30 => {
+                for _ in 0..random.usize(1..=2 * Store::SHARDS) {
+                    store.checkpoint_next().unwrap();
+                }
+            }
+            5..=6 => {
+                let metric = model::metric(&mut random);
+                store.remove(vec![metric]).unwrap();
+                model.remove(metric);
+            }
+            _ => {
+                let request = model.request(&mut random, step);
+                let late = store.write(request.clone()).unwrap().late;
+                assert_eq!(late, model.write(&request), "step {step}");
+            }
+        }
+        if step % 20 == 0 {
+            model.check(&store);
+        }
+    }
+    model.check(&store);
+    assert!(store.stats().unwrap().chunks > 5, "{:?}", store.stats());
+}
+
+#[test]
+fn many_threads_share_the_log() {
+    let medium = FaultyMedium::new();
+    let store = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8_u8 {
+            let store = &store;
+            scope.spawn(move || {
+                for point in 0..50 {
+                    let batch = Batch::new([(point * 1_000_000_000, f64::from(thread))]).unwrap();
+                    let measures = Measures { metric: MetricId([thread; 16]), policy, batch };
+                    store.write(vec![measures]).unwrap();
+                }
+            });
+        }
+    });
+    drop(store);
+    let store = open(&medium);
+    let count = Method::plain(Statistic::Count);
+    for thread in 0..8_u8 {
+        let series = store.measures(MetricId([thread; 16]), count, 60_000_000_000, None, None).unwrap();
+        assert_eq!(series.points().values(), [50.0]);
+    }
+    assert_eq!(store.stats().unwrap().metrics, 8);
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let store = open(&FaultyMedium::new());
+    let [policy, other, ..] = &model::policies()[..] else { panic!("too few policies") };
+    let number = store.put_policy(policy).unwrap();
+    assert_eq!(store.put_policy(policy).unwrap(), number);
+    let differs =
+        ArchivePolicy::new(policy.name(), 0, other.definition().to_vec(), *other.methods()).unwrap();
+    assert!(matches!(store.put_policy(&differs), Err(WriteError::PolicyDiffers { .. })));
+    let metric = MetricId([1; 16]);
+    let count = Method::plain(Statistic::Count);
+    assert_eq!(
+        store.measures(metric, count, 1, None, None).unwrap_err(),
+        ReadError::UnknownMetric { metric }
+    );
+    store.write(vec![Measures { metric, policy: number, batch: Batch::new([(5, 1.0)]).unwrap() }]).unwrap();
+    assert!(matches!(store.measures(metric, count, 1, None, None), Err(ReadError::NoAggregation { .. })));
+}

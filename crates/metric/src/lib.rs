@@ -1,0 +1,33 @@
+//! The use cases of the metric store, once: for the HTTP API, for the embedded publisher, and for whoever else asks.
+//!
+//! [`Metrics`] holds the index (who and what) and the store (how much), and has one method for each use case. What may be
+//! done is asked of the [`Caller`]; what may be seen of a listing becomes a filter that is searched with, so that no page
+//! has holes. A [`Refusal`] says why something was not done, in the words of Gnocchi's API, and knows nothing of HTTP.
+//!
+//! - `archive_policies`, `resources`, `metrics`: what is measured, and how it is kept.
+//! - `measures`, `batches`: measures in and out.
+//! - `value_search`, `aggregates`: computations over them.
+//! - [`view`]: the records as the API shows them.
+
+mod access;
+mod aggregates;
+mod archive_policies;
+mod batches;
+mod measures;
+mod metrics;
+mod refusal;
+mod resources;
+mod service;
+mod value_search;
+pub mod view;
+
+pub use access::{Caller, Rule, Scope, Target};
+pub use aggregates::{AggregatesQuery, Group, ResourceSearch, Result as AggregatesResult};
+pub use archive_policies::{computed_policy, stored_policy};
+pub use batches::{NamedMeasures, ResourceMeasures};
+pub use measures::{Granularity, Measure, MeasuresQuery};
+pub use metrics::MetricOrder;
+pub use refusal::{Kind, Refusal};
+pub use resources::{GivenMetric, GivenResource};
+pub use service::{Metrics, OpenError, Settings};
+pub use value_search::{Predicate, PredicateOperator};
