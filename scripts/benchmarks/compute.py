@@ -16,6 +16,7 @@ from openstack import venv
 from stage import ROOT, RUN_SECONDS
 
 AGENT = os.path.join(ROOT, "tests", "oracle", "ceilometer_compute.py")
+UNIT = os.path.join(ROOT, "packaging", "systemd", "nephoscope-compute.service")
 QUEUE = "notifications.sample"
 # Cycles before it is measured: connections are made, metadata is read.
 WARM_CYCLES = 2
@@ -105,8 +106,9 @@ class Agent:
         if os.path.exists(self.samples):
             os.unlink(self.samples)
         configuration = os.path.join(self.folder, "ceilometer.conf")
-        self.program = stage.start(name, [*command, "--config-file", configuration])
         self._ours = command[0] == stage.binary
+        environment = unit_environment() if self._ours and "polling" in command else None
+        self.program = stage.start(name, [*command, "--config-file", configuration], environment)
 
     def cycles(self):
         """Cycles that have ended."""
@@ -128,6 +130,12 @@ class Agent:
     def cpu_seconds(self):
         """CPU time of the process and all that it has started and that is still there, to the nanosecond."""
         return sum(process_seconds(pid) for pid in family(self.program.pid))
+
+
+def unit_environment():
+    """What the service's unit gives the agent."""
+    with open(UNIT, encoding="utf-8") as unit:
+        return dict(re.findall(r"^Environment=(\w+)=(\S+)$", unit.read(), re.MULTILINE))
 
 
 def metric(port, name):

@@ -157,9 +157,10 @@ class Stage:
         """Ends a process with the stage, should it still run then."""
         self._children.append(process)
 
-    def start(self, name, command):
-        """Starts a program with its output in a file of the stage."""
-        return Program(name, command, os.path.join(self.folder, f"{name}.log"), self._environment(), self._children)
+    def start(self, name, command, environment=None):
+        """Starts a program with its output in a file of the stage, and more variables in its environment."""
+        log = os.path.join(self.folder, f"{name}.log")
+        return Program(name, command, log, {**self._environment(), **(environment or {})}, self._children)
 
     def drained(self, queue, program):
         """Waits until every message of the queue is acknowledged."""

@@ -253,8 +253,13 @@ impl Value {
 
     /// About how many bytes of memory the value takes, its own place included.
     #[must_use]
+    #[inline]
     pub fn approximate_bytes(&self) -> usize {
-        size_of::<Self>() + self.outside_bytes()
+        let outside = match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            other => other.outside_bytes(),
+        };
+        size_of::<Self>() + outside
     }
 
     /// What it holds outside of its own place.

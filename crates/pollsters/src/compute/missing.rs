@@ -14,10 +14,12 @@ pub(super) struct Missing {
 
 impl Missing {
     /// Takes note of what is missing of an instance, or that nothing is. Returns whether that is news; it is said then.
+    #[inline]
     pub(super) fn note(&self, meter: &'static str, instance: &str, what: Option<String>) -> bool {
-        if what.is_none() && !self.any.load(Ordering::Relaxed) {
-            return false;
-        }
+        (what.is_some() || self.any.load(Ordering::Relaxed)) && self.note_rarity(meter, instance, what)
+    }
+
+    fn note_rarity(&self, meter: &'static str, instance: &str, what: Option<String>) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(what) = what else {
             let is_back = known.remove(instance);
