@@ -14,7 +14,7 @@ import time
 
 import openstack
 from cloud import Cloud
-from launcher import Failure, Launcher
+from launcher import Failure, Launcher, log_tail
 
 THREADS = 4
 # As long as anything takes that the scheduler and the back-end do.
@@ -53,7 +53,9 @@ class Cinder:
                 "state_path": self.launcher.path("cinder"),
                 "enabled_backends": BACKEND,
                 "rpc_response_timeout": "10",
-                "report_interval": "2",
+                # A heartbeat is a write, and one that comes between another's read and write makes that fail in SQLite.
+                "report_interval": "60",
+                "service_down_time": "600",
                 "periodic_interval": "5",
                 "periodic_fuzzy_delay": "0",
                 **extra.pop("DEFAULT", {}),
@@ -112,7 +114,10 @@ class Cinder:
             return False
 
     def ask(self, cloud, project, method, path, body=None):
-        return cloud._authorised(method, f"{self.url}/v3/{project}/{path}", body)
+        try:
+            return cloud._authorised(method, f"{self.url}/v3/{project}/{path}", body)
+        except Failure as failure:
+            raise Failure(f"{failure}\n{log_tail(self.launcher.path('server.log'))}") from failure
 
     def volumes(self, text):
         """volumes {"project": id, "sizes": [GiB, …]}: makes volumes of a project, and a snapshot of the first."""

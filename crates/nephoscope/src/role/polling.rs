@@ -13,11 +13,11 @@ use observability::health::Scope;
 use observability::metrics::Metrics;
 use observability::supervisor::Policy;
 use oslo_config::Config;
-use oslo_config::options::polling as options;
+use oslo_config::options::{nephoscope, polling as options};
 use oslo_messaging::AmqpMetrics;
 use pipeline::{
     DeliveryToken, PipelineMetrics, PublisherFactory, RecordLetters, Records, RecordsKind, RetryPolicy,
-    Router, Tap, Workers,
+    Router, Tap, WorkerLimits, Workers,
 };
 use polling::{
     Agent, AgentParts, Alone, BusPublishers, Deliveries, Heartbeats, Nowhere, Output, Partition, Plan,
@@ -36,6 +36,9 @@ use crate::settings::coordination::Coordination;
 use crate::settings::polling::dynamic::{Maker, refuse_errors};
 use crate::settings::polling::{PolledAgain, PollingFiles};
 use crate::settings::{self, polling as settings_polling};
+
+/// The part of a publisher's share of memory that the message bus has.
+const BUS_SHARE: u32 = 4;
 
 /// The newest notification agent, whose pipelines take polled samples in `nephoscope run`.
 pub(crate) type Pipelines = watch::Receiver<Arc<notification::Agent>>;
@@ -256,7 +259,8 @@ impl Bus {
         let pipelines = bus_pipeline().map_err(|problems| describe_fatal(&problems))?;
         let metrics = PipelineMetrics::register(&metrics.component("pipeline"));
         let kind = RecordsKind::Samples;
-        let made = Router::new(&pipelines, kind, &factory, limits(config), RetryPolicy::default(), &metrics);
+        let limits = bus_limits(config);
+        let made = Router::new(&pipelines, kind, &factory, limits, RetryPolicy::default(), &metrics);
         let (router, workers) = made.map_err(|error| with_sources(&error))?;
         let tap = Tap::new(&metrics);
         let router = router.with_tap(&tap).with_any_volume();
@@ -272,6 +276,17 @@ impl Bus {
             buffers.report_orphans(&metrics);
         }
         (router, buffers)
+    }
+}
+
+/// Less than for other publishers: all that waits is sent together, one notification after the other, and room is given back
+/// when the broker has confirmed the last. A broker that is merely slow must give room before polling has waited so long that
+/// samples go to disk; and what is polled is in memory as well.
+fn bus_limits(config: &Config) -> WorkerLimits {
+    let limits = limits(config);
+    match config.get(&nephoscope::BUFFER_MEMORY_BYTES) {
+        0 => WorkerLimits { queue_bytes: limits.queue_bytes / BUS_SHARE, ..limits },
+        _ => limits,
     }
 }
 

@@ -42,7 +42,8 @@ options! { "nephoscope";
     REQUEUE_LIMIT: Int = integer("requeue_limit", 3).min(0);
     /// Directory of the buffers on disk, in which each role and publisher has its own. Empty: `buffer` in `state_dir`.
     BUFFER_DIRECTORY: Str = text("buffer_directory", "");
-    /// Bytes of records that wait in memory for a publisher at most. 0: a quarter of `in_flight_bytes`.
+    /// Bytes of records that wait in memory for a publisher at most. 0: a quarter of `in_flight_bytes`; of samples that the polling
+    /// agent sends to the message bus, a sixteenth.
     BUFFER_MEMORY_BYTES: Int = integer("buffer_memory_bytes", 0).min(0);
     /// Bytes on disk for each publisher at most, of records that it does not accept. Beyond it messages stay with the
     /// broker. 0: no buffers on disk.
