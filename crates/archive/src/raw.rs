@@ -147,6 +147,7 @@ impl RawBuffer {
         let points = batch.points();
         let oldest = *points.timestamps().first()?;
         let late = self.series.last().map_or(0, |newest| points.before(retention.oldest(newest)));
+        self.series.reserve_tightly(points.len() - late);
         self.series.merge(points.skip(late));
         // What the dropped points would have touched is computed anew as well, as far as the buffer reaches.
         let since = self.series.first().map_or(oldest, |first| first.max(oldest));
@@ -171,6 +172,7 @@ impl RawBuffer {
     pub fn truncate(&mut self, retention: Retention) {
         if let Some(newest) = self.series.last() {
             self.series.forget_first(self.points().before(retention.oldest(newest)));
+            self.series.shrink();
         }
     }
 }

@@ -177,6 +177,24 @@ impl Series {
         }
     }
 
+    /// Makes room for `count` more points, and little beyond it: a series that grows slowly is seldom far larger than its
+    /// points.
+    pub fn reserve_tightly(&mut self, count: usize) {
+        if self.timestamps.capacity() < self.len() + count {
+            let room = count.max(self.len() / 4);
+            self.timestamps.reserve_exact(room);
+            self.values.reserve_exact(room);
+        }
+    }
+
+    /// Gives room back when there is far more of it than points.
+    pub fn shrink(&mut self) {
+        if self.timestamps.capacity() > 2 * self.len() + 4 {
+            self.timestamps.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
+    }
+
     /// Makes room for `count` more points.
     pub fn reserve(&mut self, count: usize) {
         self.timestamps.reserve(count);

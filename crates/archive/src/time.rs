@@ -37,19 +37,21 @@ fn quotient(timestamp: i64, granularity: i64) -> i64 {
     if double(truncated) > exact { truncated.saturating_sub(1) } else { truncated }
 }
 
-/// A group's start, and a range of timestamps that surely belong to it.
+/// A group's start, and a range of timestamps that surely belong to it: a comparison instead of a division for most of
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reach {
+pub struct Reach {
     /// What [`floor`] gives.
-    pub(crate) start: i64,
+    pub start: i64,
     /// The first timestamp that surely belongs to the group.
-    pub(crate) from: i64,
+    pub from: i64,
     /// The first one that may not, or `from` if none surely does.
-    pub(crate) until: i64,
+    pub until: i64,
 }
 
 impl Reach {
-    pub(crate) fn of(timestamp: i64, granularity: i64) -> Self {
+    /// That of the group of `granularity` nanoseconds that holds `timestamp`.
+    pub fn of(timestamp: i64, granularity: i64) -> Self {
         let quotient = quotient(timestamp, granularity);
         let exact_start = i128::from(quotient) * i128::from(granularity);
         let clamp = |moment: i128| i64::try_from(moment).unwrap_or(timestamp);

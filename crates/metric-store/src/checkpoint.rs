@@ -5,7 +5,7 @@
 //! to the oldest position of all shards, and removes files of chunks that no durable state names. A step that fails
 //! changes nothing that counts.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::MetricId;
 use crate::chunk_files::{self, ChunkFiles, Pending};
 use crate::error::CheckpointError;
 use crate::metric::{Metric, Sizes};
-use crate::policies::Policies;
+use crate::policies::{Policies, Recent};
 use crate::shards::{SHARDS, Shards};
 use crate::state;
 use crate::store::Backup;
@@ -43,7 +43,7 @@ struct Durable {
     generation: u64,
     path: Option<PathBuf>,
     /// The files of chunks that its state names.
-    files: HashSet<u64>,
+    files: HashSet<u32>,
 }
 
 impl Checkpoints {
@@ -86,14 +86,14 @@ impl Checkpoints {
             own.path = Some(path);
             held_policies.push((read.sequence, read.policies));
             if let Some(mut shard) = shards.get(number) {
-                shard.extend(read.metrics);
+                shard.extend(read.metrics.into_iter().map(|(id, metric)| (id, Box::new(metric))));
             }
         }
         // The oldest version of a policy first: the log has what became of it since.
         held_policies.sort_by_key(|(sequence, _)| *sequence);
         for (number, policy) in held_policies.into_iter().flat_map(|(_, policies)| policies) {
             if policies.get(number).is_none() {
-                policies.put(number, policy);
+                policies.put(number, Arc::new(policy));
             }
         }
         Ok((Self { medium, directory: directory.to_owned(), shards: durable, turn: 0 }, damaged))
@@ -113,7 +113,7 @@ impl Checkpoints {
             }
         }
         let mut backup = Backup::default();
-        let numbers: BTreeSet<u64> =
+        let numbers: BTreeSet<u32> =
             self.shards.iter().flat_map(|durable| durable.files.iter().copied()).collect();
         let files = numbers.into_iter().map(|number| from.join(chunk_files::name(number)));
         let files: Vec<(PathBuf, &Path)> = files.map(|file| (file, chunks)).collect();
@@ -163,11 +163,12 @@ impl Checkpoints {
         }
         let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chunks = Pending::default();
-        let mut sealed: Vec<(MetricId, Metric)> = shard
+        let mut recent = Recent::new(policies);
+        let mut sealed: Vec<(MetricId, Box<Metric>)> = shard
             .iter()
             .filter_map(|(id, metric)| {
-                let policy = policies.get(metric.policy)?;
-                Some((*id, metric.sealed(*id, &policy, &mut files, &mut chunks, sizes)?))
+                let policy = recent.get(metric.policy)?;
+                Some((*id, Box::new(metric.sealed(*id, policy, &mut files, &mut chunks, sizes)?)))
             })
             .collect();
         if !chunks.is_empty() {
@@ -178,13 +179,13 @@ impl Checkpoints {
         }
         let sequence = log.end();
         let mut bytes = state::begin(number, sequence, &policies.all());
-        let changed: std::collections::HashMap<&MetricId, &Metric> =
-            sealed.iter().map(|(id, metric)| (id, metric)).collect();
+        let changed: HashMap<&MetricId, &Metric> =
+            sealed.iter().map(|(id, metric)| (id, &**metric)).collect();
         let mut used = HashSet::new();
         for (id, metric) in shard.iter() {
             let metric = changed.get(id).copied().unwrap_or(metric);
-            if let Some(policy) = policies.get(metric.policy) {
-                state::add(&mut bytes, *id, metric, &policy);
+            if recent.get(metric.policy).is_some() {
+                state::add(&mut bytes, *id, metric);
                 used.extend(metric.files());
             }
         }

@@ -24,6 +24,7 @@ use archive::{Method, Series, Statistic};
 
 use crate::bytes::{Reader, put_count, put_number, put_signed};
 use crate::codec;
+use crate::columns::rank;
 
 const STORED: u8 = 0;
 const EQUAL: u8 = 1;
@@ -97,20 +98,6 @@ pub(crate) fn encode(granularity: i64, series: &[(Method, &Series)]) -> Option<V
     Some(bytes)
 }
 
-/// Encodes series of any length, in as many chunks as it takes, older rows first.
-pub(crate) fn encode_all(granularity: i64, series: &[(Method, &Series)]) -> Vec<Vec<u8>> {
-    let starts = starts_of(series);
-    let pieces = starts.chunks(MAX_ROWS).filter_map(|rows| {
-        let (first, behind) = (*rows.first()?, rows.last()?.saturating_add(1));
-        let cut = |series: &Series| series.points().between(Some(first), Some(behind)).iter().collect();
-        let own: Vec<(Method, Series)> =
-            series.iter().map(|(method, series)| (*method, cut(series))).collect();
-        let own: Vec<(Method, &Series)> = own.iter().map(|(method, series)| (*method, series)).collect();
-        encode(granularity, &own)
-    });
-    pieces.collect()
-}
-
 /// The series of a chunk, with their methods; `None` if the bytes are no chunk.
 pub(crate) fn decode(granularity: i64, bytes: &[u8]) -> Option<Vec<(Method, Series)>> {
     let mut reader = Reader::new(bytes);
@@ -127,23 +114,6 @@ pub(crate) fn decode(granularity: i64, bytes: &[u8]) -> Option<Vec<(Method, Seri
         columns.push(column);
     }
     reader.is_empty().then_some(series)
-}
-
-/// Columns that others follow from come first.
-fn rank(method: Method) -> (bool, u8) {
-    let rank = match method.statistic {
-        Statistic::Sum => 0,
-        Statistic::Count => 1,
-        Statistic::Last => 2,
-        Statistic::First => 3,
-        Statistic::Min => 4,
-        Statistic::Max => 5,
-        Statistic::Mean => 6,
-        Statistic::Median => 7,
-        Statistic::Percentile(percent) => 8 + percent.get(),
-        Statistic::Std => u8::MAX,
-    };
-    (method.rate, rank)
 }
 
 /// What is worth trying, with the columns that there are.
@@ -255,27 +225,39 @@ fn read_presence(reader: &mut Reader<'_>, rows: usize) -> Option<Vec<bool>> {
 
 fn put_column(bytes: &mut Vec<u8>, column: &Column, before: &[Column], rules: &[Rule]) {
     let stored: Vec<f64> = column.iter().copied().flatten().collect();
-    let mut best = vec![STORED];
-    codec::encode(&stored, &mut best);
+    let mut best: Option<Vec<u8>> = None;
     for rule in rules {
-        let exceptions: Vec<(usize, f64)> = column
-            .iter()
-            .enumerate()
-            .filter_map(|(row, value)| Some((row, (*value)?)))
-            .filter(|(row, value)| rule.value(before, *row).map(f64::to_bits) != Some(value.to_bits()))
-            .collect();
         // More are as many bytes as the values themselves.
-        if exceptions.len() > stored.len() / 2 {
-            continue;
-        }
+        let Some(exceptions) = exceptions(*rule, column, before, stored.len() / 2) else { continue };
         let mut tried = Vec::new();
         rule.put(&mut tried);
         put_exceptions(&mut tried, &exceptions);
-        if tried.len() < best.len() {
-            best = tried;
+        if exceptions.is_empty() {
+            bytes.extend_from_slice(&tried);
+            return;
+        }
+        if best.as_ref().is_none_or(|best| tried.len() < best.len()) {
+            best = Some(tried);
         }
     }
-    bytes.extend_from_slice(&best);
+    let mut plain = vec![STORED];
+    codec::encode(&stored, &mut plain);
+    bytes.extend_from_slice(&best.filter(|best| best.len() < plain.len()).unwrap_or(plain));
+}
+
+/// The values that a rule does not give; `None` if there are more than `most`.
+fn exceptions(rule: Rule, column: &Column, before: &[Column], most: usize) -> Option<Vec<(usize, f64)>> {
+    let mut exceptions = Vec::new();
+    for (row, value) in column.iter().enumerate() {
+        let Some(value) = value else { continue };
+        if rule.value(before, row).map(f64::to_bits) != Some(value.to_bits()) {
+            if exceptions.len() == most {
+                return None;
+            }
+            exceptions.push((row, *value));
+        }
+    }
+    Some(exceptions)
 }
 
 fn put_exceptions(bytes: &mut Vec<u8>, exceptions: &[(usize, f64)]) {

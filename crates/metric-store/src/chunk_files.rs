@@ -19,6 +19,7 @@ use archive::{Method, Series};
 use buffer::medium::{Medium, MediumFile};
 
 use crate::bytes::{Reader, put_number};
+use crate::level::Class;
 use crate::state::write_all;
 use crate::{MetricId, chunk, frame};
 
@@ -26,8 +27,13 @@ pub(crate) const KIND: frame::Kind = [0xf5, b'C', b'H', b'K'];
 /// A file is ended when it has grown beyond this.
 const FILE_BYTES: u64 = 64 << 20;
 
+/// Bytes that are written at once; what is beyond them waits for the next step.
+const MAX_PENDING_BYTES: usize = 1 << 30;
+
 /// The file of a chunk that is not written yet.
-pub(crate) const UNPLACED: u64 = u64::MAX;
+pub(crate) const UNPLACED: u32 = u32::MAX;
+/// Files of larger numbers are not the store's.
+const MAX_FILES: u32 = 1 << 31;
 
 /// Reads that fail in a row before a caller is told.
 const READ_ATTEMPTS: u32 = 3;
@@ -35,27 +41,29 @@ const READ_ATTEMPTS: u32 = 3;
 /// Where a chunk stands, and the times that it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChunkPlace {
-    pub(crate) file: u64,
-    pub(crate) offset: u64,
+    pub(crate) file: u32,
+    pub(crate) offset: u32,
     pub(crate) length: u32,
     pub(crate) rows: u32,
     pub(crate) first: i64,
     pub(crate) last: i64,
+    /// The bits of the classes of its series.
+    pub(crate) classes: u8,
 }
 
 #[derive(Debug)]
 pub(crate) struct ChunkFiles {
     medium: Arc<dyn Medium>,
     directory: PathBuf,
-    next_file: u64,
+    next_file: u32,
     writer: Option<Writer>,
-    readers: HashMap<u64, Box<dyn MediumFile>>,
+    readers: HashMap<u32, Box<dyn MediumFile>>,
     damaged_reads: u64,
 }
 
 #[derive(Debug)]
 struct Writer {
-    number: u64,
+    number: u32,
     file: Box<dyn MediumFile>,
     bytes: u64,
 }
@@ -71,13 +79,16 @@ impl Pending {
         self.bytes.is_empty()
     }
 
-    /// Adds a chunk; its place is right once [`ChunkFiles::write`] has moved it.
+    /// Adds a chunk; its place is right once [`ChunkFiles::write`] has moved it. `None` if it has no row, or no room.
     pub(crate) fn add(
         &mut self,
         metric: MetricId,
         granularity: i64,
         series: &[(Method, &Series)],
     ) -> Option<ChunkPlace> {
+        if self.bytes.len() > MAX_PENDING_BYTES {
+            return None;
+        }
         let encoded = chunk::encode(granularity, series)?;
         let mut body = metric.0.to_vec();
         put_number(&mut body, granularity.cast_unsigned());
@@ -85,13 +96,15 @@ impl Pending {
         let offset = self.bytes.len();
         frame::put(&mut self.bytes, KIND, &body);
         let rows = series.iter().map(|(_, series)| series.len()).max()?;
+        let present = series.iter().filter(|(_, series)| !series.is_empty());
         Some(ChunkPlace {
             file: UNPLACED,
-            offset: offset as u64,
+            offset: u32::try_from(offset).ok()?,
             length: u32::try_from(self.bytes.len() - offset).ok()?,
             rows: u32::try_from(rows).ok()?,
             first: series.iter().filter_map(|(_, series)| series.first()).min()?,
             last: series.iter().filter_map(|(_, series)| series.last()).max()?,
+            classes: present.fold(0, |classes, (method, _)| classes | Class::of(*method).bit()),
         })
     }
 }
@@ -113,12 +126,12 @@ impl ChunkFiles {
     }
 
     /// Writes chunks durably; returns the file and the offset at which they begin.
-    pub(crate) fn write(&mut self, pending: &Pending) -> io::Result<(u64, u64)> {
+    pub(crate) fn write(&mut self, pending: &Pending) -> io::Result<(u32, u32)> {
         let mut writer = match self.writer.take().filter(|writer| writer.bytes < FILE_BYTES) {
             Some(writer) => writer,
             None => self.create()?,
         };
-        let start = writer.bytes;
+        let start = u32::try_from(writer.bytes).map_err(io::Error::other)?;
         write_all(&mut *writer.file, &pending.bytes)?;
         writer.file.sync()?;
         if start == 0 {
@@ -173,7 +186,7 @@ impl ChunkFiles {
             Some(file) => file,
             None => self.medium.open(&self.directory.join(name(place.file)))?,
         };
-        file.read_at(place.offset, &mut bytes)?;
+        file.read_at(u64::from(place.offset), &mut bytes)?;
         self.readers.insert(place.file, file);
         Ok(bytes)
     }
@@ -183,13 +196,13 @@ impl ChunkFiles {
     }
 
     /// The numbers of all files.
-    pub(crate) fn numbers(&self) -> io::Result<Vec<u64>> {
+    pub(crate) fn numbers(&self) -> io::Result<Vec<u32>> {
         let names = self.medium.list(&self.directory)?;
         Ok(names.iter().filter_map(|name| number(name.to_str()?)).collect())
     }
 
     /// Removes the files that nothing names but `used`; what cannot be removed now is tried again.
-    pub(crate) fn remove_unused(&mut self, used: impl Fn(u64) -> bool) {
+    pub(crate) fn remove_unused(&mut self, used: impl Fn(u32) -> bool) {
         let Ok(numbers) = self.numbers() else { return };
         let own = self.writer.as_ref().map(|writer| writer.number);
         for number in numbers {
@@ -216,11 +229,11 @@ fn is_loss(error: &io::Error) -> bool {
 }
 
 /// The name of a file.
-pub(crate) fn name(number: u64) -> String {
+pub(crate) fn name(number: u32) -> String {
     format!("chunk-{number:020}.data")
 }
 
-fn number(of: &str) -> Option<u64> {
-    let number: u64 = of.strip_prefix("chunk-")?.strip_suffix(".data")?.parse().ok()?;
-    (name(number) == of && number < UNPLACED).then_some(number)
+fn number(of: &str) -> Option<u32> {
+    let number: u32 = of.strip_prefix("chunk-")?.strip_suffix(".data")?.parse().ok()?;
+    (name(number) == of && number < MAX_FILES).then_some(number)
 }

@@ -16,7 +16,7 @@
 //! The encoder takes what is smallest. Bits come back as they were, those of NaN and of negative zero too.
 
 mod bits;
-mod decimal;
+pub(crate) mod decimal;
 mod xor;
 
 use crate::bytes::Reader;

@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use archive::ArchivePolicy;
 use buffer::medium::Medium;
 
 use crate::chunk_files::{self, ChunkFiles, KIND};
 use crate::metric::Metric;
+use crate::policies::Policy;
 use crate::state;
 use crate::store::{CHUNKS, LOG, STATES};
 use crate::{MetricId, frame};
@@ -110,9 +110,11 @@ pub fn fsck(medium: &Arc<dyn Medium>, directory: &Path) -> io::Result<Report> {
         let bytes = medium.read(&directory.join(CHUNKS).join(chunk_files::name(number)))?;
         let (frames, damaged) = frame::scan(&bytes, KIND);
         if damaged > 0 {
-            report.add(Finding::ChunkFile { file: number, bytes: damaged });
+            report.add(Finding::ChunkFile { file: u64::from(number), bytes: damaged });
         }
-        let is_unnamed = |(offset, _): &&(usize, &[u8])| !named.contains(&(number, *offset as u64));
+        let is_unnamed = |(offset, _): &&(usize, &[u8])| {
+            u32::try_from(*offset).is_ok_and(|offset| !named.contains(&(number, offset)))
+        };
         report.unnamed_chunks += frames.iter().filter(is_unnamed).count();
     }
     Ok(report)
@@ -121,18 +123,18 @@ pub fn fsck(medium: &Arc<dyn Medium>, directory: &Path) -> io::Result<Report> {
 fn check(
     id: MetricId,
     metric: &Metric,
-    policy: &ArchivePolicy,
+    policy: &Policy,
     files: &mut ChunkFiles,
-    named: &mut HashSet<(u64, u64)>,
+    named: &mut HashSet<(u32, u32)>,
     report: &mut Report,
 ) -> io::Result<()> {
-    for (definition, level) in policy.definition().iter().zip(&metric.levels) {
+    for (definition, level) in policy.archive.definition().iter().zip(&metric.levels) {
         let granularity = definition.granularity();
         for place in &level.chunks {
             report.chunks += 1;
             named.insert((place.file, place.offset));
             if files.read(id, granularity, *place)?.is_none() {
-                let (file, offset) = (place.file, place.offset);
+                let (file, offset) = (u64::from(place.file), u64::from(place.offset));
                 report.add(Finding::Chunk { metric: id, granularity, file, offset });
             }
         }

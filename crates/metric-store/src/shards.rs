@@ -9,8 +9,8 @@ use crate::metric::Metric;
 /// Parts that the metrics are divided into.
 pub(crate) const SHARDS: usize = 64;
 
-/// The metrics of one part.
-pub(crate) type Shard = HashMap<MetricId, Metric>;
+/// The metrics of one part; boxed, because a table has more places than entries.
+pub(crate) type Shard = HashMap<MetricId, Box<Metric>>;
 
 #[derive(Debug)]
 pub(crate) struct Shards {

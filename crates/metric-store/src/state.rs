@@ -7,24 +7,30 @@
 //! frames  F5 'S' 'T' 'A'  version (number, 1), shard (number), sequence number of the first record that is not in (number), count of policies, the policies
 //!         F5 'M' 'E' 'T'  a metric, one frame each
 //!
-//! metric  id (16 bytes), policy's number, raw points (record::put_points),
-//!         for each granularity of the policy: pending aggregates (count of pieces, each: length, a chunk),
-//!         count of chunks, for each: file, offset, length, rows (numbers), first (signed), last - first (number);
-//!         for each series of the policy: its newest point's start + 1, or 0 when it never had one (number)
+//! metric  id (16 bytes), policy's number, raw points (record::put_points), for each granularity of the policy:
+//!         1 if the group of the newest raw point has no row because it is continued, else 0 (1 byte)
+//!         rows that are in no chunk: count, length of the bytes, the bytes (crate::rows)
+//!         for each class of methods (plain, std, rate:, rate:std): start of its newest row + 1, or 0 when it never had one
+//!         count of chunks, for each: file, offset, length, rows (numbers), first (signed), last - first (number), the
+//!         classes that it has (a bit for each, from the lowest; 1 byte)
 //! ```
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use archive::{ArchivePolicy, Method, RawBuffer, Series};
+use archive::{Points, RawBuffer};
 use buffer::medium::{Medium, MediumFile};
 
 use crate::bytes::{Reader, put_count, put_number, put_signed};
 use crate::chunk_files::ChunkPlace;
-use crate::metric::{Level, Metric};
+use crate::level::{Class, Level};
+use crate::metric::Metric;
+use crate::open_group::OpenGroup;
+use crate::policies::Policy;
 use crate::record::{points, policy, put_points, put_policy};
-use crate::{MetricId, PolicyNumber, chunk, frame};
+use crate::rows::Rows;
+use crate::{MetricId, PolicyNumber, frame};
 
 const HEAD: frame::Kind = [0xf5, b'S', b'T', b'A'];
 const METRIC: frame::Kind = [0xf5, b'M', b'E', b'T'];
@@ -34,20 +40,20 @@ const VERSION: u64 = 1;
 #[derive(Debug, Default)]
 pub(crate) struct ReadState {
     pub(crate) sequence: u64,
-    pub(crate) policies: Vec<(PolicyNumber, ArchivePolicy)>,
+    pub(crate) policies: Vec<(PolicyNumber, Policy)>,
     pub(crate) metrics: Vec<(MetricId, Metric)>,
     pub(crate) damaged_bytes: usize,
 }
 
 /// A state's bytes: its head, to which metrics are added.
-pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<ArchivePolicy>)]) -> Vec<u8> {
+pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<Policy>)]) -> Vec<u8> {
     let mut body = Vec::new();
     put_number(&mut body, VERSION);
     put_count(&mut body, shard);
     put_number(&mut body, sequence);
     put_count(&mut body, policies.len());
     for (number, policy) in policies {
-        put_policy(&mut body, *number, policy);
+        put_policy(&mut body, *number, &policy.archive);
     }
     let mut bytes = Vec::new();
     frame::put(&mut bytes, HEAD, &body);
@@ -55,29 +61,27 @@ pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<
 }
 
 /// Adds a metric.
-pub(crate) fn add(bytes: &mut Vec<u8>, id: MetricId, metric: &Metric, policy: &ArchivePolicy) {
+pub(crate) fn add(bytes: &mut Vec<u8>, id: MetricId, metric: &Metric) {
     let mut body = id.0.to_vec();
     put_number(&mut body, u64::from(metric.policy.0));
     put_points(&mut body, metric.raw.points());
-    for (definition, level) in policy.definition().iter().zip(&metric.levels) {
-        let series: Vec<(Method, &Series)> = policy.methods().iter().zip(&level.pending).collect();
-        let pending = chunk::encode_all(definition.granularity(), &series);
-        put_count(&mut body, pending.len());
-        for piece in pending {
-            put_count(&mut body, piece.len());
-            body.extend_from_slice(&piece);
+    for level in &metric.levels {
+        body.push(u8::from(level.open.is_some()));
+        put_count(&mut body, level.rows.len());
+        put_count(&mut body, level.rows.bytes().len());
+        body.extend_from_slice(level.rows.bytes());
+        for class in Class::ALL {
+            let newest = level.newest.get(class);
+            put_number(&mut body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
         }
         put_count(&mut body, level.chunks.len());
         for place in &level.chunks {
-            put_number(&mut body, place.file);
-            put_number(&mut body, place.offset);
-            put_number(&mut body, u64::from(place.length));
-            put_number(&mut body, u64::from(place.rows));
+            for number in [place.file, place.offset, place.length, place.rows] {
+                put_number(&mut body, u64::from(number));
+            }
             put_signed(&mut body, place.first);
             put_number(&mut body, place.last.wrapping_sub(place.first).cast_unsigned());
-        }
-        for newest in &level.newest {
-            put_number(&mut body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
+            body.push(place.classes);
         }
     }
     frame::put(bytes, METRIC, &body);
@@ -93,7 +97,9 @@ pub(crate) fn read(bytes: &[u8]) -> Option<ReadState> {
     let _shard = reader.number()?;
     let mut state = ReadState { sequence: reader.number()?, ..ReadState::default() };
     let count = reader.count()?;
-    state.policies = (0..count).map(|_| policy(&mut reader)).collect::<Option<_>>()?;
+    let policies = (0..count).map(|_| policy(&mut reader));
+    let policies = policies.map(|read| read.map(|(number, policy)| (number, Policy::new(policy))));
+    state.policies = policies.collect::<Option<_>>()?;
     let (frames, damaged) = frame::scan(bytes.get(frame::HEADER_BYTES + head.len()..)?, METRIC);
     state.damaged_bytes = damaged;
     for (_, body) in frames {
@@ -105,40 +111,43 @@ pub(crate) fn read(bytes: &[u8]) -> Option<ReadState> {
     Some(state)
 }
 
-fn metric(body: &[u8], policies: &[(PolicyNumber, ArchivePolicy)]) -> Option<(MetricId, Metric)> {
+fn metric(body: &[u8], policies: &[(PolicyNumber, Policy)]) -> Option<(MetricId, Metric)> {
     let mut reader = Reader::new(body);
     let id = MetricId(reader.array()?);
     let number = PolicyNumber(u32::try_from(reader.number()?).ok()?);
     let (_, policy) = policies.iter().find(|(other, _)| *other == number)?;
     let mut metric = Metric::new(number);
     metric.raw = RawBuffer::from_series(points(&mut reader)?);
-    for definition in policy.definition() {
-        metric.levels.push(level(&mut reader, definition.granularity(), policy)?);
-    }
+    let raw = metric.raw.points();
+    let definitions = policy.archive.definition().iter();
+    let levels = definitions.map(|definition| level(&mut reader, raw, definition.granularity(), policy));
+    metric.levels = levels.collect::<Option<_>>()?;
     reader.is_empty().then_some((id, metric))
 }
 
-fn level(reader: &mut Reader<'_>, granularity: i64, policy: &ArchivePolicy) -> Option<Level> {
-    let mut level = Level::new(policy.methods().len());
-    let pieces = reader.count()?;
-    for _ in 0..pieces {
-        let length = reader.count()?;
-        for (method, series) in chunk::decode(granularity, reader.take(length)?)? {
-            let place = policy.methods().iter().position(|other| other == method)?;
-            level.pending.get_mut(place)?.merge(series.points());
+fn level(reader: &mut Reader<'_>, raw: Points<'_>, granularity: i64, policy: &Policy) -> Option<Level> {
+    let open = match reader.byte()? {
+        0 => None,
+        1 => Some(OpenGroup::of(raw, granularity, policy.has_rate)?),
+        _ => return None,
+    };
+    let (count, length) = (reader.count()?, reader.count()?);
+    let rows = Rows::read(reader.take(length)?, count, &policy.columns, granularity)?;
+    let mut level = Level { rows, open, ..Level::default() };
+    for class in Class::ALL {
+        if let Some(newest) = reader.number()?.checked_sub(1) {
+            level.newest.note(class, newest.cast_signed());
         }
     }
     let count = reader.count()?;
+    level.chunks.reserve_exact(count);
     for _ in 0..count {
-        let (file, offset) = (reader.number()?, reader.number()?);
-        let length = u32::try_from(reader.number()?).ok()?;
-        let rows = u32::try_from(reader.number()?).ok()?;
+        let mut number = || u32::try_from(reader.number()?).ok();
+        let (file, offset, length, rows) = (number()?, number()?, number()?, number()?);
         let first = reader.signed()?;
         let last = first.wrapping_add(reader.number()?.cast_signed());
-        level.chunks.push(ChunkPlace { file, offset, length, rows, first, last });
-    }
-    for newest in &mut level.newest {
-        *newest = reader.number()?.checked_sub(1).map(u64::cast_signed);
+        let classes = reader.byte()?;
+        level.chunks.push(ChunkPlace { file, offset, length, rows, first, last, classes });
     }
     Some(level)
 }

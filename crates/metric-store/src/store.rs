@@ -12,7 +12,7 @@ use crate::chunk_files::ChunkFiles;
 use crate::commit::Committer;
 use crate::error::{CheckpointError, OpenError, ReadError, WriteError};
 use crate::metric::{Metric, Sizes};
-use crate::policies::Policies;
+use crate::policies::{Policies, Policy, Recent};
 use crate::record::{self, Change};
 use crate::shards::{self, SHARDS, Shards};
 use crate::{MetricId, PolicyNumber};
@@ -85,7 +85,7 @@ pub struct Stats {
     pub metrics: usize,
     /// Raw points that may still change an aggregate.
     pub raw_points: usize,
-    /// Points of aggregated series that are in no chunk yet.
+    /// Groups whose aggregates are in no chunk yet.
     pub pending_aggregates: usize,
     /// Chunks that count.
     pub chunks: usize,
@@ -176,18 +176,23 @@ impl Store {
     /// [`WriteError::PolicyDiffers`] when one of the same name has other granularities or methods.
     pub fn put_policy(&self, policy: &ArchivePolicy) -> Result<PolicyNumber, WriteError> {
         let _guard = self.policy_change.lock().map_err(|_| WriteError::Broken)?;
+        let mut policy = policy.clone();
         let number = match self.policies.named(policy.name()) {
-            Some((number, present)) if *present == *policy => return Ok(number),
             Some((number, present)) => {
+                let present = &present.archive;
                 let changed = present.changed(policy.definition().to_vec(), Some(policy.back_window()));
                 if present.methods() != policy.methods() || changed.is_err() {
                     return Err(WriteError::PolicyDiffers { name: policy.name().to_owned() });
+                }
+                policy = in_order_of(present, &policy).unwrap_or(policy);
+                if *present == policy {
+                    return Ok(number);
                 }
                 number
             }
             None => self.policies.next().ok_or(WriteError::UnknownPolicy { number: u32::MAX })?,
         };
-        self.commit(Change::Policy(number, policy.clone()))?;
+        self.commit(Change::Policy(number, policy))?;
         Ok(number)
     }
 
@@ -232,7 +237,7 @@ impl Store {
         start: Option<i64>,
         stop: Option<i64>,
     ) -> Result<Series, ReadError> {
-        let series = self.aggregated(metric, method, granularity)?;
+        let series = self.read(metric, (method, granularity), (start, stop))?;
         Ok(series.fetch(start, stop).iter().collect())
     }
 
@@ -246,12 +251,21 @@ impl Store {
         method: Method,
         granularity: i64,
     ) -> Result<AggregatedSeries, ReadError> {
+        self.read(metric, (method, granularity), (None, None))
+    }
+
+    fn read(
+        &self,
+        metric: MetricId,
+        (method, granularity): (Method, i64),
+        range: (Option<i64>, Option<i64>),
+    ) -> Result<AggregatedSeries, ReadError> {
         let unknown = ReadError::UnknownMetric { metric };
         let shard = self.shards.of(metric).ok_or_else(|| unknown.clone())?;
         let held = shard.get(&metric).ok_or_else(|| unknown.clone())?;
         let policy = self.policies.get(held.policy).ok_or(unknown)?;
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = held.aggregated(metric, &policy, (method, granularity), &mut files);
+        let series = held.aggregated(metric, &policy, (method, granularity), range, &mut files);
         let series = series.map_err(|error| ReadError::Unreadable { metric, kind: error.kind() })?;
         series.ok_or(ReadError::NoAggregation { metric, method, granularity })
     }
@@ -297,14 +311,21 @@ impl Store {
         stats.damaged_reads = self.files.lock().unwrap_or_else(PoisonError::into_inner).damaged_reads();
         for shard in self.shards.each() {
             stats.metrics += shard.len();
-            stats.raw_points += shard.values().map(Metric::raw_points).sum::<usize>();
-            for (pending, chunks) in shard.values().map(Metric::counts) {
-                stats.pending_aggregates += pending;
+            stats.raw_points += shard.values().map(|metric| metric.raw_points()).sum::<usize>();
+            for (rows, chunks) in shard.values().map(|metric| metric.counts()) {
+                stats.pending_aggregates += rows;
                 stats.chunks += chunks;
             }
         }
         Ok(stats)
     }
+}
+
+/// A policy with its granularities in the order of another one, in which metrics have them; `None` if they are others.
+fn in_order_of(other: &ArchivePolicy, policy: &ArchivePolicy) -> Option<ArchivePolicy> {
+    let ordered = other.definition().iter().map(|item| policy.definition_of(item.granularity()).copied());
+    let ordered = ordered.collect::<Option<Vec<_>>>()?;
+    ArchivePolicy::new(policy.name(), policy.back_window(), ordered, *policy.methods()).ok()
 }
 
 /// What an accepted change does to the shards that it is new to. Measures of a policy that was lost with a damaged record
@@ -313,13 +334,14 @@ fn apply(policies: &Policies, shards: &Shards, change: Change, is_new_to: impl F
     let mut outcome = Outcome::default();
     let held = |metric| if is_new_to(shards::number(metric)) { shards.of(metric) } else { None };
     match change {
-        Change::Policy(number, policy) => policies.put(number, policy),
+        Change::Policy(number, policy) => policies.put(number, Arc::new(Policy::new(policy))),
         Change::Measures(all) => {
+            let mut recent = Recent::new(policies);
             for record::Measures { metric, policy, batch } in all {
                 let Some(mut shard) = held(metric) else { continue };
-                let held = shard.entry(metric).or_insert_with(|| Metric::new(policy));
-                if let Some(policy) = policies.get(held.policy) {
-                    outcome.late += held.apply(&batch, &policy);
+                let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
+                if let Some(policy) = recent.get(held.policy) {
+                    outcome.late += held.apply(&batch, policy);
                 }
             }
         }

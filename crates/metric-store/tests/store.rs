@@ -25,7 +25,7 @@ const DIRECTORY: &str = "/state/metrics";
 fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.log.segment_bytes = 600;
-    limits.chunks = Sizes { sealed_rows: 3, full_rows: 12, merged_chunks: 2 };
+    limits.chunks = Sizes { sealed_rows: 3, sealed_bytes: 60, full_rows: 12, merged_chunks: 2 };
     limits
 }
 
@@ -110,6 +110,10 @@ fn what_cannot_be_is_refused() {
     let differs =
         ArchivePolicy::new(policy.name(), 0, other.definition().to_vec(), *other.methods()).unwrap();
     assert!(matches!(store.put_policy(&differs), Err(WriteError::PolicyDiffers { .. })));
+    // The order of granularities is that of the first time.
+    let turned: Vec<_> = other.definition().iter().rev().copied().collect();
+    let turned = ArchivePolicy::new(other.name(), other.back_window(), turned, *other.methods()).unwrap();
+    assert_eq!(store.put_policy(other).unwrap(), store.put_policy(&turned).unwrap());
     let metric = MetricId([1; 16]);
     let count = Method::plain(Statistic::Count);
     assert_eq!(

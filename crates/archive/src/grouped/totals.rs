@@ -46,6 +46,11 @@ impl Totals {
     }
 
     /// How many values there are.
+    pub const fn values(&self) -> u64 {
+        self.count
+    }
+
+    /// How many values there are, as the statistic.
     #[allow(clippy::cast_precision_loss, reason = "no group has 2⁵³ values")]
     pub fn count(&self) -> f64 {
         self.count as f64

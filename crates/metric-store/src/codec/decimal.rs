@@ -20,7 +20,7 @@ pub(crate) fn encode(values: &[f64]) -> Option<Vec<u8>> {
         place = places(*value, place)?;
     }
     let power = *POWERS.get(place)?;
-    let integers: Vec<i64> = values.iter().map(|value| integer(*value, power)).collect::<Option<_>>()?;
+    let integers: Vec<i64> = values.iter().map(|value| scaled(*value, power)).collect::<Option<_>>()?;
     let mut before = 0;
     let differences = integers.iter().map(|integer| integer - std::mem::replace(&mut before, *integer));
     let differences: Vec<i64> = differences.collect();
@@ -47,26 +47,35 @@ pub(crate) fn read(reader: &mut Reader<'_>, count: usize) -> Option<Vec<f64>> {
         }
         _ => return None,
     }
-    Some(integers.into_iter().map(|integer| value(integer, power)).collect())
+    Some(integers.into_iter().map(|integer| divided(integer, power)).collect())
 }
 
 /// The first number of places, from `least` on, with which the value is an integer.
-fn places(value: f64, least: usize) -> Option<usize> {
-    let fits = |power: &f64| integer(value, *power).is_some();
+pub(crate) fn places(value: f64, least: usize) -> Option<usize> {
+    let fits = |power: &f64| scaled(value, *power).is_some();
     POWERS.iter().skip(least).position(fits).map(|more| least + more)
 }
 
-/// The integer that gives `value` back to the bit.
+/// The integer that, with so many decimal places, gives the value back to the bit.
+pub(crate) fn integer(value: f64, places: usize) -> Option<i64> {
+    scaled(value, *POWERS.get(places)?)
+}
+
+/// The value of an integer with so many decimal places; `None` if there are too many of them.
+pub(crate) fn value(integer: i64, places: usize) -> Option<f64> {
+    Some(divided(integer, *POWERS.get(places)?))
+}
+
 #[allow(clippy::cast_possible_truncation, reason = "checked")]
-fn integer(of: f64, power: f64) -> Option<i64> {
-    let scaled = (of * power).round();
+fn scaled(value: f64, power: f64) -> Option<i64> {
+    let scaled = (value * power).round();
     // Neither NaN nor what is too large compares so.
     let integer = if scaled.abs() < LARGEST { scaled as i64 } else { return None };
-    (value(integer, power).to_bits() == of.to_bits()).then_some(integer)
+    (divided(integer, power).to_bits() == value.to_bits()).then_some(integer)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "the encoder has checked that it comes back")]
-fn value(integer: i64, power: f64) -> f64 {
+fn divided(integer: i64, power: f64) -> f64 {
     integer as f64 / power
 }
 
