@@ -4,6 +4,7 @@
 //! [`BATCH_DEADLINE`].
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ const REST: Duration = Duration::from_secs(30);
 /// How long an id that Keystone does not know is not asked again: the notifications of a deleted project keep coming.
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
 
+/// Turns in which names are asked for: batches that want the same name at the same time have the same turn.
+const TURNS: u64 = 64;
+
 /// Characters of a hash that the Gnocchi publisher, Ceilometer's or ours, keeps under a resource's id. The resource may be
 /// a user or a project, and the cache the same.
 const HASH_CHARACTERS: usize = 128;
@@ -36,6 +40,8 @@ pub struct NameResolver {
     unknown: Cache,
     clock: Clock,
     rests_until: Mutex<Option<MonotonicTime>>,
+    /// Held while a name is looked up, so that whoever wants it too finds it in the cache.
+    turns: Vec<tokio::sync::Mutex<()>>,
     deadline: Duration,
 }
 
@@ -64,7 +70,8 @@ impl NameResolver {
     pub fn new(identity: Service, cache: Cache, clock: Clock) -> Result<Self, Error> {
         let unknown = Cache::with_clock(CacheOptions::InProcess { expiration: UNKNOWN_FOR }, clock.clone())?;
         let rests_until = Mutex::default();
-        Ok(Self { identity, cache, unknown, clock, rests_until, deadline: BATCH_DEADLINE })
+        let turns = (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect();
+        Ok(Self { identity, cache, unknown, clock, rests_until, turns, deadline: BATCH_DEADLINE })
     }
 
     /// Gives the samples at `places` the names of their users and projects, as far as they can be found in time.
@@ -113,6 +120,13 @@ impl NameResolver {
     }
 
     async fn name(&self, whose: Whose, id: &str, metrics: &NameMetrics) -> Option<String> {
+        let mut hasher = DefaultHasher::new();
+        (whose, id).hash(&mut hasher);
+        let turn = usize::try_from(hasher.finish() % TURNS).unwrap_or_default();
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         match self.cache.get(id).await {
             // Upstream takes an empty name for none.
             Ok(Some(name)) if !name.is_empty() && !is_hash(&name) => {
