@@ -1,8 +1,8 @@
 //! Computations over several series (Gnocchi REST v1, /v1/aggregates).
 //!
-//! An operation is a tree ([`Node`]), read from JSON lists or an s-expression ([`parse`], [`Term::from_text`]). For each
-//! granularity the series are put into one [`Matrix`], a row for each timestamp and a column for each series
-//! ([`Gaps`] says what becomes of cells that no series fills), and [`evaluate`] computes a [`Table`].
+//! An operation is a tree ([`Node`]), read from JSON lists or an s-expression ([`parse()`], [`Term::from_text`]). For
+//! each granularity the series are put into one [`Matrix`], a row for each timestamp and a column for each series
+//! ([`Gaps`] says what becomes of cells that no series fills), and [`evaluate()`] computes a [`Table`].
 //!
 //! Cells are added in the order in which numpy adds them, which depends on how it lays matrices out: down the columns,
 //! and pairwise within a single row or a rolling window.
