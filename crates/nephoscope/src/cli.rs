@@ -1,6 +1,7 @@
 //! The command line: our own commands, and the names of upstream's programs.
 
 mod dead_letter;
+mod metric;
 mod polling;
 mod publish;
 mod tap;
@@ -14,6 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
+pub(crate) use self::metric::MetricArguments;
 pub(crate) use self::polling::PollArguments;
 pub(crate) use self::publish::PublishTest;
 pub(crate) use self::tap::TapArguments;
@@ -35,6 +37,7 @@ pub(crate) enum Action {
     Run,
     Notification,
     Polling,
+    Metric(MetricArguments),
     Poll(PollArguments),
     Pollsters,
     Check { strict: bool, roles: Roles },
@@ -170,6 +173,9 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             let mut invocation = invocation(Action::Polling, matches, polling::POLLING);
             invocation.common.namespaces = polling::namespaces(matches).map(|given| (given, NAMESPACES_FLAG));
             invocation
+        }
+        Some(("metric", matches)) => {
+            invocation(Action::Metric(metric::arguments(matches)), matches, metric::PROGRAM)
         }
         Some(("poll", matches)) => {
             let (arguments, namespaces) = polling::poll_arguments(matches);
@@ -319,6 +325,7 @@ fn own_command() -> Command {
                 .about("Start the notification agent (upstream's ceilometer-agent-notification)"),
         ))
         .subcommand(with_common(polling::polling()))
+        .subcommand(metric::command(with_common))
         .subcommand(with_common(polling::poll()))
         .subcommand(with_common(polling::pollsters()))
         .subcommand(

@@ -81,6 +81,9 @@ fn main() -> ExitCode {
         }
         Action::Notification => finish(&invocation, start(Roles::Notification, &invocation, &surroundings)),
         Action::Polling => finish(&invocation, start(Roles::Polling, &invocation, &surroundings)),
+        Action::Metric(arguments) => {
+            finish(&invocation, role::metric::run(arguments, &invocation, &surroundings))
+        }
         Action::Poll(arguments) => finish(&invocation, poll::run(arguments, &invocation, &surroundings)),
         Action::Pollsters => finish(&invocation, pollsters_list::show(&invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),

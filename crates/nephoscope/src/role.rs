@@ -3,6 +3,7 @@
 mod buffers;
 mod control;
 mod exporter;
+pub(crate) mod metric;
 mod notification;
 mod polling;
 mod publishing;

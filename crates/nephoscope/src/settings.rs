@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use buffer::dead_letters::{DeadLetters, FILES_MAX, Limits};
 use buffer::medium::Disk;
+use oslo_config::options::metric::api;
 use oslo_config::options::nephoscope;
-use oslo_config::{Config, Given, Inspection, LoadError, Loaded, Loader, Override, Source};
+use oslo_config::{Config, Given, Inspection, LoadError, Loaded, Loader, Override, Registry, Source};
 
-use crate::cli::{ConfigSource, Invocation};
+use crate::cli::{ConfigSource, Invocation, MetricArguments};
 use crate::surroundings::Surroundings;
 
 pub(crate) use self::definitions::{Definitions, load_definitions, resources};
@@ -35,6 +36,25 @@ pub(crate) fn dead_letters(config: &Config) -> DeadLetters {
 /// Reads the configuration that the command line and the surroundings name.
 pub(crate) fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Loaded, LoadError> {
     loader(invocation, surroundings).load()
+}
+
+/// Reads Gnocchi's configuration; the command line's address and port count more.
+pub(crate) fn load_metric(
+    arguments: &MetricArguments,
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+) -> Result<Loaded, LoadError> {
+    let mut loader = loader(invocation, surroundings);
+    "gnocchi".clone_into(&mut loader.project);
+    loader.registry = Registry::metric();
+    let given = |text: &str| Given::Text(text.to_owned());
+    if let Some(host) = &arguments.host {
+        loader.overrides.push(Override::new(&api::HOST, given(host), "--host"));
+    }
+    if let Some(port) = arguments.port {
+        loader.overrides.push(Override::new(&api::PORT, given(&port.to_string()), "--port"));
+    }
+    loader.load()
 }
 
 /// As [`load`], and goes on past errors: an option in error has its default.

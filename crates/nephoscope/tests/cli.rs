@@ -64,6 +64,7 @@ fn help_names_every_command_and_what_to_try_first() {
         "run",
         "notification",
         "polling",
+        "metric",
         "poll",
         "pollsters",
         "check",
@@ -76,7 +77,9 @@ fn help_names_every_command_and_what_to_try_first() {
     ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
-    for command in ["run", "notification", "polling", "poll", "check", "explain", "config show", "tap"] {
+    for command in
+        ["run", "notification", "polling", "metric", "poll", "check", "explain", "config show", "tap"]
+    {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let output = run(directory.path(), &arguments);
         assert!(output.status.success(), "{command}");

@@ -32,6 +32,7 @@ pub mod library;
 pub mod logging;
 pub mod messaging;
 pub mod meter;
+pub mod metric;
 pub mod nephoscope;
 pub mod notification;
 pub mod notifications_bus;

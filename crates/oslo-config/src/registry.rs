@@ -28,6 +28,11 @@ impl Registry {
         registry
     }
 
+    /// Every option of [`options::metric`]: those of Gnocchi's configuration.
+    pub fn metric() -> Self {
+        Self::new(options::metric::all())
+    }
+
     /// Just these options, each in its own group.
     pub fn new(opts: impl IntoIterator<Item = &'static Opt>) -> Self {
         let slots = opts.into_iter().map(|opt| Slot { group: Cow::Borrowed(opt.group), opt }).collect();

@@ -54,8 +54,8 @@ fn hold(argument: &str) -> Held {
         rest.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     let (held, program) = (read("held "), read("program "));
-    let ports = held[..3].iter().map(|port| port.parse().unwrap()).collect();
-    let dirs = held[3..].iter().map(PathBuf::from).collect();
+    let ports = held[0].split(',').map(|port| port.parse().unwrap()).collect();
+    let dirs = held[1].split(',').map(PathBuf::from).collect();
     Held { child, _stdout: stdout, ports, dirs, program: program[0].parse().unwrap() }
 }
 
@@ -82,7 +82,7 @@ fn is_alive(pid: u32) -> bool {
 fn an_owner_that_is_killed_leaves_nothing() {
     let mut held = hold("wait");
     assert!(processes_of(&held.dirs).len() >= 6, "epmd, broker and more of two brokers, PostgreSQL");
-    assert!(is_alive(held.program));
+    testkit::until("the program", || is_alive(held.program).then_some(())).unwrap();
     held.child.kill().unwrap();
     held.child.wait().unwrap();
     gone(&held);
