@@ -68,7 +68,7 @@ class Recorded:
     """The server of recorded answers, with so many copies in each list."""
 
     def __init__(self, stage, objects):
-        program = os.path.join(stage.programs, "examples", "recorded_cloud")
+        program = os.path.join(stage.examples, "recorded_cloud")
         copies = [f"{name}={objects}" for name in LISTS]
         self._process = subprocess.Popen(
             [program, ANSWERS, str(PAGE), *copies], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=stage.folder

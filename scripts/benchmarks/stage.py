@@ -71,10 +71,11 @@ def corpus_size():
 
 
 class Stage:
-    """A private broker, and a place for what runs against it."""
+    """A private broker, and a place for what runs against it: our program, and the examples of a folder."""
 
-    def __init__(self, programs):
-        self.programs = programs
+    def __init__(self, binary, examples):
+        self.binary = binary
+        self.examples = examples
         self._ports = Ports()
         self._children = []
         self.broker = Fixture("rabbitmq")
@@ -134,7 +135,7 @@ class Stage:
 
     def publish(self, queue, messages):
         """Brings messages into a durable queue; the broker has confirmed each."""
-        program = os.path.join(self.programs, "examples", "publish_corpus")
+        program = os.path.join(self.examples, "publish_corpus")
         command = [program, self.url, queue, str(messages), CORPUS]
         done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, env=self._environment())
         if done.returncode != 0 or f"published {messages} of {messages}" not in done.stdout:
@@ -175,7 +176,7 @@ class Stage:
 
     def example(self, name, url, queue_arguments, messages):
         """Starts one of the consumers among the library's examples."""
-        program = os.path.join(self.programs, "examples", name)
+        program = os.path.join(self.examples, name)
         counts = ["--prefetch", str(PREFETCH), "--messages", str(messages)]
         return self.start(name, [program, "--url", url, *queue_arguments, *counts])
 
@@ -219,10 +220,6 @@ class Stage:
     def nephoscope(self, port=None, out=None, gnocchi=None):
         return self.agent("nephoscope", [self.binary, "notification"], port or self.port(), out, gnocchi)
 
-    @property
-    def binary(self):
-        return os.path.join(self.programs, "nephoscope")
-
     def _environment(self):
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -261,21 +258,7 @@ class Program:
 
     def cpu_seconds(self):
         """CPU time so far of the process and all that it has started."""
-        ticks, parents = {}, {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stat:
-                        fields = stat.read().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                # After the name: 2nd parent, 12th to 15th own and reaped children's user and system time.
-                parents[int(entry)] = int(fields[1])
-                ticks[int(entry)] = sum(map(int, fields[11:15]))
-        ours = {self.pid}
-        while more := {child for child, parent in parents.items() if parent in ours} - ours:
-            ours |= more
-        return sum(ticks[pid] for pid in ours if pid in ticks) / TICKS_PER_SECOND
+        return tree_cpu_seconds(self.pid)
 
     def end(self, ask=True):
         """Ends it (with SIGTERM if `ask`, else by its own will) and returns its CPU seconds."""
@@ -291,6 +274,25 @@ class Program:
         if self._process.returncode != 0:
             raise Failure(f"{self.name} ended with {self._process.returncode}:\n{log_tail(self.log)}")
         return usage.ru_utime + usage.ru_stime
+
+
+def tree_cpu_seconds(root):
+    """CPU time so far of a process and all that it has started."""
+    ticks, parents = {}, {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            # After the name: 2nd parent, 12th to 15th own and reaped children's user and system time.
+            parents[int(entry)] = int(fields[1])
+            ticks[int(entry)] = sum(map(int, fields[11:15]))
+    ours = {root}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(ticks[pid] for pid in ours if pid in ticks) / TICKS_PER_SECOND
 
 
 def count_lines(path):

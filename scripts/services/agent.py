@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A private Nephoscope: `nephoscope run` on a configuration of its own, writing samples and events to files.
+"""A private Nephoscope: `nephoscope run` on a configuration of its own, writing samples and events to its store and to files.
 
     agent.py --binary PATH --transport-url URL [--libvirt-uri URI]
 
@@ -39,10 +39,10 @@ PIPELINE = """\
 sources:
   - name: everything
     {what}: ["*"]
-    sinks: [file]
+    sinks: [both]
 sinks:
-  - name: file
-    publishers: ["file://{path}?{options}"]
+  - name: both
+    publishers: ["gnocchi://", "file://{path}?{options}"]
 """
 
 
@@ -51,6 +51,7 @@ class Agent:
         self.launcher = launcher
         self.options = options
         self.port = launcher.ports.take()
+        self.metric_port = launcher.ports.take()
         self.log = launcher.path("agent.log")
         self.agent = None
 
@@ -71,6 +72,7 @@ class Agent:
             "nephoscope": {
                 "state_dir": at("state"),
                 "run_listen_address": f"127.0.0.1:{self.port}",
+                "run_metric_address": f"127.0.0.1:{self.metric_port}",
             },
         }
         if self.options.libvirt_uri:
@@ -82,7 +84,8 @@ class Agent:
         command = [os.path.abspath(self.options.binary), "run", "--config-file", config]
         self.agent = self.launcher.spawn(command, "agent.log")
         self.launcher.wait_until("ready agent", self.ready, self.agent, self.log, START_SECONDS)
-        return {"pid": self.agent.pid, "port": self.port, "log": self.log, "config": config, **files}
+        ports = {"port": self.port, "metric_port": self.metric_port}
+        return {"pid": self.agent.pid, "log": self.log, "config": config, **ports, **files}
 
     @staticmethod
     def pipeline(what, path):

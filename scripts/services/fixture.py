@@ -26,6 +26,11 @@ class Fixture:
         )
         self._report = None
 
+    @property
+    def pid(self):
+        """The launcher, whose children the services are."""
+        return self._process.pid
+
     def ready(self):
         """Waits until the service is up; several may start at once and be waited for afterwards."""
         if self._report is None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A private Prometheus that takes remote write and scrapes what it is told to.
 
-    prometheus.py [--scrape TARGET_URL …] [--out-of-order 1h]
+    prometheus.py [--scrape TARGET_URL …] [--out-of-order 1h] [--remote-write URL]
 
 Commands on stdin: kill, stop, start (port and data are kept).
 """
@@ -27,6 +27,12 @@ storage:
   tsdb:
     out_of_order_time_window: {window}
 """
+WRITE = """\
+remote_write:
+  - url: {url}
+    basic_auth: {{username: admin, password: any}}
+    queue_config: {{batch_send_deadline: 500ms}}
+"""
 JOB = """\
   - job_name: job{number}
     scheme: {scheme}
@@ -50,6 +56,8 @@ class Server:
         text = GLOBAL
         if self.options.out_of_order:
             text += STORAGE.format(window=self.options.out_of_order)
+        if self.options.remote_write:
+            text += WRITE.format(url=self.options.remote_write)
         if self.options.scrape:
             text += "scrape_configs:\n"
         for number, url in enumerate(self.options.scrape):
@@ -98,6 +106,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scrape", action="append", default=[], help="URL of something to scrape, every second")
     parser.add_argument("--out-of-order", help="how old samples may be that come late, for example 1h")
+    parser.add_argument("--remote-write", help="URL that everything is written to, as the user admin")
     launcher = Launcher("prometheus")
     server = Server(launcher, parser.parse_args())
     launcher.serve(server.begin, {"stop": server.stop, "kill": server.kill, "start": server.start})

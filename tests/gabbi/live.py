@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs Gnocchi's own gabbi files against a server of ours.
 
-    live.py [--only RE] [--json FILE] [-v] COMMAND…
+    live.py [--postgresql] [--only RE] [--json FILE] [-v] COMMAND…
 
 The files are those of the installed package `gnocchi` (gnocchi/tests/functional/gabbits). Each of them wants an empty
 server; so for each, the command is started and stopped afterwards. In its words `{directory}` stands for an empty
-directory, `{port}` for the port that it must listen on, and `{file}` for a name that no other file has.
+directory, `{port}` for the port that it must listen on, `{file}` for a name that no other file has, and `{index}` for nothing,
+or with --postgresql for the URL of an empty database of a private PostgreSQL.
 
 Prints a line for each file, the names of the tests that failed (with -v: why), and last `N passed, N failed`. An
 expected failure passes, an unexpected success fails. The files want requests without an Accept header; gabbi 4 sends one, so
@@ -66,16 +67,43 @@ def listens(process, port):
         return False
 
 
+class PostgreSql:
+    """A private PostgreSQL, and one database after the other."""
+
+    def __init__(self):
+        launcher = pathlib.Path(__file__).parents[2] / "scripts" / "services" / "postgresql.py"
+        self.process = subprocess.Popen([sys.executable, "-B", launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.report = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        answer = json.loads(line or '{"ok": false, "error": "the launcher ended"}')
+        if not answer["ok"]:
+            raise SystemExit(f"PostgreSQL: {answer['error']}")
+        return answer
+
+    def database(self, name):
+        self.process.stdin.write(f"psql CREATE DATABASE {name}\n")
+        self.process.stdin.flush()
+        self.answer()
+        return "postgresql://{user}:{password}@127.0.0.1:{port}/".format(**self.report) + name
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 class Server:
     """A server on an empty directory."""
 
-    def __init__(self, command, name):
+    def __init__(self, command, name, postgresql):
         self.directory = tempfile.TemporaryDirectory(prefix="gabbi-")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         words = {"directory": self.directory.name, "port": str(self.port), "file": re.sub(r"\W", "_", name)}
-        arguments = [re.sub(r"\{(directory|port|file)\}", lambda found: words[found[1]], word) for word in command]
+        words["index"] = postgresql.database("gabbi_" + words["file"]) if postgresql else ""
+        arguments = [re.sub(r"\{(directory|port|file|index)\}", lambda found: words[found[1]], word) for word in command]
         self.process = subprocess.Popen(arguments)
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -149,16 +177,18 @@ def run(path, port):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--postgresql", action="store_true", help="start one for {index}")
     parser.add_argument("--only", help="regular expression of file names")
     parser.add_argument("--json", help="file for every outcome")
     parser.add_argument("-v", "--verbose", action="store_true", help="say why a test failed")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     all_outcomes, passed, failed = {}, 0, 0
+    postgresql = PostgreSql() if given.postgresql else None
     for path in sorted(gabbits().glob("*.yaml")):
         if given.only and not re.search(given.only, path.stem):
             continue
-        server = Server(given.command, path.stem)
+        server = Server(given.command, path.stem, postgresql)
         try:
             outcomes = run(path, server.port)
         finally:
@@ -172,6 +202,8 @@ def main():
                 print(f"    {name}")
                 if given.verbose:
                     print("        " + "\n        ".join(why.strip().splitlines()[-12:]))
+    if postgresql:
+        postgresql.stop()
     if given.json:
         pathlib.Path(given.json).write_text(json.dumps(all_outcomes, indent=1), encoding="utf-8")
     print(f"{passed} passed, {failed} failed")

@@ -29,8 +29,9 @@ struct Reference {
     generate: fn() -> String,
 }
 
-const REFERENCES: [Reference; 3] = [
+const REFERENCES: [Reference; 4] = [
     Reference { path: "docs/reference/configuration.md", generate: oslo_config::reference },
+    Reference { path: "docs/reference/metric-configuration.md", generate: oslo_config::metric_reference },
     Reference { path: "docs/reference/metrics.md", generate: metrics },
     Reference { path: "docs/reference/pollsters.md", generate: pollsters::reference },
 ];
@@ -55,6 +56,7 @@ fn metrics() -> String {
     let _ = TrafficMetrics::register(&metrics.component("openstack"));
     let _ = IpmiMetrics::register(&metrics.component("ipmi"));
     let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));
+    let _ = metric_api::ApiMetrics::register(&metrics.component("metric_api"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));
     let _ = ExporterMetrics::register(&metrics.component("prometheus_exporter"));

@@ -202,8 +202,8 @@ impl Series {
     }
 }
 
-/// Whether every one of some ascending timestamps is among others.
-fn is_within(timestamps: &[i64], others: &[i64]) -> bool {
+/// Whether every one of some ascending timestamps is among others, which ascend too.
+pub fn is_within(timestamps: &[i64], others: &[i64]) -> bool {
     let mut others = others.iter();
     timestamps.iter().all(|timestamp| others.any(|other| other == timestamp))
 }

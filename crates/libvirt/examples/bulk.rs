@@ -23,7 +23,7 @@ fn walk(stats: &DomainStats) -> Kept {
     let mut kept = Kept::default();
     for record in stats.records() {
         let mut parameters = record.parameters;
-        while let Some((name, value)) = parameters.next_named() {
+        while let Some((name, value)) = parameters.next_raw() {
             kept.add(name, value.as_u64().unwrap_or(0));
         }
     }

@@ -89,5 +89,7 @@ pub use options::{
     ByteStream, ConnectOptions, Credentials, DEFAULT_CALL_TIMEOUT, DEFAULT_CONNECT_TIMEOUT,
     DEFAULT_IN_FLIGHT_MAX, DEFAULT_RUNTIME_DIR, KeepAlive, TlsConnector, TlsFuture,
 };
-pub use stats::{DomainFlags, DomainStats, Parameters, Record, Records, StatsGroups, Value, indexed};
+pub use stats::{
+    DomainFlags, DomainStats, Parameters, RawValue, Record, Records, StatsGroups, Value, indexed, numbered,
+};
 pub use uri::{Mode, TCP_PORT, TLS_PORT, Transport, Uri, UriError};

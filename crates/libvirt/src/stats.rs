@@ -288,16 +288,12 @@ impl<'a> Parameters<'a> {
         self.get(name)?.as_u64()
     }
 
-    /// The next one with its name as it came: for who goes over thousands of them, and compares names only.
-    pub fn next_named(&mut self) -> Option<(&'a [u8], Value<'a>)> {
+    /// The next one as it came: for who goes over thousands of them.
+    #[inline]
+    pub fn next_raw(&mut self) -> Option<(&'a [u8], RawValue<'a>)> {
         self.left = self.left.checked_sub(1)?;
         // They were walked over before, and can be read.
-        let (name, value) = parameter(&mut self.reader).ok()?;
-        let value = match value {
-            Raw::Value(value) => value,
-            Raw::Text(bytes) => Value::Text(text(bytes)),
-        };
-        Some((name, value))
+        parameter(&mut self.reader).ok()
     }
 }
 
@@ -305,7 +301,7 @@ impl<'a> Iterator for Parameters<'a> {
     type Item = (&'a str, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_named().map(|(name, value)| (text(name), value))
+        self.next_raw().map(|(name, value)| (text(name), value.value()))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -313,16 +309,80 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
-/// Name and value, not yet as text.
-enum Raw<'a> {
-    Value(Value<'a>),
-    Text(&'a [u8]),
+/// A value as it came, with the number that tells its type: for who goes over thousands of them, and knows what each should
+/// be. As words only, which move in registers; a [`Value`] goes by memory.
+#[derive(Debug, Clone, Copy)]
+pub struct RawValue<'a> {
+    kind: u32,
+    /// Sign-extended, or as bits.
+    number: u64,
+    text: &'a [u8],
+}
+
+/// The numbers of types (`virTypedParameterType`).
+mod kind {
+    pub(super) const INT: u32 = 1;
+    pub(super) const UINT: u32 = 2;
+    pub(super) const LONG: u32 = 3;
+    pub(super) const ULONG: u32 = 4;
+    pub(super) const DOUBLE: u32 = 5;
+    pub(super) const BOOL: u32 = 6;
+    pub(super) const TEXT: u32 = 7;
+}
+
+impl<'a> RawValue<'a> {
+    const fn number(kind: u32, number: u64) -> Self {
+        Self { kind, number, text: &[] }
+    }
+
+    /// As [`Value::as_u64`].
+    #[inline]
+    pub fn as_u64(self) -> Option<u64> {
+        let is_number = match self.kind {
+            kind::INT | kind::LONG => self.number <= i64::MAX.cast_unsigned(),
+            kind::UINT | kind::ULONG => true,
+            _ => false,
+        };
+        is_number.then_some(self.number)
+    }
+
+    /// As [`Value::as_i64`].
+    #[inline]
+    pub fn as_i64(self) -> Option<i64> {
+        match self.kind {
+            kind::INT | kind::LONG => Some(self.number.cast_signed()),
+            kind::UINT | kind::ULONG => i64::try_from(self.number).ok(),
+            _ => None,
+        }
+    }
+
+    /// As [`Value::as_text`].
+    #[inline]
+    pub fn as_text(self) -> Option<&'a str> {
+        (self.kind == kind::TEXT).then(|| text(self.text))
+    }
+
+    /// The value.
+    #[expect(clippy::cast_possible_truncation, reason = "they were no wider before")]
+    pub fn value(self) -> Value<'a> {
+        match self.kind {
+            kind::INT => Value::Int(self.number as i32),
+            kind::UINT => Value::UInt(self.number as u32),
+            kind::LONG => Value::Long(self.number.cast_signed()),
+            kind::ULONG => Value::ULong(self.number),
+            kind::DOUBLE => Value::Double(f64::from_bits(self.number)),
+            kind::BOOL => Value::Bool(self.number != 0),
+            // No other is read.
+            _ => Value::Text(text(self.text)),
+        }
+    }
 }
 
 /// A name with a value.
-type Named<'a> = (&'a [u8], Raw<'a>);
+type Named<'a> = (&'a [u8], RawValue<'a>);
 
 /// Reads one without a look at its texts, so that walking over thousands of them costs next to nothing.
+#[inline]
 fn parameter<'a>(reader: &mut Reader<'a>) -> Result<Named<'a>, XdrError> {
     if let Some((found, rest)) = number(reader.rest()) {
         reader.go_on_at(rest);
@@ -342,34 +402,43 @@ fn number(bytes: &[u8]) -> Option<(Named<'_>, &[u8])> {
     let length = usize::try_from(length).ok()?;
     let name = rest.get(..length)?;
     let (kind, rest) = rest.get(length.next_multiple_of(WORD)..)?.split_first_chunk()?;
-    let (value, rest) = match u32::from_be_bytes(*kind) {
-        1 => rest.split_first_chunk().map(|(value, rest)| (Value::Int(i32::from_be_bytes(*value)), rest))?,
-        2 => rest.split_first_chunk().map(|(value, rest)| (Value::UInt(u32::from_be_bytes(*value)), rest))?,
-        3 => rest.split_first_chunk().map(|(value, rest)| (Value::Long(i64::from_be_bytes(*value)), rest))?,
-        4 => {
-            rest.split_first_chunk().map(|(value, rest)| (Value::ULong(u64::from_be_bytes(*value)), rest))?
+    let kind = u32::from_be_bytes(*kind);
+    let (number, rest) = match kind {
+        kind::LONG | kind::ULONG => {
+            let (value, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*value), rest)
+        }
+        kind::INT | kind::UINT => {
+            let (value, rest) = rest.split_first_chunk()?;
+            let value = u32::from_be_bytes(*value);
+            let extended = i64::from(value.cast_signed()).cast_unsigned();
+            (if kind == kind::INT { extended } else { value.into() }, rest)
         }
         _ => return None,
     };
-    Some(((name, Raw::Value(value)), rest))
+    Some(((name, RawValue::number(kind, number)), rest))
 }
 
 /// Any one, or what is wrong with it.
+#[cold]
 fn any_parameter<'a>(reader: &mut Reader<'a>) -> Result<Named<'a>, XdrError> {
     let name = reader.bytes(STRING_MAX)?;
     let at = reader.position();
-    let value = match reader.i32()? {
-        1 => Value::Int(reader.i32()?),
-        2 => Value::UInt(reader.u32()?),
-        3 => Value::Long(reader.i64()?),
-        4 => Value::ULong(reader.u64()?),
-        5 => Value::Double(reader.f64()?),
-        6 => Value::Bool(reader.i32()? != 0),
-        7 => return Ok((name, Raw::Text(reader.bytes(STRING_MAX)?))),
+    let kind = reader.u32()?;
+    let number = match kind {
+        kind::INT => i64::from(reader.i32()?).cast_unsigned(),
+        kind::UINT => reader.u32()?.into(),
+        kind::LONG | kind::ULONG => reader.u64()?,
+        kind::DOUBLE => reader.f64()?.to_bits(),
+        kind::BOOL => (reader.i32()? != 0).into(),
+        kind::TEXT => return Ok((name, RawValue { kind, number: 0, text: reader.bytes(STRING_MAX)? })),
         // Its length is unknown, and with it the place of everything behind it.
-        value => return Err(XdrError::Value { at, value: value.into(), what: "type of a parameter" }),
+        kind => {
+            let value = kind.cast_signed().into();
+            return Err(XdrError::Value { at, value, what: "type of a parameter" });
+        }
     };
-    Ok((name, Raw::Value(value)))
+    Ok((name, RawValue::number(kind, number)))
 }
 
 /// Paths of files may be anything: one that is no text shall not cost all domains their statistics.
@@ -430,7 +499,17 @@ impl<'a> Value<'a> {
 
 /// Takes `net.12.rx.bytes` apart: what is after `prefix.`, the number, the rest.
 pub fn indexed<'a>(name: &'a [u8], prefix: &[u8]) -> Option<(u32, &'a [u8])> {
-    let mut rest = name.strip_prefix(prefix)?.strip_prefix(b".")?;
+    numbered(name.strip_prefix(prefix)?.strip_prefix(b".")?)
+}
+
+/// Takes `12.rx.bytes` apart: the number, the rest.
+#[inline]
+pub fn numbered(name: &[u8]) -> Option<(u32, &[u8])> {
+    // Nearly all have one digit.
+    if let [digit @ b'0'..=b'9', b'.', rest @ ..] = name {
+        return Some((u32::from(digit - b'0'), rest));
+    }
+    let mut rest = name;
     let mut number: Option<u32> = None;
     while let Some((byte, behind)) = rest.split_first() {
         rest = behind;
@@ -487,6 +566,14 @@ mod tests {
                 Value::Text("vda"),
             ]
         );
+        let mut raw = first.parameters.clone();
+        for value in values {
+            let (_, found) = raw.next_raw().unwrap();
+            assert_eq!(found.value(), value);
+            let read = (found.as_u64(), found.as_i64(), found.as_text());
+            assert_eq!(read, (value.as_u64(), value.as_i64(), value.as_text()), "{value:?}");
+        }
+        assert!(raw.next_raw().is_none());
         assert_eq!(first.parameters.u64("cpu.time"), Some(4));
         assert_eq!(first.parameters.u64("state.state"), None);
         assert_eq!(first.parameters.get("block.0.name").and_then(Value::as_text), Some("vda"));
@@ -522,6 +609,8 @@ mod tests {
     #[test]
     fn names_with_numbers_are_taken_apart() {
         assert_eq!(indexed(b"net.12.rx.bytes", b"net"), Some((12, &b"rx.bytes"[..])));
+        assert_eq!(numbered(b"3.rx.bytes"), Some((3, &b"rx.bytes"[..])));
+        assert_eq!(numbered(b"x.rx"), None);
         for name in
             ["net.count", "net.x.rx", "net..rx", "net.+1.rx", "net.99999999999.rx", "network.1.rx", "net.1"]
         {

@@ -114,7 +114,7 @@ impl Failure {
         }
         format!(
             "<html>\n <head>\n  <title>{code} {title}</title>\n </head>\n <body>\n  <h1>{code} {title}</h1>\n  \
-             {explanation}<br /><br />\n{detail}\n\n </body>\n</html>"
+             {explanation}<br /><br />\n{detail}\n\n\n </body>\n</html>"
         )
     }
 }
@@ -132,6 +132,8 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::NOT_ACCEPTABLE => "The resource cannot be shown in a form that the client accepts.",
         StatusCode::CONFLICT => "There was a conflict when trying to complete your request.",
         StatusCode::PRECONDITION_FAILED => "The resource is not in the state that the request asks for.",
+        StatusCode::REQUEST_TIMEOUT => "The request did not come whole within the time that it may take.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is larger than the server takes.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body's media type is not supported here.",
         StatusCode::SERVICE_UNAVAILABLE => "The server cannot do this now; it may be tried again.",
         _ => "",

@@ -7,9 +7,13 @@
 
 mod accept;
 mod authentication;
+mod body;
 mod cors;
+mod direct;
 mod failure;
 mod filter_text;
+pub mod fuzz;
+mod openapi;
 mod page;
 mod parameters;
 mod precondition;
@@ -20,14 +24,19 @@ mod route;
 mod routes;
 mod schema;
 mod server;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use metric::Metrics;
+use tokio::sync::Semaphore;
 
 pub use authentication::Authentication;
+pub use direct::Direct;
 pub use route::{Endpoint, Produces, ROUTES, Route};
+pub use watch::{ApiMetrics, Refused};
 
 /// The version that is reported. Clients look for 4.2.0 or later.
 pub const BUILD: &str = "4.7.1";
@@ -47,8 +56,18 @@ pub struct Settings {
     pub prefix: String,
     /// A longer body is refused.
     pub max_body_bytes: usize,
+    /// Whether it is served over TLS: what addresses in answers begin with.
+    pub tls: bool,
+    /// A body that takes longer to come is given up.
+    pub body_timeout: Duration,
+    /// A request with more measures is refused.
+    pub max_request_measures: usize,
+    /// Requests that are worked on at once; further ones wait, for as long as one may take.
+    pub max_requests: usize,
     /// A request that takes longer is given up.
     pub deadline: Duration,
+    /// A request that takes as long is logged.
+    pub slow_request: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -60,7 +79,12 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             prefix: String::new(),
             max_body_bytes: 64 << 20,
+            tls: false,
+            body_timeout: Duration::from_mins(1),
+            max_request_measures: 1_000_000,
+            max_requests: 256,
             deadline: Duration::from_mins(1),
+            slow_request: Some(Duration::from_secs(1)),
         }
     }
 }
@@ -70,11 +94,38 @@ impl Default for Settings {
 pub struct Api {
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) counted: ApiMetrics,
+    /// What bodies of requests may take together.
+    pub(crate) bodies: Arc<Semaphore>,
+    /// Requests that may be worked on.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 impl Api {
     /// The API over these metrics.
     pub fn new(metrics: Metrics, settings: Settings) -> Self {
-        Self { metrics, settings: Arc::new(settings) }
+        let bodies = body::budget(&settings);
+        let places = Arc::new(Semaphore::new(settings.max_requests.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { metrics, settings: Arc::new(settings), counted: ApiMetrics::default(), bodies, places }
+    }
+
+    /// The same, which counts in these metrics.
+    #[must_use]
+    pub fn counted(self, counted: ApiMetrics) -> Self {
+        Self { counted, ..self }
+    }
+
+    /// Refuses a request with more measures than one may have.
+    pub(crate) fn check_measures(&self, count: usize) -> Result<(), failure::Failure> {
+        let limit = self.settings.max_request_measures;
+        if count <= limit {
+            return Ok(());
+        }
+        self.counted.refused.increment(Refused::TooManyMeasures);
+        let facts = [
+            ("detail", limit.to_string().into()),
+            ("reason", format!("a request has at most {limit}").into()),
+        ];
+        Err(failure::Failure::because(StatusCode::PAYLOAD_TOO_LARGE, "Too many measures", facts))
     }
 }

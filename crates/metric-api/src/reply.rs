@@ -14,23 +14,44 @@ pub(crate) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, String)>,
     body: Option<(&'static str, String)>,
+    /// Items of the body, or measures that were accepted.
+    rows: usize,
+    /// Measures that were accepted.
+    measures: usize,
 }
 
 impl Reply {
     /// JSON, as Python writes it.
     pub(crate) fn json(body: impl Into<Value>) -> Self {
-        let body = model::json::to_string(&body.into());
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(("application/json", body)) }
+        let body = body.into();
+        let rows = items(&body);
+        let body = model::json::to_string(&body);
+        Self { body: Some(("application/json", body)), rows, ..Self::empty(StatusCode::OK) }
     }
 
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: None }
+        Self { status, headers: Vec::new(), body: None, rows: 0, measures: 0 }
     }
 
     /// Any other body.
     pub(crate) fn text(media_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some((media_type, body.into())) }
+        Self { body: Some((media_type, body.into())), ..Self::empty(StatusCode::OK) }
+    }
+
+    /// No body: so many measures were accepted.
+    pub(crate) fn accepted(status: StatusCode, measures: usize) -> Self {
+        Self { rows: measures, measures, ..Self::empty(status) }
+    }
+
+    /// Items of the body, or measures that were accepted.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Measures that were accepted.
+    pub(crate) fn measures(&self) -> usize {
+        self.measures
     }
 
     /// Something was made, and stands there now.
@@ -84,4 +105,16 @@ impl Reply {
         }
         response
     }
+}
+
+/// Items of lists that are not in other lists; a map without lists is one item.
+fn items(value: &Value) -> usize {
+    fn lists(value: &Value) -> usize {
+        match value {
+            Value::List(list) => list.len(),
+            Value::Map(map) => map.iter().map(|(_, value)| lists(value)).sum(),
+            _ => 0,
+        }
+    }
+    lists(value).max(1)
 }

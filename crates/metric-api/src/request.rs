@@ -30,10 +30,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(parts: Parts, body: Bytes, settings: &Settings) -> Self {
+    /// Everything but the body.
+    pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { method, uri, headers, .. } = parts;
         let forwarded = if settings.proxy_headers { Forwarded::of(&headers) } else { Forwarded::default() };
-        let scheme = forwarded.scheme.unwrap_or_else(|| "http".to_owned());
+        let own = if settings.tls { "https" } else { "http" };
+        let scheme = forwarded.scheme.unwrap_or_else(|| own.to_owned());
         let host = forwarded.host.or_else(|| header(&headers, HOST.as_str())).unwrap_or_default();
         let sent = uri.path();
         let below =
@@ -43,6 +45,7 @@ impl Request {
         let query = uri.query().map(form).unwrap_or_default();
         let path = path.to_owned();
         let caller = settings.authentication.caller(&headers);
+        let body = Bytes::new();
         Self { method, headers, captures: Vec::new(), query, body, base, path, caller }
     }
 

@@ -9,6 +9,7 @@ pub enum Endpoint {
     Versions,
     Index,
     Health,
+    OpenApi,
     Capabilities,
     Status,
     ListArchivePolicies,
@@ -96,6 +97,7 @@ const fn other(method: &'static str, path: &'static str, endpoint: Endpoint, pro
 pub const ROUTES: &[Route] = &[
     route("GET", "", Endpoint::Versions),
     other("GET", "healthcheck", Endpoint::Health, Produces::Anything),
+    route("GET", "openapi.json", Endpoint::OpenApi),
     route("GET", "v1", Endpoint::Index),
     route("GET", "v1/capabilities", Endpoint::Capabilities),
     route("GET", "v1/status", Endpoint::Status),

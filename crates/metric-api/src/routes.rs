@@ -16,11 +16,16 @@ mod rules;
 mod search;
 mod writers;
 
-use crate::Api;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::route::Endpoint;
+use crate::{Api, openapi};
+
+/// Reads a line of InfluxDB's protocol; says whether it is one.
+pub(crate) fn parse_line(line: &str) -> bool {
+    influxdb::is_line(line)
+}
 
 type Done = Result<Reply, Failure>;
 
@@ -30,6 +35,7 @@ pub(crate) async fn call(api: &Api, request: &Request, endpoint: Endpoint) -> Do
         Endpoint::Versions => Ok(root::versions(request)),
         Endpoint::Index => Ok(root::index(request)),
         Endpoint::Health => Ok(root::health(request)),
+        Endpoint::OpenApi => Ok(Reply::json(openapi::document(&request.base))),
         Endpoint::Capabilities => Ok(root::capabilities()),
         Endpoint::Status => root::status(api, request).await,
         Endpoint::ListArchivePolicies => archive_policies::list(api, request).await,

@@ -1,17 +1,22 @@
 //! From a request to a response.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{Method, Response, StatusCode};
+use futures_util::FutureExt as _;
 use model::Value;
 
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::request::{Request, decode};
 use crate::route::{Found, Produces, find, searched_type};
-use crate::{Api, accept, cors, routes};
+use crate::watch::{Outcome, Refused, Watched};
+use crate::{Api, accept, body, cors, routes};
 
 impl Api {
     /// The server of the API.
@@ -20,28 +25,23 @@ impl Api {
     }
 }
 
-async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Response<Body> {
+pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let origins = &api.settings.allowed_origins;
+    let mut watched = Watched::begin(&api.counted, api.metrics.clock(), &headers);
     if cors::is_preflight(&parts.method) {
-        return cors::preflight(&headers, origins);
+        let mut response = cors::preflight(&headers, origins);
+        watched.name(response.headers_mut());
+        return response;
     }
     let is_head = parts.method == Method::HEAD;
-    let done = match to_bytes(body, api.settings.max_body_bytes).await {
-        Ok(body) => {
-            let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-            let request = Request::new(parts, body, &api.settings);
-            let deadline = tokio::time::timeout(api.settings.deadline, Box::pin(dispatch(&api, request)));
-            deadline.await.unwrap_or_else(|_elapsed| {
-                tracing::warn!(%method, path, "a request took longer than its deadline");
-                Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The request took too long. Please retry."))
-            })
-        }
-        Err(_) => {
-            Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large, or did not come whole."))
-        }
-    };
+    let mut request = Request::new(parts, &api.settings);
+    // A request whose handler panics is answered as well.
+    let done =
+        AssertUnwindSafe(Box::pin(dispatch(&api, &mut request, body, &mut watched))).catch_unwind().await;
+    let done = done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")));
+    let (rows, measures) = done.as_ref().map_or((0, 0), |reply| (reply.rows(), reply.measures()));
     let mut response = match done {
         Ok(reply) => reply.response(),
         Err(failure) => failure.response(accept::representation(&headers)),
@@ -50,10 +50,18 @@ async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Resp
         *response.body_mut() = Body::empty();
     }
     cors::allow(&headers, origins, response.headers_mut());
+    watched.name(response.headers_mut());
+    let outcome = Outcome { status: response.status(), rows, measures };
+    watched.end(&request, outcome, api.settings.slow_request);
     response
 }
 
-async fn dispatch(api: &Api, mut request: Request) -> Result<Reply, Failure> {
+async fn dispatch(
+    api: &Api,
+    request: &mut Request,
+    body: Body,
+    watched: &mut Watched<'_>,
+) -> Result<Reply, Failure> {
     let path = decode(&request.path);
     if path == "/v1" {
         let location = format!("{}/v1/", request.base);
@@ -73,6 +81,7 @@ async fn dispatch(api: &Api, mut request: Request) -> Result<Reply, Failure> {
         }
         Found::Nothing => return Err(Failure::unknown(Value::Null)),
     };
+    watched.route = Some(route);
     let is_accepted = match route.produces {
         Produces::Json => accept::accepts(&request.headers, "application/json"),
         Produces::Nothing => accept::accepts(&request.headers, "text/html"),
@@ -81,5 +90,29 @@ async fn dispatch(api: &Api, mut request: Request) -> Result<Reply, Failure> {
     if !is_accepted {
         return Err(Failure::new(StatusCode::NOT_ACCEPTABLE, Value::Null));
     }
-    routes::call(api, &request, route.endpoint).await
+    let held = body::read(body, &api.settings, &api.bodies).await.map_err(|not_read| {
+        api.counted.refused.increment(not_read.cause);
+        not_read.failure
+    })?;
+    request.body = held.bytes.clone();
+    let too_late = |cause, text: &str| {
+        api.counted.refused.increment(cause);
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    };
+    let deadline = api.settings.deadline;
+    // The semaphore is never closed.
+    let place = tokio::time::timeout(deadline, Arc::clone(&api.places).acquire_owned()).await;
+    let _place = place.map_err(|_elapsed| {
+        too_late(Refused::Busy, "The server works on as many requests as it may. Please retry.")
+    })?;
+    let called = tokio::time::timeout(deadline, routes::call(api, request, route.endpoint)).await;
+    called.unwrap_or_else(|_elapsed| {
+        tracing::warn!(
+            method = route.method,
+            route = route.path,
+            request_id = watched.id,
+            "a request took longer than its deadline"
+        );
+        Err(too_late(Refused::Deadline, "The request took too long. Please retry."))
+    })
 }

@@ -37,6 +37,12 @@ pub fn resource_id(text: &str, creator: Option<&str>) -> Result<Uuid, IdError> {
 
 /// A UUID in any spelling that Python's `uuid.UUID` takes: hyphens anywhere or nowhere, in braces, as a URN.
 pub fn parse_uuid(text: &str) -> Option<Uuid> {
+    // As nearly everybody writes it.
+    if text.len() == 36
+        && let Ok(id) = Uuid::try_parse(text)
+    {
+        return Some(id);
+    }
     let bare = text.replace("urn:", "").replace("uuid:", "");
     let digits: String =
         bare.trim_matches(['{', '}']).chars().filter(|character| *character != '-').collect();

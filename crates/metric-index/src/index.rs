@@ -7,9 +7,12 @@ mod policies;
 mod resource_metrics;
 mod resources;
 mod rules;
+mod stock;
 mod types;
+mod written;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use model::Timestamp;
 use observability::clock::Clock;
@@ -17,14 +20,19 @@ use sql::{Database, Migration, Options, Schema};
 
 use crate::Error;
 
+pub use written::{NamedMetrics, named};
+
 /// The steps that made the tables what they are.
 const SCHEMA: Schema = Schema {
     name: "metric-index",
-    migrations: &[Migration {
-        version: 1,
-        name: "initial",
-        statements: include_str!("../migrations/0001_initial.sql"),
-    }],
+    migrations: &[
+        Migration { version: 1, name: "initial", statements: include_str!("../migrations/0001_initial.sql") },
+        Migration {
+            version: 2,
+            name: "changes of metrics",
+            statements: include_str!("../migrations/0002_metric_changes.sql"),
+        },
+    ],
 };
 
 /// How many rows are asked for, or changed, by one statement.
@@ -35,6 +43,9 @@ const CHUNK: usize = 500;
 pub struct Index {
     database: Database,
     clock: Clock,
+    /// The time that it is, where the clock does not say.
+    fixed: Option<Timestamp>,
+    known: Arc<written::Known>,
 }
 
 impl Index {
@@ -43,7 +54,13 @@ impl Index {
     pub async fn open(url: &str, options: Options, clock: Clock) -> Result<Self, Error> {
         let database = Database::open(url, options).await?;
         database.migrate(&SCHEMA).await?;
-        Ok(Self { database, clock })
+        Ok(Self { database, clock, fixed: None, known: Arc::default() })
+    }
+
+    /// The same index at another time: what is done with it is noted as done then. For those who bring a history along.
+    #[must_use]
+    pub fn at(&self, time: Timestamp) -> Self {
+        Self { fixed: Some(time), ..self.clone() }
     }
 
     /// Whether the database answers.
@@ -73,7 +90,7 @@ impl Index {
 
     /// Now, as it is stored.
     fn now(&self) -> Timestamp {
-        timestamp(self.clock.now().as_microsecond())
+        self.fixed.unwrap_or_else(|| timestamp(self.clock.now().as_microsecond()))
     }
 }
 

@@ -28,10 +28,10 @@ pub use attribute::{Attribute, AttributeValue, Bound, Kind};
 pub use error::Error;
 pub use filter::{Comparison, Filter};
 pub use ids::{IdError, MAX_ORIGINAL_ID, parse_uuid, resource_id};
-pub use index::Index;
+pub use index::{Index, NamedMetrics, named};
 pub use policy::{ArchivePolicy, ArchivePolicyRule, Definition};
 pub use records::{
     CURRENT, Changed, Deleted, FilledAttribute, GENERIC, Metric, MetricQuery, MetricSource, MetricStatus,
     MetricsChange, NewMetric, NewResource, Page, Resource, ResourceChange, ResourceMetric, ResourceQuery,
-    ResourceType, TypeChange,
+    ResourceType, Stock, TypeChange,
 };

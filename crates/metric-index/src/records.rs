@@ -316,3 +316,22 @@ pub struct Deleted {
     /// Their metrics, which now wait to be expunged.
     pub metrics: Vec<Uuid>,
 }
+
+/// How much there is in an index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Archive policies.
+    pub archive_policies: u64,
+    /// Archive policy rules.
+    pub archive_policy_rules: u64,
+    /// Resource types, the generic one included.
+    pub resource_types: u64,
+    /// Resources.
+    pub resources: u64,
+    /// What resources were before.
+    pub revisions: u64,
+    /// Metrics in use.
+    pub metrics: u64,
+    /// Metrics that were deleted and whose data may not be gone yet.
+    pub deleted_metrics: u64,
+}

@@ -1,10 +1,14 @@
 //! Times and spans of time as Gnocchi's users write them.
 
+mod plain;
+
 use std::fmt;
 
 use jiff::civil::DateTime;
 use model::pytext::{float_of, strip};
 use model::{Timestamp, Value};
+
+pub use plain::plain_nanoseconds;
 
 /// Why something is no time or no span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,8 @@ mod concurrency;
 mod engines;
 #[path = "suite/stories.rs"]
 mod stories;
+#[path = "suite/written.rs"]
+mod written;
 
 use engines::Engine;
 use testkit::PostgreSql;
@@ -45,6 +47,7 @@ suite!(
     stories::large_searches_are_answered_or_refused,
     stories::names_of_attributes_are_only_names,
     stories::searches_use_indexes,
+    written::written_metrics_are_those_that_are_there,
     concurrency::one_of_many_makes_a_resource,
     concurrency::every_change_becomes_one_revision,
     concurrency::types_change_while_resources_are_made,

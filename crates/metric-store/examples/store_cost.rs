@@ -1,7 +1,10 @@
-//! Prints what the store costs: `cargo run --release -p nephoscope-metric-store --example store_cost -- DIRECTORY [METRICS]`.
+//! Prints what the store costs: `cargo run --release -p nephoscope-metric-store --features jemalloc --example store_cost --
+//! DIRECTORY [METRICS [ROUNDS]]`.
 //!
-//! CPU a measure, and whether it stays as the metrics become ten times as many; memory a metric; the time until a store
-//! is open again; bytes on disk a measure. `DIRECTORY` is created, filled, and removed at the end.
+//! CPU a measure, and whether it stays as the metrics become more, each ten times as many as before, from 10 000 on; memory a
+//! metric, and the time until a store is open again; bytes on disk a measure; what reading a day takes. Each part has a
+//! process of its own, because memory that one has given back would serve the next. `DIRECTORY` is created, filled, and
+//! removed at the end. Lines that begin with a name and have `=` are for programs that read them.
 
 #![allow(
     clippy::expect_used,
@@ -28,6 +31,10 @@ const MINUTE: i64 = 60 * SECOND;
 /// Metrics of a request, and points of each.
 const REQUEST: usize = 100;
 const POINTS: i64 = 60;
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What a meter reports.
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +157,11 @@ fn checkpoint(store: &Store) -> Duration {
 fn cpu(directory: &Path, metrics: usize) {
     println!("CPU a measure, {POINTS} points a batch, {REQUEST} batches a request, policy medium, ns:");
     let mut totals = Vec::new();
-    for count in [metrics / 10, metrics] {
+    let mut counts = vec![metrics];
+    while let Some(fewer) = counts.last().map(|count| count / 10).filter(|count| *count >= FEWEST) {
+        counts.push(fewer);
+    }
+    for count in counts.into_iter().rev() {
         let store = open(directory);
         let policy = store.put_policy(&preset("medium", ArchivePolicy::default_methods())).expect("a policy");
         let mut meters: Vec<Meter> =
@@ -171,19 +182,22 @@ fn cpu(directory: &Path, metrics: usize) {
         let [making, writing, checkpoints] = spent.map(|spent| spent.as_nanos() as f64 / measures);
         let all = making + writing + checkpoints;
         println!(
-            "{count:>9} metrics: {all:>5.0} = batches {making:.0} + written {writing:.0} + checkpoints {checkpoints:.0}"
+            "cpu metrics={count} ns={all:.0} batches={making:.0} written={writing:.0} checkpoints={checkpoints:.0}"
         );
         totals.push(all);
         drop(store);
         std::fs::remove_dir_all(directory).expect("removed");
     }
-    if let [few, many] = totals[..] {
-        println!("          ten times as many metrics: {:+.0} %", (many / few - 1.0) * 100.0);
+    if let [few, .., many] = totals[..] {
+        println!("from the fewest to the most metrics: {:+.0} %", (many / few - 1.0) * 100.0);
     }
 }
 
+/// Metrics of the smallest store whose cost is compared.
+const FEWEST: usize = 10_000;
+
 /// Memory a metric, and how long a store takes to open, after days of one measure every five minutes.
-fn memory(directory: &Path, metrics: usize, rounds: i64) {
+fn memory(directory: &Path, metrics: usize, rounds: i64, wanted: &str) {
     println!(
         "memory a metric and restart, {metrics} metrics, a measure every 5 minutes, {} of them:",
         rounds * POINTS
@@ -191,7 +205,8 @@ fn memory(directory: &Path, metrics: usize, rounds: i64) {
     let mean: MethodSet = [Method::plain(Statistic::Mean)].into_iter().collect();
     let ceilometer = Definition::new(Some(5 * MINUTE), None, Some(30 * DAY)).expect("a definition");
     let ceilometer = ArchivePolicy::new("ceilometer-low", 0, vec![ceilometer], mean).expect("a policy");
-    for archive in [ceilometer, preset("low", ArchivePolicy::default_methods())] {
+    let archives = [ceilometer, preset("low", ArchivePolicy::default_methods())];
+    for archive in archives.into_iter().filter(|archive| archive.name() == wanted) {
         let mut meters: Vec<Meter> =
             (0..metrics).map(|metric| Meter::new(KINDS[metric % KINDS.len()], metric as u64)).collect();
         let before = resident();
@@ -208,7 +223,7 @@ fn memory(directory: &Path, metrics: usize, rounds: i64) {
         }
         let last = resident().saturating_sub(before);
         println!(
-            "{:>15}: {} bytes at the end, {} on average, {} at most",
+            "memory policy={} end={} average={} most={}",
             archive.name(),
             last / metrics,
             sum / metrics / usize::try_from(rounds).unwrap_or(1),
@@ -218,12 +233,8 @@ fn memory(directory: &Path, metrics: usize, rounds: i64) {
         drop(store);
         let (start, begin) = (used(), Instant::now());
         let store = open(directory);
-        println!(
-            "{:>15}  open again in {:?}, {:?} of CPU",
-            "",
-            begin.elapsed(),
-            used().saturating_sub(start)
-        );
+        let (elapsed, spent) = (begin.elapsed(), used().saturating_sub(start));
+        println!("restart seconds={:.3} cpu_seconds={:.3}", elapsed.as_secs_f64(), spent.as_secs_f64());
         drop(store);
         std::fs::remove_dir_all(directory).expect("removed");
     }
@@ -249,8 +260,7 @@ fn disk(directory: &Path) {
         let [chunks, states, log] =
             ["chunks", "states", "log"].map(|part| size(&directory.join(part)) as f64 / measures);
         println!(
-            "{:>9}: {:.2} = chunks {chunks:.2} + states {states:.2} + log {log:.2}",
-            format!("{kind:?}"),
+            "disk kind={kind:?} bytes={:.3} chunks={chunks:.3} states={states:.3} log={log:.3}",
             chunks + states + log
         );
         drop(store);
@@ -275,7 +285,8 @@ fn reading(directory: &Path) {
         points += store.measures(id(metric), mean, MINUTE, Some(from), Some(to)).expect("a series").len();
     }
     let each = used().saturating_sub(start) / 100;
-    println!("a day of minutes of one metric ({} points): {each:?}", points / 100);
+    println!("a day of minutes of one metric:");
+    println!("reading points={} us={:.1}", points / 100, each.as_secs_f64() * 1e6);
     drop(store);
     std::fs::remove_dir_all(directory).expect("removed");
 }
@@ -286,8 +297,18 @@ fn main() {
     let metrics = arguments.next().map_or(100_000, |text| text.parse().expect("a number"));
     let rounds = arguments.next().map_or(12, |text| text.parse().expect("a number"));
     assert!(!directory.exists(), "{} is there already", directory.display());
-    cpu(&directory, metrics);
-    memory(&directory, metrics, rounds);
-    disk(&directory);
-    reading(&directory);
+    match arguments.next().as_deref() {
+        Some("cpu") => cpu(&directory, metrics),
+        Some("disk") => disk(&directory),
+        Some("reading") => reading(&directory),
+        Some(policy) => memory(&directory, metrics, rounds, policy),
+        None => {
+            for part in ["cpu", "ceilometer-low", "low", "disk", "reading"] {
+                let program = std::env::current_exe().expect("this program");
+                let mut command = std::process::Command::new(program);
+                command.arg(&directory).args([metrics.to_string(), rounds.to_string()]).arg(part);
+                assert!(command.status().expect("started").success(), "{part} failed");
+            }
+        }
+    }
 }

@@ -14,6 +14,12 @@ pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
     put_number(bytes, zigzag(number));
 }
 
+/// How many bytes [`put_signed`] appends.
+pub(crate) fn signed_bytes(number: i64) -> usize {
+    let bits = (u64::BITS - zigzag(number).leading_zeros()).max(1);
+    usize::try_from(bits.div_ceil(7)).unwrap_or_default()
+}
+
 /// Appends a count.
 pub(crate) fn put_count(bytes: &mut Vec<u8>, count: usize) {
     put_number(bytes, count as u64);
@@ -105,6 +111,9 @@ mod tests {
             let mut bytes = Vec::new();
             put_signed(&mut bytes, number);
             put_number(&mut bytes, number.cast_unsigned());
+            let mut signed = Vec::new();
+            put_signed(&mut signed, number);
+            assert_eq!(signed.len(), signed_bytes(number));
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.signed(), Some(number));
             assert_eq!(reader.number(), Some(number.cast_unsigned()));

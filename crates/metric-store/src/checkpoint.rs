@@ -5,7 +5,7 @@
 //! to the oldest position of all shards, and removes files of chunks that no durable state names. A step that fails
 //! changes nothing that counts.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,8 +42,8 @@ struct Durable {
     sequence: u64,
     generation: u64,
     path: Option<PathBuf>,
-    /// The files of chunks that its state names.
-    files: HashSet<u32>,
+    /// The files of chunks that its state names, and how many bytes of each.
+    files: HashMap<u32, u64>,
 }
 
 impl Checkpoints {
@@ -81,8 +81,9 @@ impl Checkpoints {
                 keep_copy(&*medium, &path, &bytes);
             }
             own.sequence = read.sequence;
-            own.files =
-                read.metrics.iter().flat_map(|(_, metric)| metric.files().collect::<Vec<_>>()).collect();
+            for (file, bytes) in read.metrics.iter().flat_map(|(_, metric)| metric.files()) {
+                *own.files.entry(file).or_default() += bytes;
+            }
             own.path = Some(path);
             held_policies.push((read.sequence, read.policies));
             if let Some(mut shard) = shards.get(number) {
@@ -114,7 +115,7 @@ impl Checkpoints {
         }
         let mut backup = Backup::default();
         let numbers: BTreeSet<u32> =
-            self.shards.iter().flat_map(|durable| durable.files.iter().copied()).collect();
+            self.shards.iter().flat_map(|durable| durable.files.keys().copied()).collect();
         let files = numbers.into_iter().map(|number| from.join(chunk_files::name(number)));
         let files: Vec<(PathBuf, &Path)> = files.map(|file| (file, chunks)).collect();
         let own_states = self.shards.iter().filter_map(|durable| Some((durable.path.clone()?, states)));
@@ -152,6 +153,10 @@ impl Checkpoints {
         let failed = |operation| move |source| CheckpointError::Io { operation, source };
         let number = self.turn;
         self.turn = (self.turn + 1) % SHARDS;
+        let mut named: HashMap<u32, u64> = HashMap::new();
+        for (file, bytes) in self.shards.iter().flat_map(|durable| &durable.files) {
+            *named.entry(*file).or_default() += bytes;
+        }
         let (Some(own), Some(mut shard)) = (self.shards.get_mut(number), shards.get(number)) else {
             return Ok(());
         };
@@ -162,7 +167,8 @@ impl Checkpoints {
             return Ok(());
         }
         let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut chunks = Pending::default();
+        files.find_sparse(&named, sizes.sparse_file_bytes);
+        let mut chunks = Pending::new(sizes.full_rows);
         let mut recent = Recent::new(policies);
         let mut sealed: Vec<(MetricId, Box<Metric>)> = shard
             .iter()
@@ -172,21 +178,23 @@ impl Checkpoints {
             })
             .collect();
         if !chunks.is_empty() {
-            let (file, offset) = files.write(&chunks).map_err(failed("write chunks"))?;
+            let placed = files.write(&chunks).map_err(failed("write chunks"))?;
             for (_, metric) in &mut sealed {
-                metric.place_chunks(file, offset);
+                metric.place_chunks(placed);
             }
         }
         let sequence = log.end();
         let mut bytes = state::begin(number, sequence, &policies.all());
         let changed: HashMap<&MetricId, &Metric> =
             sealed.iter().map(|(id, metric)| (id, &**metric)).collect();
-        let mut used = HashSet::new();
+        let (mut used, mut body) = (HashMap::new(), Vec::new());
         for (id, metric) in shard.iter() {
             let metric = changed.get(id).copied().unwrap_or(metric);
             if recent.get(metric.policy).is_some() {
-                state::add(&mut bytes, *id, metric);
-                used.extend(metric.files());
+                state::add(&mut bytes, &mut body, *id, metric);
+                for (file, bytes) in metric.files() {
+                    *used.entry(file).or_default() += bytes;
+                }
             }
         }
         own.generation += 1;
@@ -203,7 +211,7 @@ impl Checkpoints {
         }
         let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
         log.commit(oldest)?;
-        files.remove_unused(|file| self.shards.iter().any(|durable| durable.files.contains(&file)));
+        files.remove_unused(|file| self.shards.iter().any(|durable| durable.files.contains_key(&file)));
         Ok(())
     }
 }

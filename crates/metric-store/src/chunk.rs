@@ -74,32 +74,36 @@ impl Rule {
     }
 }
 
-/// Encodes the series of some methods at one granularity; `None` if there is no point, or too many.
-pub(crate) fn encode(granularity: i64, series: &[(Method, &Series)]) -> Option<Vec<u8>> {
+/// Appends the series of some methods at one granularity; `None` if there is no point, or too many.
+pub(crate) fn encode(granularity: i64, series: &[(Method, &Series)], bytes: &mut Vec<u8>) -> Option<()> {
     let starts = starts_of(series);
     if starts.is_empty() || starts.len() > MAX_ROWS {
         return None;
     }
-    let mut bytes = Vec::new();
-    put_starts(&mut bytes, granularity, &starts);
+    put_starts(bytes, granularity, &starts);
     let mut order: Vec<&(Method, &Series)> = series.iter().collect();
     order.sort_by_key(|(method, _)| rank(*method));
-    put_count(&mut bytes, order.len());
+    put_count(bytes, order.len());
     let mut methods = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     for (method, series) in order {
         let column = column_of(&starts, series);
         bytes.push(method.index());
-        put_presence(&mut bytes, &column);
-        put_column(&mut bytes, &column, &columns, &rules(*method, &methods));
+        put_presence(bytes, &column);
+        put_column(bytes, &column, &columns, &rules(*method, &methods));
         methods.push(*method);
         columns.push(column);
     }
-    Some(bytes)
+    Some(())
 }
 
-/// The series of a chunk, with their methods; `None` if the bytes are no chunk.
-pub(crate) fn decode(granularity: i64, bytes: &[u8]) -> Option<Vec<(Method, Series)>> {
+/// The series of a chunk, with their methods, or that of the `wanted` method, if there is one; `None` if the bytes are no
+/// chunk.
+pub(crate) fn decode(
+    granularity: i64,
+    bytes: &[u8],
+    wanted: Option<Method>,
+) -> Option<Vec<(Method, Series)>> {
     let mut reader = Reader::new(bytes);
     let starts = read_starts(&mut reader, granularity)?;
     let count = reader.count().filter(|count| *count <= Method::COUNT)?;
@@ -109,8 +113,14 @@ pub(crate) fn decode(granularity: i64, bytes: &[u8]) -> Option<Vec<(Method, Seri
         let method = Method::from_index(reader.byte()?)?;
         let present = read_presence(&mut reader, starts.len())?;
         let column = read_column(&mut reader, &present, &columns)?;
-        let points = starts.iter().zip(&column).filter_map(|(start, value)| Some((*start, (*value)?)));
-        series.push((method, points.collect()));
+        if wanted.is_none_or(|wanted| wanted == method) {
+            let points = starts.iter().zip(&column).filter_map(|(start, value)| Some((*start, (*value)?)));
+            series.push((method, points.collect()));
+            if wanted.is_some() {
+                // The others only follow from it.
+                return Some(series);
+            }
+        }
         columns.push(column);
     }
     reader.is_empty().then_some(series)
@@ -137,6 +147,12 @@ fn rules(method: Method, before: &[Method]) -> Vec<Rule> {
 }
 
 fn starts_of(series: &[(Method, &Series)]) -> Vec<i64> {
+    // Nearly always one of them has the starts of all others.
+    let each = || series.iter().map(|(_, series)| series.points().timestamps());
+    let longest = each().max_by_key(|timestamps| timestamps.len()).unwrap_or_default();
+    if each().all(|timestamps| timestamps == longest || archive::series::is_within(timestamps, longest)) {
+        return longest.to_vec();
+    }
     let mut starts: Vec<i64> =
         series.iter().flat_map(|(_, series)| series.points().timestamps().to_vec()).collect();
     starts.sort_unstable();
@@ -145,7 +161,11 @@ fn starts_of(series: &[(Method, &Series)]) -> Vec<i64> {
 }
 
 fn column_of(starts: &[i64], series: &Series) -> Column {
-    let mut points = series.points().iter().peekable();
+    let points = series.points();
+    if points.timestamps() == starts {
+        return points.values().iter().copied().map(Some).collect();
+    }
+    let mut points = points.iter().peekable();
     starts.iter().map(|start| points.next_if(|(own, _)| own == start).map(|(_, value)| value)).collect()
 }
 

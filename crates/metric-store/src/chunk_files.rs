@@ -6,11 +6,13 @@
 //! body   metric (16 bytes), granularity (ns, number), then the chunk (crate::chunk)
 //! ```
 //!
-//! Which chunks count is written in the metrics' states. A chunk that no state names (its state never became durable) is
-//! dead weight until its file is removed. A file is only written to by the process that made it, and is left as it is once
-//! an operation on it failed.
+//! Which chunks count is written in the metrics' states. A chunk that no state names (its state never became durable, or it
+//! became part of a larger one) is dead weight until its file is removed. Full chunks, which live long, and smaller ones,
+//! which are merged soon, stand in files of their own; a file that is dead weight to a good part is sparse: its shards copy
+//! what they still need of it to another one. A file is only written to by the process that made it, and is left as it is
+//! once an operation on it failed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +32,10 @@ const FILE_BYTES: u64 = 64 << 20;
 /// Bytes that are written at once; what is beyond them waits for the next step.
 const MAX_PENDING_BYTES: usize = 1 << 30;
 
-/// The file of a chunk that is not written yet.
-pub(crate) const UNPLACED: u32 = u32::MAX;
+/// The file of a small chunk that is not written yet.
+const UNPLACED_SMALL: u32 = u32::MAX;
+/// That of a full one.
+const UNPLACED_FULL: u32 = u32::MAX - 1;
 /// Files of larger numbers are not the store's.
 const MAX_FILES: u32 = 1 << 31;
 
@@ -56,7 +60,11 @@ pub(crate) struct ChunkFiles {
     medium: Arc<dyn Medium>,
     directory: PathBuf,
     next_file: u32,
-    writer: Option<Writer>,
+    small: Option<Writer>,
+    full: Option<Writer>,
+    /// As far as they are known.
+    sizes: HashMap<u32, u64>,
+    sparse: HashSet<u32>,
     readers: HashMap<u32, Box<dyn MediumFile>>,
     damaged_reads: u64,
 }
@@ -69,43 +77,85 @@ struct Writer {
 }
 
 /// Chunks that wait to be written with one sync.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pending {
-    bytes: Vec<u8>,
+    small: Vec<u8>,
+    full: Vec<u8>,
+    full_rows: u32,
+}
+
+/// Where pending chunks came to stand: the file, and the offset of the first one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Placed {
+    small: Option<(u32, u32)>,
+    full: Option<(u32, u32)>,
+}
+
+impl Placed {
+    /// Says where a chunk stands that was pending.
+    pub(crate) fn place(self, place: &mut ChunkPlace) {
+        let placed = match place.file {
+            UNPLACED_SMALL => self.small,
+            UNPLACED_FULL => self.full,
+            _ => None,
+        };
+        if let Some((file, offset)) = placed {
+            place.file = file;
+            place.offset = place.offset.saturating_add(offset);
+        }
+    }
 }
 
 impl Pending {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    /// None yet; chunks of so many rows are full.
+    pub(crate) const fn new(full_rows: u32) -> Self {
+        Self { small: Vec::new(), full: Vec::new(), full_rows }
     }
 
-    /// Adds a chunk; its place is right once [`ChunkFiles::write`] has moved it. `None` if it has no row, or no room.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.full.is_empty()
+    }
+
+    /// The file of a chunk of so many rows, and the bytes that wait for it; `None` if there is no room.
+    fn of(&mut self, rows: u32) -> Option<(u32, &mut Vec<u8>)> {
+        let is_full = rows >= self.full_rows;
+        let (file, bytes) =
+            if is_full { (UNPLACED_FULL, &mut self.full) } else { (UNPLACED_SMALL, &mut self.small) };
+        (bytes.len() <= MAX_PENDING_BYTES).then_some((file, bytes))
+    }
+
+    /// Adds a chunk; its place is right once [`Placed::place`] has moved it. `None` if it has no row, or no room.
     pub(crate) fn add(
         &mut self,
         metric: MetricId,
         granularity: i64,
         series: &[(Method, &Series)],
     ) -> Option<ChunkPlace> {
-        if self.bytes.len() > MAX_PENDING_BYTES {
-            return None;
-        }
-        let encoded = chunk::encode(granularity, series)?;
+        let rows = u32::try_from(series.iter().map(|(_, series)| series.len()).max()?).ok()?;
+        let (file, bytes) = self.of(rows)?;
         let mut body = metric.0.to_vec();
         put_number(&mut body, granularity.cast_unsigned());
-        body.extend_from_slice(&encoded);
-        let offset = self.bytes.len();
-        frame::put(&mut self.bytes, KIND, &body);
-        let rows = series.iter().map(|(_, series)| series.len()).max()?;
+        chunk::encode(granularity, series, &mut body)?;
+        let offset = bytes.len();
+        frame::put(bytes, KIND, &body);
         let present = series.iter().filter(|(_, series)| !series.is_empty());
         Some(ChunkPlace {
-            file: UNPLACED,
+            file,
             offset: u32::try_from(offset).ok()?,
-            length: u32::try_from(self.bytes.len() - offset).ok()?,
-            rows: u32::try_from(rows).ok()?,
+            length: u32::try_from(bytes.len() - offset).ok()?,
+            rows,
             first: series.iter().filter_map(|(_, series)| series.first()).min()?,
             last: series.iter().filter_map(|(_, series)| series.last()).max()?,
             classes: present.fold(0, |classes, (method, _)| classes | Class::of(*method).bit()),
         })
+    }
+
+    /// Adds a chunk as it stood elsewhere. `None` if there is no room.
+    pub(crate) fn add_copy(&mut self, place: ChunkPlace, frame: &[u8]) -> Option<ChunkPlace> {
+        let (file, bytes) = self.of(place.rows)?;
+        let offset = u32::try_from(bytes.len()).ok()?;
+        bytes.extend_from_slice(frame);
+        Some(ChunkPlace { file, offset, ..place })
     }
 }
 
@@ -113,34 +163,78 @@ impl ChunkFiles {
     pub(crate) fn open(medium: Arc<dyn Medium>, directory: &Path) -> io::Result<Self> {
         medium.create_directory(directory)?;
         let names = medium.list(directory)?;
-        let numbers = names.iter().filter_map(|name| number(name.to_str()?));
-        let next_file = numbers.max().map_or(0, |last| last + 1);
+        let numbers: Vec<u32> = names.iter().filter_map(|name| number(name.to_str()?)).collect();
+        let next_file = numbers.iter().max().map_or(0, |last| last + 1);
+        let size = |number: u32| Some((number, medium.size(&directory.join(name(number))).ok()??));
+        let sizes = numbers.into_iter().filter_map(size).collect();
         Ok(Self {
             medium,
             directory: directory.to_owned(),
             next_file,
-            writer: None,
+            small: None,
+            full: None,
+            sizes,
+            sparse: HashSet::new(),
             readers: HashMap::new(),
             damaged_reads: 0,
         })
     }
 
-    /// Writes chunks durably; returns the file and the offset at which they begin.
-    pub(crate) fn write(&mut self, pending: &Pending) -> io::Result<(u32, u32)> {
-        let mut writer = match self.writer.take().filter(|writer| writer.bytes < FILE_BYTES) {
+    /// Writes chunks durably.
+    pub(crate) fn write(&mut self, pending: &Pending) -> io::Result<Placed> {
+        let mut placed = Placed::default();
+        if !pending.small.is_empty() {
+            let writer = self.small.take();
+            let (writer, place) = self.write_to(writer, &pending.small)?;
+            (self.small, placed.small) = (Some(writer), Some(place));
+        }
+        if !pending.full.is_empty() {
+            let writer = self.full.take();
+            let (writer, place) = self.write_to(writer, &pending.full)?;
+            (self.full, placed.full) = (Some(writer), Some(place));
+        }
+        Ok(placed)
+    }
+
+    fn write_to(&mut self, writer: Option<Writer>, bytes: &[u8]) -> io::Result<(Writer, (u32, u32))> {
+        let mut writer = match writer.filter(|writer| writer.bytes < FILE_BYTES) {
             Some(writer) => writer,
             None => self.create()?,
         };
         let start = u32::try_from(writer.bytes).map_err(io::Error::other)?;
-        write_all(&mut *writer.file, &pending.bytes)?;
+        write_all(&mut *writer.file, bytes)?;
         writer.file.sync()?;
         if start == 0 {
             self.medium.sync_directory(&self.directory)?;
         }
-        writer.bytes += pending.bytes.len() as u64;
-        let number = writer.number;
-        self.writer = Some(writer);
-        Ok((number, start))
+        writer.bytes += bytes.len() as u64;
+        self.sizes.insert(writer.number, writer.bytes);
+        let place = (writer.number, start);
+        Ok((writer, place))
+    }
+
+    /// Finds the files of `least` bytes or more that are sparse, when so many bytes of each are still named.
+    pub(crate) fn find_sparse(&mut self, named: &HashMap<u32, u64>, least: u64) {
+        let is_sparse = |(number, size): (&u32, &u64)| {
+            let named = named.get(number).copied().unwrap_or_default();
+            // A third is dead weight.
+            (*size >= least && named.saturating_mul(3) < size.saturating_mul(2)).then_some(*number)
+        };
+        self.sparse = self.sizes.iter().filter_map(is_sparse).collect();
+        let goes_on = |writer: &Writer| !self.sparse.contains(&writer.number);
+        self.small = self.small.take().filter(goes_on);
+        self.full = self.full.take().filter(goes_on);
+    }
+
+    /// Whether a file was found sparse.
+    pub(crate) fn is_sparse(&self, file: u32) -> bool {
+        self.sparse.contains(&file)
+    }
+
+    /// The bytes of a chunk; `None` when it is damaged or lost, or cannot be read now.
+    pub(crate) fn frame(&mut self, metric: MetricId, granularity: i64, place: ChunkPlace) -> Option<Vec<u8>> {
+        let bytes = self.bytes(place).ok()?;
+        body(&bytes, metric, granularity).is_some().then_some(bytes)
     }
 
     fn create(&mut self) -> io::Result<Writer> {
@@ -150,7 +244,7 @@ impl ChunkFiles {
         Ok(Writer { number, file, bytes: 0 })
     }
 
-    /// The series of a chunk; `None` when it is damaged or lost.
+    /// The series of a chunk, or that of the `wanted` method, if there is one; `None` when it is damaged or lost.
     ///
     /// # Errors
     /// The operating system does not let it be read now.
@@ -159,6 +253,7 @@ impl ChunkFiles {
         metric: MetricId,
         granularity: i64,
         place: ChunkPlace,
+        wanted: Option<Method>,
     ) -> io::Result<Option<Vec<(Method, Series)>>> {
         let mut read = self.bytes(place);
         for _ in 1..READ_ATTEMPTS {
@@ -167,7 +262,7 @@ impl ChunkFiles {
             }
         }
         let series = match read {
-            Ok(bytes) => decoded(&bytes, metric, granularity),
+            Ok(bytes) => decoded(&bytes, metric, granularity, wanted),
             Err(error) if is_loss(&error) => None,
             Err(error) => return Err(error),
         };
@@ -204,10 +299,11 @@ impl ChunkFiles {
     /// Removes the files that nothing names but `used`; what cannot be removed now is tried again.
     pub(crate) fn remove_unused(&mut self, used: impl Fn(u32) -> bool) {
         let Ok(numbers) = self.numbers() else { return };
-        let own = self.writer.as_ref().map(|writer| writer.number);
+        let own = [&self.small, &self.full].map(|writer| writer.as_ref().map(|writer| writer.number));
         for number in numbers {
-            if Some(number) != own && !used(number) {
+            if !own.contains(&Some(number)) && !used(number) {
                 self.readers.remove(&number);
+                self.sizes.remove(&number);
                 if let Err(error) = self.medium.remove(&self.directory.join(name(number))) {
                     tracing::debug!(number, "cannot remove a file of chunks that is done with: {error}");
                 }
@@ -217,10 +313,20 @@ impl ChunkFiles {
 }
 
 /// The series of a chunk's frame, if it is this metric's.
-pub(crate) fn decoded(bytes: &[u8], metric: MetricId, granularity: i64) -> Option<Vec<(Method, Series)>> {
+fn decoded(
+    bytes: &[u8],
+    metric: MetricId,
+    granularity: i64,
+    wanted: Option<Method>,
+) -> Option<Vec<(Method, Series)>> {
+    chunk::decode(granularity, body(bytes, metric, granularity)?, wanted)
+}
+
+/// A chunk's bytes, from its frame, if it is this metric's.
+fn body(bytes: &[u8], metric: MetricId, granularity: i64) -> Option<&[u8]> {
     let mut reader = Reader::new(frame::read(bytes, KIND)?);
     let is_it = reader.array() == Some(metric.0) && reader.number() == Some(granularity.cast_unsigned());
-    if is_it { chunk::decode(granularity, reader.rest()) } else { None }
+    is_it.then(|| reader.rest())
 }
 
 /// Whether what was to be read is not there: trying again does not help.

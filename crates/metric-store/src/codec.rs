@@ -42,12 +42,11 @@ pub fn encode(values: &[f64], bytes: &mut Vec<u8>) {
     if decimal.is_some_and(|encoded| encoded.len() <= 2 * values.len()) {
         return;
     }
-    let xor = xor::encode(values);
     let present = bytes.len() - start;
-    if present == 0 || xor.len() + 1 < present {
+    if present == 0 || xor::length(values) + 1 < present {
         bytes.truncate(start);
         bytes.push(XOR);
-        bytes.extend_from_slice(&xor);
+        bytes.extend_from_slice(&xor::encode(values));
     }
 }
 
@@ -83,6 +82,7 @@ mod tests {
         assert_eq!(used, bytes.len());
         let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&decoded), bits(values));
+        assert_eq!(xor::length(values), xor::encode(values).len());
         bytes.len() as f64 / values.len() as f64
     }
 

@@ -20,12 +20,13 @@ pub(crate) type Kind = [u8; 4];
 
 /// Appends a frame.
 pub(crate) fn put(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) {
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    header.extend_from_slice(&kind);
-    header.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
-    header.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
-    header.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
-    bytes.extend_from_slice(&header);
+    bytes.reserve(HEADER_BYTES + body.len());
+    let begin = bytes.len();
+    bytes.extend_from_slice(&kind);
+    bytes.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+    let checked = crc32fast::hash(bytes.get(begin..).unwrap_or_default());
+    bytes.extend_from_slice(&checked.to_le_bytes());
     bytes.extend_from_slice(body);
 }
 

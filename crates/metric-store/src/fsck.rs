@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use buffer::medium::Medium;
+use buffer::segment_log::{self, Found};
 
 use crate::chunk_files::{self, ChunkFiles, KIND};
+use crate::error::OpenError;
+use crate::frozen::Frozen;
 use crate::metric::Metric;
 use crate::policies::Policy;
 use crate::state;
-use crate::store::{CHUNKS, LOG, STATES};
+use crate::store::{CHUNKS, STATES, Store};
 use crate::{MetricId, frame};
 
 /// Findings that are described; further ones are counted.
@@ -50,6 +53,10 @@ pub enum Finding {
 /// What [`fsck`] saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
+    /// The ids of all metrics with measures: those of the states, and those that only the log has.
+    pub ids: Vec<MetricId>,
+    /// What cannot be read of the log.
+    pub log: Found,
     /// Metrics in the states; those that only the log has are not among them.
     pub metrics: usize,
     /// Chunks that states name.
@@ -72,16 +79,17 @@ impl Report {
     }
 }
 
-/// Looks through the store in `directory`. The log is not looked through: opening the store does that.
+/// Looks through the store in `directory`: its log, every newest state, every chunk.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when a process uses the store; what the operating system says otherwise.
 pub fn fsck(medium: &Arc<dyn Medium>, directory: &Path) -> io::Result<Report> {
-    let log = directory.join(LOG);
-    let is_there = medium.list(directory)?.iter().any(|name| name == LOG);
-    let _lock = if is_there { Some(medium.lock(&log)?) } else { None };
-    let mut report = Report::default();
-    let mut files = ChunkFiles::open(Arc::clone(medium), &directory.join(CHUNKS))?;
+    let (store, opened) = Store::open_frozen(Arc::clone(medium), directory).map_err(|error| match error {
+        OpenError::Log(segment_log::OpenError::Locked { .. }) => io::ErrorKind::WouldBlock.into(),
+        other => io::Error::other(other),
+    })?;
+    let mut report = Report { ids: store.metric_ids(), log: opened.damage, ..Report::default() };
+    let mut files = ChunkFiles::open(Arc::new(Frozen(Arc::clone(medium))), &directory.join(CHUNKS))?;
     let mut named = HashSet::new();
     let mut seen = None;
     for (shard, _, path) in state::list(&**medium, &directory.join(STATES))? {
@@ -117,6 +125,7 @@ pub fn fsck(medium: &Arc<dyn Medium>, directory: &Path) -> io::Result<Report> {
         };
         report.unnamed_chunks += frames.iter().filter(is_unnamed).count();
     }
+    drop(store);
     Ok(report)
 }
 
@@ -133,7 +142,7 @@ fn check(
         for place in &level.chunks {
             report.chunks += 1;
             named.insert((place.file, place.offset));
-            if files.read(id, granularity, *place)?.is_none() {
+            if files.read(id, granularity, *place, None)?.is_none() {
                 let (file, offset) = (u64::from(place.file), u64::from(place.offset));
                 report.add(Finding::Chunk { metric: id, granularity, file, offset });
             }

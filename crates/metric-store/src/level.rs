@@ -98,6 +98,12 @@ pub(crate) fn oldest_kept(newest: i64, timespan: i64) -> i64 {
 }
 
 impl Level {
+    /// What it takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let places = self.chunks.capacity() * size_of::<ChunkPlace>();
+        size_of::<Self>() + self.rows.memory_bytes() + places
+    }
+
     /// Whether points that are newer than all raw ones touch no group but the open one and new ones, and computing these
     /// anew would find all of their points. `last` is the newest raw point.
     pub(crate) fn goes_on(&self, last: Option<i64>, timestamps: &[i64], granularity: i64) -> bool {

@@ -20,11 +20,13 @@ mod columns;
 mod commit;
 mod error;
 mod frame;
+mod frozen;
 mod fsck;
 mod level;
 mod metric;
 mod open_group;
 mod policies;
+mod raw_points;
 mod record;
 mod rows;
 mod shards;
@@ -36,6 +38,7 @@ use std::fmt;
 pub use error::{CheckpointError, OpenError, ReadError, WriteError};
 pub use fsck::{Finding, MAX_FINDINGS, Report, fsck};
 pub use metric::Sizes;
+pub use record::Aggregates;
 pub use store::{Backup, Limits, Measures, Opened, Outcome, Stats, Store};
 
 /// A metric's UUID.

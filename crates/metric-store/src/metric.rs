@@ -4,7 +4,7 @@ use std::io;
 
 use archive::{AggregatedSeries, Batch, Method, RawBuffer, Series, time};
 
-use crate::chunk_files::{ChunkFiles, Pending, UNPLACED};
+use crate::chunk_files::{ChunkFiles, Pending, Placed};
 use crate::level::{Class, Level, Sealing, oldest_kept};
 use crate::policies::Policy;
 use crate::{MetricId, PolicyNumber};
@@ -20,11 +20,19 @@ pub struct Sizes {
     pub full_rows: u32,
     /// So many chunks that are not full are merged with what is sealed next, as well as those that make a full one.
     pub merged_chunks: usize,
+    /// Files of chunks of as many bytes are cleared up once a third of them is dead weight.
+    pub sparse_file_bytes: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { sealed_rows: 128, sealed_bytes: 512, full_rows: 1024, merged_chunks: 12 }
+        Self {
+            sealed_rows: 128,
+            sealed_bytes: 512,
+            full_rows: 1024,
+            merged_chunks: 12,
+            sparse_file_bytes: 64 << 10,
+        }
     }
 }
 
@@ -44,15 +52,41 @@ impl Metric {
 
     /// Takes new points; says how many of them were too late.
     pub(crate) fn apply(&mut self, batch: &Batch, policy: &Policy) -> usize {
-        if self.levels.len() != policy.archive.definition().len() {
-            self.levels = policy.archive.definition().iter().map(|_| Level::default()).collect();
-        }
+        self.make_levels(policy);
         if self.goes_on(batch, policy) {
             self.extend(batch, policy);
             0
         } else {
             self.compute_anew(batch, policy)
         }
+    }
+
+    fn make_levels(&mut self, policy: &Policy) {
+        if self.levels.len() != policy.archive.definition().len() {
+            self.levels = policy.archive.definition().iter().map(|_| Level::default()).collect();
+        }
+    }
+
+    /// Takes aggregates that were computed elsewhere. They replace what is here at the same times unless measures have come:
+    /// then what is here stays.
+    pub(crate) fn import(&mut self, granularity: i64, series: Vec<(Method, Series)>, policy: &Policy) {
+        self.make_levels(policy);
+        let columns = &policy.columns;
+        let place = policy.archive.definition().iter().position(|item| item.granularity() == granularity);
+        let Some(level) = place.and_then(|place| self.levels.get_mut(place)) else { return };
+        let has_measures = !self.raw.points().is_empty();
+        let mut merged = level.unpacked(self.raw.points(), columns, granularity);
+        for (method, mut imported) in series {
+            if let Some(column) = columns.place(method).and_then(|place| merged.get_mut(place)) {
+                if has_measures {
+                    imported.merge(column.points());
+                    *column = imported;
+                } else {
+                    column.merge(imported.points());
+                }
+            }
+        }
+        level.put(&merged, self.raw.points(), policy, granularity);
     }
 
     /// Whether a batch continues what there is, so that nothing has to be computed from its begin: its points are newer than
@@ -135,8 +169,8 @@ impl Metric {
             if is_outside {
                 continue;
             }
-            let decoded = files.read(id, granularity, *chunk)?.unwrap_or_default();
-            for (_, series) in decoded.iter().filter(|(other, _)| *other == method) {
+            let decoded = files.read(id, granularity, *chunk, Some(method))?.unwrap_or_default();
+            for (_, series) in &decoded {
                 all.merge(series.points());
             }
         }
@@ -169,7 +203,9 @@ impl Metric {
         chunks: &mut Pending,
         sizes: Sizes,
     ) -> Option<Self> {
-        let oldest = policy.retention.oldest(self.raw.points().timestamps().last().copied()?);
+        // Imported aggregates of a metric without measures are final.
+        let newest = self.raw.points().timestamps().last();
+        let oldest = newest.map_or(i64::MAX, |newest| policy.retention.oldest(*newest));
         let sealings = || {
             policy.archive.definition().iter().map(move |definition| {
                 let (granularity, timespan) = (definition.granularity(), definition.timespan());
@@ -177,34 +213,45 @@ impl Metric {
                 Sealing { id, granularity, timespan, columns: &policy.columns, end, sizes }
             })
         };
-        if !sealings().zip(&self.levels).any(|(sealing, level)| level.is_due(sealing)) {
+        let is_due = sealings().zip(&self.levels).any(|(sealing, level)| level.is_due(sealing));
+        if !is_due && !self.files().any(|(file, _)| files.is_sparse(file)) {
             return None;
         }
         let mut next = self.clone();
         for (sealing, level) in sealings().zip(&mut next.levels) {
             level.seal(sealing, files, chunks);
+            level.move_chunks(sealing, files, chunks);
             level.chunks.shrink_to_fit();
         }
         Some(next)
     }
 
     /// Says where the chunks came to stand that [`Self::sealed`] made.
-    pub(crate) fn place_chunks(&mut self, file: u32, offset: u32) {
+    pub(crate) fn place_chunks(&mut self, placed: Placed) {
         for place in self.levels.iter_mut().flat_map(|level| &mut level.chunks) {
-            if place.file == UNPLACED {
-                place.file = file;
-                place.offset = place.offset.saturating_add(offset);
-            }
+            placed.place(place);
         }
     }
 
-    /// The files that its chunks stand in.
-    pub(crate) fn files(&self) -> impl Iterator<Item = u32> + '_ {
-        self.levels.iter().flat_map(|level| &level.chunks).map(|place| place.file)
+    /// The files that its chunks stand in, and the bytes of each chunk.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let places = self.levels.iter().flat_map(|level| &level.chunks);
+        places.map(|place| (place.file, u64::from(place.length)))
     }
 
     pub(crate) fn raw_points(&self) -> usize {
         self.raw.points().len()
+    }
+
+    /// The groups in its chunks.
+    pub(crate) fn chunk_rows(&self) -> u64 {
+        self.levels.iter().flat_map(|level| &level.chunks).map(|place| u64::from(place.rows)).sum()
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let levels: usize = self.levels.iter().map(Level::memory_bytes).sum();
+        size_of::<Self>() + self.raw.points().len() * size_of::<(i64, f64)>() + levels
     }
 
     /// Rows that are in no chunk, and the chunks.

@@ -10,16 +10,19 @@
 //!   2 measures  count of metrics, for each: id (16 bytes), policy's number, count of points n,
 //!               first timestamp (ns), n - 1 distances to the timestamp before, n values (8 bytes)
 //!   3 removal   count of metrics, their ids (16 bytes)
+//!   4 aggregates count, for each: id (16 bytes), policy's number, granularity (ns), length of the chunk, the chunk
+//!               (crate::chunk)
 //! ```
 
 use archive::{ArchivePolicy, Batch, Definition, Method, MethodSet, Series};
 
 use crate::bytes::{Reader, put_count, put_number};
-use crate::{MetricId, PolicyNumber};
+use crate::{MetricId, PolicyNumber, chunk};
 
 const POLICY: u8 = 1;
 const MEASURES: u8 = 2;
 const REMOVAL: u8 = 3;
+const AGGREGATES: u8 = 4;
 
 /// New points of one metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,12 +32,26 @@ pub(crate) struct Measures {
     pub(crate) batch: Batch,
 }
 
+/// Aggregates of one metric at one granularity that were computed elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregates {
+    /// The metric; one that the store does not know begins with this.
+    pub metric: MetricId,
+    /// Its archive policy. A metric that is there keeps the one that it began with.
+    pub policy: PolicyNumber,
+    /// The granularity, in nanoseconds.
+    pub granularity: i64,
+    /// A series for each method.
+    pub series: Vec<(Method, Series)>,
+}
+
 /// Something that was accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
     Policy(PolicyNumber, ArchivePolicy),
     Measures(Vec<Measures>),
     Removal(Vec<MetricId>),
+    Aggregates(Vec<Aggregates>),
 }
 
 impl Change {
@@ -52,6 +69,22 @@ impl Change {
                     bytes.extend_from_slice(&measures.metric.0);
                     put_number(&mut bytes, u64::from(measures.policy.0));
                     put_points(&mut bytes, measures.batch.points());
+                }
+            }
+            Self::Aggregates(all) => {
+                bytes.push(AGGREGATES);
+                put_count(&mut bytes, all.len());
+                for aggregates in all {
+                    bytes.extend_from_slice(&aggregates.metric.0);
+                    put_number(&mut bytes, u64::from(aggregates.policy.0));
+                    put_number(&mut bytes, aggregates.granularity.cast_unsigned());
+                    let series: Vec<(Method, &Series)> =
+                        aggregates.series.iter().map(|(method, series)| (*method, series)).collect();
+                    let mut encoded = Vec::new();
+                    // Imports come in pieces that a chunk holds; one without a point has no bytes, and is no record.
+                    let _ = chunk::encode(aggregates.granularity, &series, &mut encoded);
+                    put_count(&mut bytes, encoded.len());
+                    bytes.extend_from_slice(&encoded);
                 }
             }
             Self::Removal(metrics) => {
@@ -76,6 +109,10 @@ impl Change {
                 let count = reader.count()?;
                 Self::Measures((0..count).map(|_| measures(&mut reader)).collect::<Option<_>>()?)
             }
+            AGGREGATES => {
+                let count = reader.count()?;
+                Self::Aggregates((0..count).map(|_| aggregates(&mut reader)).collect::<Option<_>>()?)
+            }
             REMOVAL => {
                 let count = reader.count()?;
                 Self::Removal((0..count).map(|_| reader.array().map(MetricId)).collect::<Option<_>>()?)
@@ -91,6 +128,15 @@ fn measures(reader: &mut Reader<'_>) -> Option<Measures> {
     let policy = PolicyNumber(u32::try_from(reader.number()?).ok()?);
     let batch = Batch::new(points(reader)?.points().iter()).ok()?;
     Some(Measures { metric, policy, batch })
+}
+
+fn aggregates(reader: &mut Reader<'_>) -> Option<Aggregates> {
+    let metric = MetricId(reader.array()?);
+    let policy = PolicyNumber(u32::try_from(reader.number()?).ok()?);
+    let granularity = i64::try_from(reader.number()?).ok().filter(|granularity| *granularity > 0)?;
+    let length = reader.count()?;
+    let series = chunk::decode(granularity, reader.take(length)?, None)?;
+    Some(Aggregates { metric, policy, granularity, series })
 }
 
 /// Appends points in the order of time.
@@ -178,6 +224,16 @@ mod tests {
             },
         ]));
         changes.push(Change::Removal(vec![MetricId([1; 16]), MetricId([2; 16])]));
+        let series = |points: &[(i64, f64)]| points.iter().copied().collect::<Series>();
+        changes.push(Change::Aggregates(vec![Aggregates {
+            metric: MetricId([3; 16]),
+            policy: PolicyNumber(1),
+            granularity: 60,
+            series: vec![
+                (Method::plain(archive::Statistic::Sum), series(&[(0, 1.0), (60, -0.0)])),
+                (Method::plain(archive::Statistic::Std), series(&[(60, 7.5)])),
+            ],
+        }]));
         for change in changes {
             let bytes = change.encode();
             assert_eq!(Change::decode(&bytes).as_ref(), Some(&change));

@@ -63,6 +63,11 @@ impl Rows {
         &self.bytes
     }
 
+    /// What it takes beside itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.newest.len() * size_of::<Cell>()
+    }
+
     /// The start of the newest row.
     pub(crate) fn last(&self) -> Option<i64> {
         (self.count > 0).then_some(self.last)
@@ -160,7 +165,8 @@ impl Rows {
 
     /// A series for each column.
     pub(crate) fn unpacked(&self, columns: &Columns, granularity: i64) -> Vec<Series> {
-        let mut series = vec![Series::new(); columns.len()];
+        let mut series: Vec<Series> = Vec::with_capacity(columns.len());
+        series.resize_with(columns.len(), || Series::with_capacity(self.len()));
         self.each(columns, granularity, |start, cells| {
             for (series, value) in series.iter_mut().zip(cells) {
                 if let Some(value) = value {
@@ -183,7 +189,9 @@ impl Rows {
 
     /// The rows before `end`, as series, and the others.
     pub(crate) fn split(&self, end: i64, columns: &Columns, granularity: i64) -> (Vec<Series>, Self) {
-        let (mut older, mut newer) = (vec![Series::new(); columns.len()], Self::default());
+        let mut older: Vec<Series> = Vec::with_capacity(columns.len());
+        older.resize_with(columns.len(), || Series::with_capacity(self.len()));
+        let mut newer = Self::default();
         self.each(columns, granularity, |start, cells| {
             if start >= end {
                 newer.push(start, cells, columns, granularity);

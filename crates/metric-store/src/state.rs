@@ -4,10 +4,10 @@
 //! states/shard-07-00000000000000001234.state   shard 7 for the 1234th time; the largest number counts
 //! states/….new                                 the next one, before it gets its name
 //!
-//! frames  F5 'S' 'T' 'A'  version (number, 1), shard (number), sequence number of the first record that is not in (number), count of policies, the policies
+//! frames  F5 'S' 'T' 'A'  version (number, 2), shard (number), sequence number of the first record that is not in (number), count of policies, the policies
 //!         F5 'M' 'E' 'T'  a metric, one frame each
 //!
-//! metric  id (16 bytes), policy's number, raw points (record::put_points), for each granularity of the policy:
+//! metric  id (16 bytes), policy's number, raw points (crate::raw_points), for each granularity of the policy:
 //!         1 if the group of the newest raw point has no row because it is continued, else 0 (1 byte)
 //!         rows that are in no chunk: count, length of the bytes, the bytes (crate::rows)
 //!         for each class of methods (plain, std, rate:, rate:std): start of its newest row + 1, or 0 when it never had one
@@ -28,13 +28,13 @@ use crate::level::{Class, Level};
 use crate::metric::Metric;
 use crate::open_group::OpenGroup;
 use crate::policies::Policy;
-use crate::record::{points, policy, put_points, put_policy};
+use crate::record::{policy, put_policy};
 use crate::rows::Rows;
-use crate::{MetricId, PolicyNumber, frame};
+use crate::{MetricId, PolicyNumber, frame, raw_points};
 
 const HEAD: frame::Kind = [0xf5, b'S', b'T', b'A'];
 const METRIC: frame::Kind = [0xf5, b'M', b'E', b'T'];
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// What a state file says.
 #[derive(Debug, Default)]
@@ -60,31 +60,32 @@ pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<
     bytes
 }
 
-/// Adds a metric.
-pub(crate) fn add(bytes: &mut Vec<u8>, id: MetricId, metric: &Metric) {
-    let mut body = id.0.to_vec();
-    put_number(&mut body, u64::from(metric.policy.0));
-    put_points(&mut body, metric.raw.points());
+/// Adds a metric; `body` is room for its bytes.
+pub(crate) fn add(bytes: &mut Vec<u8>, body: &mut Vec<u8>, id: MetricId, metric: &Metric) {
+    body.clear();
+    body.extend_from_slice(&id.0);
+    put_number(body, u64::from(metric.policy.0));
+    raw_points::put(body, metric.raw.points());
     for level in &metric.levels {
         body.push(u8::from(level.open.is_some()));
-        put_count(&mut body, level.rows.len());
-        put_count(&mut body, level.rows.bytes().len());
+        put_count(body, level.rows.len());
+        put_count(body, level.rows.bytes().len());
         body.extend_from_slice(level.rows.bytes());
         for class in Class::ALL {
             let newest = level.newest.get(class);
-            put_number(&mut body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
+            put_number(body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
         }
-        put_count(&mut body, level.chunks.len());
+        put_count(body, level.chunks.len());
         for place in &level.chunks {
             for number in [place.file, place.offset, place.length, place.rows] {
-                put_number(&mut body, u64::from(number));
+                put_number(body, u64::from(number));
             }
-            put_signed(&mut body, place.first);
-            put_number(&mut body, place.last.wrapping_sub(place.first).cast_unsigned());
+            put_signed(body, place.first);
+            put_number(body, place.last.wrapping_sub(place.first).cast_unsigned());
             body.push(place.classes);
         }
     }
-    frame::put(bytes, METRIC, &body);
+    frame::put(bytes, METRIC, body);
 }
 
 /// Reads a state; `None` when its head is damaged.
@@ -117,7 +118,7 @@ fn metric(body: &[u8], policies: &[(PolicyNumber, Policy)]) -> Option<(MetricId,
     let number = PolicyNumber(u32::try_from(reader.number()?).ok()?);
     let (_, policy) = policies.iter().find(|(other, _)| *other == number)?;
     let mut metric = Metric::new(number);
-    metric.raw = RawBuffer::from_series(points(&mut reader)?);
+    metric.raw = RawBuffer::from_series(raw_points::read(&mut reader)?);
     let raw = metric.raw.points();
     let definitions = policy.archive.definition().iter();
     let levels = definitions.map(|definition| level(&mut reader, raw, definition.granularity(), policy));

@@ -11,14 +11,15 @@ use crate::checkpoint::Checkpoints;
 use crate::chunk_files::ChunkFiles;
 use crate::commit::Committer;
 use crate::error::{CheckpointError, OpenError, ReadError, WriteError};
+use crate::frozen::Frozen;
 use crate::metric::{Metric, Sizes};
 use crate::policies::{Policies, Policy, Recent};
-use crate::record::{self, Change};
+use crate::record::{self, Aggregates, Change};
 use crate::shards::{self, SHARDS, Shards};
 use crate::{MetricId, PolicyNumber};
 
 /// The log's directory below the store's.
-pub(crate) const LOG: &str = "log";
+const LOG: &str = "log";
 /// That of the chunks.
 pub(crate) const CHUNKS: &str = "chunks";
 /// That of the states.
@@ -26,6 +27,10 @@ pub(crate) const STATES: &str = "states";
 /// Records of the log that are read at once, and the bytes after which no further one is.
 const READ_RECORDS: usize = 256;
 const READ_BYTES: usize = 16 << 20;
+/// Rows of one record of imported aggregates.
+const IMPORTED_ROWS: usize = 32_768;
+/// An entry of a shard's table.
+const ENTRY_BYTES: usize = size_of::<(MetricId, Box<Metric>)>() + 1;
 
 /// How large a store may become.
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +94,12 @@ pub struct Stats {
     pub pending_aggregates: usize,
     /// Chunks that count.
     pub chunks: usize,
+    /// The groups in them; one that was computed anew after all stands in two.
+    pub chunk_rows: u64,
     /// Bytes of the log on disk.
     pub log_bytes: u64,
+    /// What metrics take in memory, about.
+    pub memory_bytes: usize,
     /// How often a read met a chunk that is damaged or lost, since the store was opened.
     pub damaged_reads: u64,
 }
@@ -127,6 +136,7 @@ impl Store {
         directory: &Path,
         limits: Limits,
     ) -> Result<(Self, Opened), OpenError> {
+        let has_log = medium.list(&directory.join(LOG)).map_or(true, |names| !names.is_empty());
         let (mut log, recovery) = SegmentLog::open(Arc::clone(&medium), &directory.join(LOG), limits.log)?;
         let (policies, shards) = (Policies::default(), Shards::default());
         let mut opened = Opened { damage: recovery.found, ..Opened::default() };
@@ -139,6 +149,12 @@ impl Store {
         opened.damaged_state_bytes = damaged;
         // Records below are taken for old by the states, even if the segments that had those numbers are lost.
         log.continue_from(checkpoints.newest_sequence());
+        if !has_log && checkpoints.newest_sequence() > 0 {
+            // A copy: it has no log, and no record of one is missing.
+            if let Err(error) = log.commit(checkpoints.newest_sequence()) {
+                tracing::debug!("the log of a copy cannot be begun yet: {error}");
+            }
+        }
         loop {
             let entries = log.read(READ_RECORDS, READ_BYTES)?;
             if entries.is_empty() {
@@ -168,6 +184,14 @@ impl Store {
             checkpoints: Mutex::new(checkpoints),
         };
         Ok((store, opened))
+    }
+
+    /// Opens a store to look at it: no file changes, and nothing is accepted. Nobody else may use it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_frozen(medium: Arc<dyn Medium>, directory: &Path) -> Result<(Self, Opened), OpenError> {
+        Self::open(Arc::new(Frozen(medium)), directory, Limits::default())
     }
 
     /// Gives an archive policy its number. One of the same name may get other timespans and another back window.
@@ -218,6 +242,43 @@ impl Store {
     /// [`WriteError`]; then all of them are still there.
     pub fn remove(&self, metrics: Vec<MetricId>) -> Result<(), WriteError> {
         if metrics.is_empty() { Ok(()) } else { self.commit(Change::Removal(metrics)).map(|_| ()) }
+    }
+
+    /// Writes a change that changes nothing: whether the store takes any.
+    ///
+    /// # Errors
+    /// [`WriteError`]: it does not.
+    pub fn probe(&self) -> Result<(), WriteError> {
+        self.commit(Change::Removal(Vec::new())).map(|_| ())
+    }
+
+    /// Takes aggregates that were computed elsewhere, as they are. They replace those at the same times, unless measures of the
+    /// metric have come: then those stay. When it returns `Ok` they survive a power cut, and every read sees them. Measures
+    /// that come later compute the groups that they touch anew, from themselves alone.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; pieces of it may have been taken, and it may be repeated.
+    pub fn import(&self, aggregates: Vec<Aggregates>) -> Result<(), WriteError> {
+        for Aggregates { metric, policy, granularity, series } in aggregates {
+            if self.policies.get(policy).is_none() {
+                return Err(WriteError::UnknownPolicy { number: policy.0 });
+            }
+            for (method, series) in series {
+                let mut left = series.points();
+                while !left.is_empty() {
+                    let piece = left.take(IMPORTED_ROWS).iter().collect();
+                    left = left.skip(IMPORTED_ROWS);
+                    let series = vec![(method, piece)];
+                    self.commit(Change::Aggregates(vec![Aggregates {
+                        metric,
+                        policy,
+                        granularity,
+                        series,
+                    }]))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn commit(&self, change: Change) -> Result<Outcome, WriteError> {
@@ -301,6 +362,11 @@ impl Store {
     /// Steps that write every shard's state once.
     pub const SHARDS: usize = SHARDS;
 
+    /// The ids of all metrics with measures, in no order.
+    pub fn metric_ids(&self) -> Vec<MetricId> {
+        self.shards.each().flat_map(|shard| shard.keys().copied().collect::<Vec<_>>()).collect()
+    }
+
     /// What the store holds. It looks at every metric.
     ///
     /// # Errors
@@ -316,6 +382,9 @@ impl Store {
                 stats.pending_aggregates += rows;
                 stats.chunks += chunks;
             }
+            stats.chunk_rows += shard.values().map(|metric| metric.chunk_rows()).sum::<u64>();
+            stats.memory_bytes += shard.capacity() * ENTRY_BYTES;
+            stats.memory_bytes += shard.values().map(|metric| metric.memory_bytes()).sum::<usize>();
         }
         Ok(stats)
     }
@@ -342,6 +411,16 @@ fn apply(policies: &Policies, shards: &Shards, change: Change, is_new_to: impl F
                 let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
                 if let Some(policy) = recent.get(held.policy) {
                     outcome.late += held.apply(&batch, policy);
+                }
+            }
+        }
+        Change::Aggregates(all) => {
+            let mut recent = Recent::new(policies);
+            for Aggregates { metric, policy, granularity, series } in all {
+                let Some(mut shard) = held(metric) else { continue };
+                let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
+                if let Some(policy) = recent.get(held.policy) {
+                    held.import(granularity, series, policy);
                 }
             }
         }

@@ -7,6 +7,8 @@ mod backup;
 mod crash;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/import.rs"]
+mod import;
 #[path = "store/model.rs"]
 mod model;
 
@@ -25,7 +27,8 @@ const DIRECTORY: &str = "/state/metrics";
 fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.log.segment_bytes = 600;
-    limits.chunks = Sizes { sealed_rows: 3, sealed_bytes: 60, full_rows: 12, merged_chunks: 2 };
+    limits.chunks =
+        Sizes { sealed_rows: 3, sealed_bytes: 60, full_rows: 12, merged_chunks: 2, sparse_file_bytes: 200 };
     limits
 }
 

@@ -3,7 +3,7 @@
 use archive::{ArchivePolicy, Definition, Method, MethodSet};
 use metric_store::{PolicyNumber, Store};
 
-use crate::service::unwritten;
+use crate::service::NotWritten;
 use crate::{Kind, Metrics, Refusal};
 
 /// A policy as the index keeps it.
@@ -48,7 +48,7 @@ pub fn computed_policy(policy: &metric_index::ArchivePolicy) -> Result<ArchivePo
 
 /// The store's number of a policy. The store knows it by what cannot change: one of the same name that was deleted and made
 /// anew with other granularities or methods is another one there.
-pub(crate) fn number(store: &Store, policy: &ArchivePolicy) -> Result<PolicyNumber, Refusal> {
+pub(crate) fn number(store: &Store, policy: &ArchivePolicy) -> Result<PolicyNumber, NotWritten> {
     use std::fmt::Write;
     let mut name = policy.name().to_owned();
     let mut granularities: Vec<i64> = policy.definition().iter().map(Definition::granularity).collect();
@@ -63,7 +63,7 @@ pub(crate) fn number(store: &Store, policy: &ArchivePolicy) -> Result<PolicyNumb
     let known =
         ArchivePolicy::new(name, policy.back_window(), policy.definition().to_vec(), *policy.methods());
     let known = known.map_err(|error| Refusal::new(Kind::Failed, error.to_string()))?;
-    store.put_policy(&known).map_err(|error| unwritten(&error))
+    Ok(store.put_policy(&known)?)
 }
 
 impl Metrics {
@@ -103,7 +103,7 @@ impl Metrics {
         let updated =
             self.index.update_archive_policy(name, &stored.definition, Some(stored.back_window)).await?;
         // The store applies it to metrics that are there at once.
-        self.on_store(move |store| number(store, &changed).map(|_| ())).await?;
+        self.write_store(move |store| number(store, &changed).map(|_| ())).await?;
         Ok(updated)
     }
 

@@ -1,14 +1,14 @@
 //! Measures of many metrics in one request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use archive::Batch;
-use metric_index::{Filter, Metric, MetricQuery, NewMetric};
+use metric_index::{Metric, NamedMetrics, NewMetric};
 use model::{Map, Value};
 use uuid::Uuid;
 
-use crate::measures::missing;
-use crate::metrics::{IDS_AT_ONCE, check_name};
+use crate::metrics::check_name;
 use crate::{Caller, Kind, Metrics, Refusal, Rule, Target};
 
 /// Measures of a metric that is known by its name in a resource.
@@ -42,10 +42,11 @@ impl Metrics {
     /// One of them does not exist, or the caller may not write to it.
     pub async fn add_batch(&self, caller: &Caller, batches: BTreeMap<Uuid, Batch>) -> Result<(), Refusal> {
         let ids: Vec<Uuid> = batches.keys().copied().collect();
-        let metrics = self.index.metrics_by_id(&ids).await?;
+        let metrics = self.index.written_metrics(&ids).await?;
         if metrics.len() != batches.len() {
-            let missing = missing(ids, &metrics);
-            let missing: Vec<&str> = missing.iter().filter_map(Value::as_str).collect();
+            let found: BTreeSet<Uuid> = metrics.iter().map(|metric| metric.id).collect();
+            let missing = ids.iter().filter(|id| !found.contains(id)).map(Uuid::to_string);
+            let missing: Vec<String> = missing.collect();
             return Err(Refusal::invalid(format!("Unknown metrics: {}", missing.join(", "))));
         }
         let mut batches = batches;
@@ -53,7 +54,7 @@ impl Metrics {
         for metric in metrics {
             caller.enforce(Rule::PostMeasures, &Target::of_metric(&metric))?;
             if let Some(batch) = batches.remove(&metric.id) {
-                measures.push((metric, batch));
+                measures.push((Arc::unwrap_or_clone(metric), batch));
             }
         }
         self.write_measures(measures).await
@@ -70,18 +71,19 @@ impl Metrics {
         resources: Vec<ResourceMeasures>,
         create_metrics: bool,
     ) -> Result<(), Refusal> {
-        let ids: BTreeSet<Uuid> = resources.iter().map(|resource| resource.id).collect();
-        let mut known = self.metrics_of(&ids).await?;
+        let mut known = self.metrics_of(&resources).await?;
         let absent = |known: &Known| -> Vec<(Uuid, String)> {
-            let all = resources.iter().flat_map(|resource| {
-                resource.metrics.iter().map(|metric| (resource.id, metric.name.clone()))
-            });
-            all.filter(|key| !known.contains_key(key)).collect()
+            let all = resources
+                .iter()
+                .flat_map(|resource| resource.metrics.iter().map(|metric| (resource.id, &metric.name)));
+            all.filter(|(id, name)| find(known, *id, name).is_none())
+                .map(|(id, name)| (id, name.clone()))
+                .collect()
         };
         let mut lacking = absent(&known);
         if !lacking.is_empty() && create_metrics {
             self.create_missing(caller, &resources, &lacking).await?;
-            known = self.metrics_of(&ids).await?;
+            known = self.metrics_of(&resources).await?;
             lacking = absent(&known);
         }
         if !lacking.is_empty() {
@@ -92,7 +94,7 @@ impl Metrics {
         let mut measures = Vec::new();
         for resource in resources {
             for NamedMeasures { name, batch, .. } in resource.metrics {
-                if let Some(metric) = known.get(&(resource.id, name)) {
+                if let Some(metric) = find(&known, resource.id, &name) {
                     caller.enforce(Rule::PostMeasures, &Target::of_metric(metric))?;
                     measures.push((metric.clone(), batch));
                 }
@@ -102,19 +104,14 @@ impl Metrics {
     }
 
     /// The named metrics of resources.
-    async fn metrics_of(&self, resources: &BTreeSet<Uuid>) -> Result<Known, Refusal> {
-        let ids: Vec<Uuid> = resources.iter().copied().collect();
-        let mut known = Known::new();
-        for ids in ids.chunks(IDS_AT_ONCE) {
-            let values = ids.iter().map(|id| id.to_string().into()).collect();
-            let filter = Some(Filter::In { attribute: "resource_id".to_owned(), values });
-            let metrics = self.index.metrics(&MetricQuery { filter, ..MetricQuery::default() }).await?;
-            known.extend(metrics.into_iter().filter_map(|metric| {
-                let key = (metric.resource_id?, metric.name.clone()?);
-                Some((key, metric))
-            }));
-        }
-        Ok(known)
+    async fn metrics_of(&self, resources: &[ResourceMeasures]) -> Result<Known, Refusal> {
+        let wanted: Vec<_> = resources
+            .iter()
+            .map(|resource| {
+                (resource.id, resource.metrics.iter().map(|metric| metric.name.as_str()).collect())
+            })
+            .collect();
+        Ok(self.index.written_metrics_of(&wanted).await?)
     }
 
     async fn create_missing(
@@ -124,6 +121,7 @@ impl Metrics {
         lacking: &[(Uuid, String)],
     ) -> Result<(), Refusal> {
         caller.enforce(Rule::CreateMetric, &Target::default())?;
+        self.check_room(caller, lacking.len()).await?;
         let mut unknown = Vec::new();
         for resource in resources {
             let mut sources = Vec::new();
@@ -174,5 +172,9 @@ impl Metrics {
     }
 }
 
-/// Metrics by resource and name.
-type Known = BTreeMap<(Uuid, String), Metric>;
+/// Metrics by resource.
+type Known = HashMap<Uuid, NamedMetrics>;
+
+fn find<'k>(known: &'k Known, resource: Uuid, name: &str) -> Option<&'k Metric> {
+    metric_index::named(known.get(&resource)?, name)
+}

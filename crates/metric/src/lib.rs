@@ -7,27 +7,43 @@
 //! - `archive_policies`, `resources`, `metrics`: what is measured, and how it is kept.
 //! - `measures`, `batches`: measures in and out.
 //! - `value_search`, `aggregates`: computations over them.
+//! - `statsd`: measures that come as datagrams.
+//! - `import`: what a running Gnocchi has.
+//! - `backup`, `fsck`, `usage`: what operators do with index and measures together.
 //! - [`view`]: the records as the API shows them.
 
 mod access;
 mod aggregates;
 mod archive_policies;
+mod backup;
 mod batches;
+mod fsck;
+mod import;
 mod measures;
 mod metrics;
 mod refusal;
 mod resources;
 mod service;
+mod statsd;
+mod usage;
 mod value_search;
 pub mod view;
 
 pub use access::{Caller, Rule, Scope, Target};
 pub use aggregates::{AggregatesQuery, Group, ResourceSearch, Result as AggregatesResult};
 pub use archive_policies::{computed_policy, stored_policy};
+pub use backup::{
+    BackupError, INDEX, IndexKind, MEASURES, Manifest, ManifestError, Restoration, RestoreError, StoredFile,
+    restore, verify_backup,
+};
 pub use batches::{NamedMeasures, ResourceMeasures};
+pub use fsck::{Check, CheckError, fsck};
+pub use import::{ImportError, ImportedMetric, ImportedSeries, series_checksum, shown_series};
 pub use measures::{Granularity, Measure, MeasuresQuery};
 pub use metrics::MetricOrder;
 pub use refusal::{Kind, Refusal};
 pub use resources::{GivenMetric, GivenResource};
 pub use service::{Metrics, OpenError, Settings};
+pub use statsd::{MAX_STATSD_METRICS, Statsd, StatsdFault, StatsdMeasure, StatsdResource};
+pub use usage::{FileBytes, Usage, usage_offline};
 pub use value_search::{Predicate, PredicateOperator};

@@ -1,6 +1,7 @@
 //! Measures in, aggregates out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use archive::{Batch, Calendar, Grouping, Method, Series};
 use metric_index::Metric;
@@ -8,7 +9,7 @@ use metric_store::{MetricId, ReadError, Store};
 use model::{Map, Value};
 
 use crate::archive_policies::number;
-use crate::service::unwritten;
+use crate::service::NotWritten;
 use crate::{Caller, Kind, Metrics, Refusal, Rule, Target, computed_policy, view};
 
 /// The width of an aggregate's group.
@@ -98,7 +99,7 @@ impl Metrics {
         if ids.is_empty() {
             return Ok(());
         }
-        self.on_store(move |store| write(store, measures)).await?;
+        self.write_store(move |store| write(store, measures)).await?;
         self.note_last_measures(ids.into_iter());
         Ok(())
     }
@@ -166,12 +167,14 @@ fn resampled(
     }
 }
 
-fn write(store: &Store, measures: Vec<(Metric, Batch)>) -> Result<(), Refusal> {
+fn write(store: &Store, measures: Vec<(Metric, Batch)>) -> Result<(), NotWritten> {
     let mut requests = Vec::with_capacity(measures.len());
     // Most metrics of a request have the same few policies.
     let mut policies = Vec::new();
     for (metric, batch) in measures {
-        let known = policies.iter().find(|(policy, _)| *policy == metric.archive_policy);
+        let is_it =
+            |policy: &Arc<_>| Arc::ptr_eq(policy, &metric.archive_policy) || *policy == metric.archive_policy;
+        let known = policies.iter().find(|(policy, _)| is_it(policy));
         let policy = if let Some((_, number)) = known {
             *number
         } else {
@@ -181,7 +184,7 @@ fn write(store: &Store, measures: Vec<(Metric, Batch)>) -> Result<(), Refusal> {
         };
         requests.push(metric_store::Measures { metric: store_id(&metric), policy, batch });
     }
-    store.write(requests).map(|_| ()).map_err(|error| unwritten(&error))
+    Ok(store.write(requests).map(|_| ())?)
 }
 
 /// Ids of metrics that were asked for but are not among those found, in order.

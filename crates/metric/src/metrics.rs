@@ -40,7 +40,8 @@ impl Metrics {
     /// Makes a metric; without an archive policy, with that of the first rule that fits its name.
     ///
     /// # Errors
-    /// There is no such policy or resource, no rule fits, or the resource has a metric of that name.
+    /// There is no such policy or resource, the caller may not change the resource, no rule fits, or the resource has a metric of
+    /// that name.
     pub async fn create_metric(
         &self,
         caller: &Caller,
@@ -57,6 +58,13 @@ impl Metrics {
             let facts = [("detail", "name".into()), ("reason", reason)];
             return Err(Refusal::because(Kind::Invalid, "Attribute value error", facts));
         }
+        if let Some(resource_id) = resource_id {
+            let resource = self.index.resource("generic", resource_id).await?;
+            let resource =
+                resource.ok_or_else(|| Refusal::from(Error::NoSuchResource(resource_id)).in_body())?;
+            caller.enforce(Rule::UpdateResource, &Target::of_resource(&resource))?;
+        }
+        self.check_room(caller, 1).await?;
         let creator = caller.creator.clone();
         let new = NewMetric { id: Uuid::new_v4(), creator, archive_policy_name, name, unit, resource_id };
         self.index.create_metric(&new).await.map_err(|error| match error {
@@ -129,7 +137,8 @@ impl Metrics {
     pub async fn delete_metric(&self, caller: &Caller, metric: &Metric) -> Result<(), Refusal> {
         caller.enforce(Rule::DeleteMetric, &Target::of_metric(metric))?;
         self.index.delete_metric(metric.id).await?;
-        self.expunge(vec![metric.id]).await
+        self.expunge_soon(vec![metric.id]).await;
+        Ok(())
     }
 }
 

@@ -52,8 +52,11 @@ impl Metrics {
     /// The metrics with their archive policies.
     async fn sources(
         &self,
+        caller: &Caller,
         given: Vec<(String, GivenMetric)>,
     ) -> Result<Vec<(String, MetricSource)>, Refusal> {
+        let new = given.iter().filter(|(_, metric)| matches!(metric, GivenMetric::New { .. })).count();
+        self.check_room(caller, new).await?;
         let mut sources = Vec::with_capacity(given.len());
         for (name, metric) in given {
             check_name(Some(&name))?;
@@ -85,7 +88,7 @@ impl Metrics {
             ended_at: given.ended_at,
             original_resource_id: Some(given.original_id),
             attributes: given.attributes,
-            metrics: self.sources(given.metrics).await?,
+            metrics: self.sources(caller, given.metrics).await?,
         };
         self.index.create_resource(&new).await.map_err(|error| match error {
             error @ Error::NoSuchResourceType(_) => error.into(),
@@ -116,7 +119,7 @@ impl Metrics {
     ) -> Result<Changed, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
         if let Some(metrics) = metrics {
-            change.metrics = MetricsChange::Replace(self.sources(metrics).await?);
+            change.metrics = MetricsChange::Replace(self.sources(caller, metrics).await?);
         }
         self.index.update_resource(resource_type, resource.id, &change).await.map_err(|error| match error {
             error @ Error::NoSuchResource(_) => error.into(),
@@ -135,7 +138,7 @@ impl Metrics {
         metrics: Vec<(String, GivenMetric)>,
     ) -> Result<Vec<ResourceMetric>, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
-        let metrics = MetricsChange::Append(self.sources(metrics).await?);
+        let metrics = MetricsChange::Append(self.sources(caller, metrics).await?);
         let change = ResourceChange { metrics, ..ResourceChange::default() };
         let changed = self.index.update_resource(GENERIC, resource.id, &change).await;
         Ok(changed.map_err(|error| Refusal::from(error).in_body())?.resource.metrics)
@@ -148,7 +151,8 @@ impl Metrics {
     pub async fn delete_resource(&self, caller: &Caller, resource: &Resource) -> Result<(), Refusal> {
         caller.enforce(Rule::DeleteResource, &Target::of_resource(resource))?;
         let deleted = self.index.delete_resource(resource.id).await?;
-        self.expunge(deleted.metrics).await
+        self.expunge_soon(deleted.metrics).await;
+        Ok(())
     }
 
     /// Deletes the resources that fit and that the caller may delete; says how many.
@@ -164,7 +168,7 @@ impl Metrics {
         let allowed = caller.resource_filter(Rule::DeleteResources)?;
         let filter = both(allowed, Some(filter.clone())).unwrap_or(filter);
         let deleted = self.index.delete_resources(resource_type, &filter).await?;
-        self.expunge(deleted.metrics).await?;
+        self.expunge_soon(deleted.metrics).await;
         Ok(deleted.resources)
     }
 

@@ -5,17 +5,24 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use archive::{ArchivePolicy, MethodSet};
-use buffer::medium::Disk;
-use metric_index::{Index, MetricQuery, MetricStatus, Page};
+use buffer::medium::{Disk, Medium};
+use buffer::segment_log::AppendError;
+use metric_index::{Filter, Index, MetricQuery, MetricStatus, Page};
 use metric_store::{Limits, MetricId, Opened, Store, WriteError};
 use model::Timestamp;
 use observability::clock::Clock;
+use tokio::sync::{RwLock, Semaphore};
 use uuid::Uuid;
 
-use crate::{Kind, Refusal};
+use crate::{Caller, Kind, Refusal};
 
 /// Metrics that are forgotten by one turn of the janitor.
 const EXPUNGED_AT_ONCE: u32 = 500;
+
+/// Reads of the store that are under way at once; others wait. A request that was given up may still be at it.
+const READS_AT_ONCE: usize = 32;
+/// The same of writes: those that come together share a sync.
+const WRITES_AT_ONCE: usize = 256;
 
 /// What an operator chooses.
 #[derive(Debug, Clone)]
@@ -24,11 +31,18 @@ pub struct Settings {
     pub default_methods: MethodSet,
     /// How large the store may become.
     pub limits: Limits,
+    /// Metrics that a project may have, or a user who has no project; 0: any number. Those who create metrics at the same
+    /// moment may come a few above it.
+    pub max_project_metrics: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { default_methods: ArchivePolicy::default_methods(), limits: Limits::default() }
+        Self {
+            default_methods: ArchivePolicy::default_methods(),
+            limits: Limits::default(),
+            max_project_metrics: 0,
+        }
     }
 }
 
@@ -52,9 +66,17 @@ pub struct Metrics {
     pub(crate) index: Index,
     pub(crate) store: Arc<Store>,
     pub(crate) settings: Settings,
+    /// Where the measures are.
+    pub(crate) directory: Arc<Path>,
+    /// Held for writing while a backup is made: the index must not forget a metric that the copy has measures of.
+    pub(crate) expunging: Arc<RwLock<()>>,
     clock: Clock,
     /// When measures came last, until it is noted in the index.
     last_measures: Arc<Mutex<HashMap<Uuid, Timestamp>>>,
+    /// Why the store takes no measures; none while it takes them.
+    write_trouble: Arc<Mutex<Option<String>>>,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
 }
 
 impl Metrics {
@@ -68,18 +90,47 @@ impl Metrics {
         settings: Settings,
         clock: Clock,
     ) -> Result<(Self, Opened), OpenError> {
+        Self::open_on(Arc::new(Disk), directory, url, settings, clock).await
+    }
+
+    /// The same on a medium of the caller's.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_on(
+        medium: Arc<dyn Medium>,
+        directory: &Path,
+        url: &str,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<(Self, Opened), OpenError> {
         let index = Index::open(url, sql::Options::default(), clock.clone()).await?;
-        let (directory, limits) = (directory.to_owned(), settings.limits);
-        let opened =
-            tokio::task::spawn_blocking(move || Store::open(Arc::new(Disk), &directory, limits)).await;
+        let (place, limits) = (directory.to_owned(), settings.limits);
+        let opened = tokio::task::spawn_blocking(move || Store::open(medium, &place, limits)).await;
         let (store, found) = opened.map_err(|_| OpenError::Interrupted)??;
-        let store = Arc::new(store);
-        Ok((Self { index, store, settings, clock, last_measures: Arc::default() }, found))
+        let metrics = Self {
+            index,
+            store: Arc::new(store),
+            settings,
+            directory: directory.into(),
+            expunging: Arc::default(),
+            clock,
+            last_measures: Arc::default(),
+            write_trouble: Arc::default(),
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+            writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
+        };
+        Ok((metrics, found))
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_microseconds(self.clock.now().as_microsecond()).unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The index, for what needs no more than it.
@@ -92,18 +143,95 @@ impl Metrics {
         self.settings.default_methods
     }
 
-    /// Does something with the store where waiting for the disk holds up nobody.
+    /// Reads of the store where waiting for the disk holds up nobody.
     pub(crate) async fn on_store<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     {
+        self.blocking(&self.reads, work).await
+    }
+
+    /// The same of what changes the store. Whether it took the change is remembered.
+    pub(crate) async fn write_store<F>(&self, work: F) -> Result<(), Refusal>
+    where
+        F: FnOnce(&Store) -> Result<(), NotWritten> + Send + 'static,
+    {
+        let trouble = Arc::clone(&self.write_trouble);
+        self.blocking(&self.writes, move |store| {
+            let done = work(store);
+            let why = match &done {
+                Ok(()) => None,
+                Err(NotWritten::Refused(_)) => return done.map_err(Refusal::from),
+                Err(NotWritten::Store(error)) => Some(reason(error)),
+            };
+            let mut known = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.is_some() != why.is_some() {
+                match &why {
+                    Some(why) => tracing::error!(%why, "the store takes no measures"),
+                    None => tracing::info!("the store takes measures again"),
+                }
+            }
+            *known = why;
+            drop(known);
+            done.map_err(Refusal::from)
+        })
+        .await
+    }
+
+    /// Works on a thread that may wait. The place is kept until the work ends, even if nobody waits for it any more.
+    async fn blocking<T, F>(&self, places: &Arc<Semaphore>, work: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
+    {
         let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.unwrap_or_else(|error| {
+        let place = Arc::clone(places).acquire_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&store);
+            drop(place);
+            done
+        });
+        done.await.unwrap_or_else(|error| {
             tracing::error!(%error, "work on the store of measures did not end");
             Err(Refusal::new(Kind::Failed, ""))
         })
+    }
+
+    /// Why the store takes no measures, as far as the last attempt tells; none if it took them.
+    pub fn write_trouble(&self) -> Option<String> {
+        self.write_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tries whether the store takes measures again, if it did not.
+    ///
+    /// # Errors
+    /// It still does not.
+    pub async fn try_to_write(&self) -> Result<(), Refusal> {
+        if self.write_trouble().is_none() {
+            return Ok(());
+        }
+        self.write_store(|store| Ok(store.probe()?)).await
+    }
+
+    /// Refuses so many new metrics if their project would have more than it may.
+    pub(crate) async fn check_room(&self, caller: &Caller, new: usize) -> Result<(), Refusal> {
+        let limit = self.settings.max_project_metrics;
+        if limit == 0 || new == 0 {
+            return Ok(());
+        }
+        let (whose, filter) = match (&caller.project_id, &caller.creator) {
+            (Some(project), _) => (project, Filter::equal("created_by_project_id", project.as_str())),
+            (None, Some(creator)) => (creator, Filter::equal("creator", creator.as_str())),
+            (None, None) => return Ok(()),
+        };
+        let present = self.index.count_metrics(Some(&filter)).await?;
+        if present.saturating_add(new as u64) <= limit {
+            return Ok(());
+        }
+        let reason = format!("{whose} has {present} metrics of {limit} that it may have");
+        let facts = [("detail", limit.to_string().into()), ("reason", reason.into())];
+        Err(Refusal::because(Kind::Forbidden, "Too many metrics", facts))
     }
 
     pub(crate) fn note_last_measures(&self, metrics: impl Iterator<Item = Uuid>) {
@@ -112,10 +240,11 @@ impl Metrics {
         times.extend(metrics.map(|metric| (metric, now)));
     }
 
-    /// Forgets the data of deleted metrics, then the metrics.
+    /// Forgets the data of deleted metrics, then the metrics; later, while a backup is made.
     pub(crate) async fn expunge(&self, metrics: Vec<Uuid>) -> Result<(), Refusal> {
+        let Ok(_gate) = self.expunging.try_read() else { return Ok(()) };
         let ids: Vec<MetricId> = metrics.iter().map(|metric| MetricId(*metric.as_bytes())).collect();
-        self.on_store(move |store| store.remove(ids).map_err(|error| unwritten(&error))).await?;
+        self.write_store(move |store| Ok(store.remove(ids)?)).await?;
         for metric in metrics {
             match self.index.expunge_metric(metric).await {
                 // Somebody else was quicker.
@@ -124,6 +253,14 @@ impl Metrics {
             }
         }
         Ok(())
+    }
+
+    /// [`Self::expunge`] of metrics that are deleted in the index already: what does not go now goes in the next
+    /// [`Self::maintain`].
+    pub(crate) async fn expunge_soon(&self, metrics: Vec<Uuid>) {
+        if let Err(refusal) = self.expunge(metrics).await {
+            tracing::warn!(?refusal, "the data of deleted metrics stay for now");
+        }
     }
 
     /// What is to be done now and then: the next part of the store is written to disk, deleted metrics are forgotten, and
@@ -155,11 +292,54 @@ impl Metrics {
     pub const STEPS: usize = Store::SHARDS;
 }
 
-/// A write that the store did not take.
-pub(crate) fn unwritten(error: &WriteError) -> Refusal {
-    if let WriteError::TooLarge { .. } = error {
-        return Refusal::invalid(error.to_string());
+/// Something that the store did not take.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// By the request's fault.
+    Refused(Refusal),
+    /// By its own, or that of the machine.
+    Store(WriteError),
+}
+
+impl From<WriteError> for NotWritten {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::TooLarge { .. } => Self::Refused(Refusal::invalid(error.to_string())),
+            error => Self::Store(error),
+        }
     }
-    tracing::error!(error = error as &dyn std::error::Error, "measures were not taken");
-    Refusal::new(Kind::Unavailable, "The store of measures does not take them now. Please retry.")
+}
+
+impl From<Refusal> for NotWritten {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<NotWritten> for Refusal {
+    fn from(not_written: NotWritten) -> Self {
+        match not_written {
+            NotWritten::Refused(refusal) => refusal,
+            NotWritten::Store(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "measures were not taken");
+                let reason = reason(&error);
+                Self::new(
+                    Kind::Unavailable,
+                    format!("The store of measures takes none now: {reason}. Please retry."),
+                )
+            }
+        }
+    }
+}
+
+/// Why the store did not take something, without the names of its files.
+fn reason(error: &WriteError) -> String {
+    match error {
+        WriteError::Log(error) => match &**error {
+            AppendError::Io { source, .. } => source.kind().to_string(),
+            AppendError::Full { .. } => "its log is as large as it may be".to_owned(),
+            error @ AppendError::TooLarge { .. } => error.to_string(),
+        },
+        error => error.to_string(),
+    }
 }

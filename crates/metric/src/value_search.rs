@@ -180,7 +180,7 @@ impl Metrics {
 
 fn unknown(metric: &Metric) -> Refusal {
     let mut detail = Map::new();
-    detail.insert("metric", view::metric(metric));
+    detail.insert("metric", view::listed_metric(metric));
     Refusal::because(Kind::Invalid, "Metric does not exist", [("detail", Value::Map(detail))])
 }
 

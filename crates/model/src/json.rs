@@ -10,11 +10,13 @@
 //! A lone surrogate has no place in a Rust text. It becomes U+FFFD, and [`Document::replaced_surrogates`] counts
 //! it, so that the loss can be reported.
 
+mod cursor;
 mod entries;
 mod parse;
 mod words;
 mod write;
 
+pub use cursor::Cursor;
 pub use entries::Entries;
 pub use parse::{Document, ParseError, parse, parse_document};
 pub use write::{quote, to_compact_string, to_string, write, write_compact, write_string};

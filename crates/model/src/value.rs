@@ -257,6 +257,7 @@ impl Value {
     pub fn approximate_bytes(&self) -> usize {
         let outside = match self {
             Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            Self::Str(text) => text_bytes(text),
             other => other.outside_bytes(),
         };
         size_of::<Self>() + outside
@@ -298,6 +299,7 @@ const IN_PLACE: usize = 23;
 
 /// What a [`Text`] takes besides its own place, in bytes: a longer one lies behind two counters. Each copy counts in
 /// full.
+#[inline]
 pub(crate) const fn text_bytes(text: &str) -> usize {
     const COUNTERS: usize = 2 * size_of::<usize>();
     if text.len() > IN_PLACE { allocation(COUNTERS + text.len()) } else { 0 }

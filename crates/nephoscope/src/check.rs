@@ -11,16 +11,17 @@ use pipeline::PublisherFactory;
 
 use crate::cli::Invocation;
 use crate::gnocchi;
-use crate::role::Roles;
+use crate::role::{EmbeddedStore, Roles, StorePart};
 use crate::settings::openstack::Sessions;
 use crate::surroundings::Surroundings;
 use crate::{Ending, role, say, settings};
 
-/// Reads every file and reports. With `strict`, a warning is an error.
+/// Reads every file and reports. With `strict`, a warning is an error. Without roles, the files are those of the metric
+/// role.
 pub(crate) fn check(
     invocation: &Invocation,
     surroundings: &Surroundings,
-    roles: Roles,
+    roles: Option<Roles>,
     strict: bool,
 ) -> Ending {
     let mut errors = 0;
@@ -51,12 +52,18 @@ pub(crate) fn check(
     if let Err(error) = settings::log_options(&config, &invocation.program, surroundings) {
         report(Severity::Error, &with_sources(&error));
     }
+    let Some(roles) = roles else {
+        if let Err(text) = role::metric::check(&config) {
+            report(Severity::Error, &text);
+        }
+        return ending(errors + inspection.omitted_errors, warnings + inspection.omitted_warnings, strict);
+    };
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     if let Err(error) = sessions.names() {
         report(Severity::Error, &with_sources(&error));
     }
     if roles.has_pipelines() {
-        check_pipelines(&config, surroundings, roles, &sessions, &mut report);
+        check_pipelines(&config, invocation, surroundings, roles, &sessions, &mut report);
     }
     if roles.polls(&config) {
         check_polling(&config, roles, &sessions, &mut report);
@@ -67,6 +74,7 @@ pub(crate) fn check(
 /// Listeners, definitions, pipelines and their publishers.
 fn check_pipelines(
     config: &Config,
+    invocation: &Invocation,
     surroundings: &Surroundings,
     roles: Roles,
     sessions: &Arc<Sessions>,
@@ -84,8 +92,11 @@ fn check_pipelines(
     for file in &definitions.files {
         say(format_args!("read: {file}"));
     }
+    if roles.stores(config, Some(&definitions)) {
+        check_store(config, invocation, surroundings, report);
+    }
     let pipelines: Vec<_> = definitions.pipelines().map(|(_, pipelines)| pipelines).collect();
-    if gnocchi::is_written_to(&pipelines)
+    if gnocchi::is_written_to(&pipelines, &[gnocchi::SCHEME])
         && let Err(error) = sessions.shared_cache()
     {
         report(Severity::Error, &with_sources(&error));
@@ -95,7 +106,7 @@ fn check_pipelines(
     }
     let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
     let to_publishers = settings::publishers(config, &surroundings.env, &metrics, &amqp, sessions);
-    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(config, to_publishers));
+    let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(config, to_publishers, None));
     let mut wrong = Vec::new();
     for (kind, pipelines) in definitions.pipelines() {
         wrong.append(&mut pipeline::check_publishers(pipelines, kind, &*publishers));
@@ -110,6 +121,25 @@ fn check_pipelines(
         role::Notification::new(config, definitions, listeners, &publishers, None, &metrics, amqp);
     if let Err(error) = notification {
         report(Severity::Error, &with_sources(&error));
+    }
+}
+
+/// The metric store in the process.
+fn check_store(
+    config: &Config,
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    report: &mut impl FnMut(Severity, &str),
+) {
+    let metric = match settings::load_embedded(config, invocation, surroundings) {
+        Ok(metric) => metric,
+        Err(error) => return report(Severity::Error, &error.to_string()),
+    };
+    for warning in &metric.warnings {
+        report(Severity::Warning, &warning.to_string());
+    }
+    if let Err(text) = StorePart::new(config, &metric.config, EmbeddedStore::default()) {
+        report(Severity::Error, &text);
     }
 }
 

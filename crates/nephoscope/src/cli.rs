@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod metric;
+mod metric_commands;
 mod polling;
 mod publish;
 mod tap;
@@ -15,7 +16,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::role::Roles;
 
 pub(crate) use self::dead_letter::{DeadLetterAction, Selection};
-pub(crate) use self::metric::MetricArguments;
+pub(crate) use self::metric::{GNOCCHI_API, MetricArguments};
+pub(crate) use self::metric_commands::{ImportArguments, ImportAuth, MetricAction, MetricCommand};
 pub(crate) use self::polling::PollArguments;
 pub(crate) use self::publish::PublishTest;
 pub(crate) use self::tap::TapArguments;
@@ -38,17 +40,26 @@ pub(crate) enum Action {
     Notification,
     Polling,
     Metric(MetricArguments),
+    MetricCommand(MetricCommand),
     Poll(PollArguments),
     Pollsters,
-    Check { strict: bool, roles: Roles },
-    ConfigShow { all: bool },
+    /// Without roles, for the metric role.
+    Check {
+        strict: bool,
+        roles: Option<Roles>,
+    },
+    ConfigShow {
+        all: bool,
+    },
     Explain(Request),
     DeadLetter(DeadLetterAction),
     Tap(TapArguments),
     Upgrade(UpgradeArguments),
     SendSample,
     PublishTest(PublishTest),
-    UpgradeCheck { json: bool },
+    UpgradeCheck {
+        json: bool,
+    },
     Version,
 }
 
@@ -174,9 +185,10 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             invocation.common.namespaces = polling::namespaces(matches).map(|given| (given, NAMESPACES_FLAG));
             invocation
         }
-        Some(("metric", matches)) => {
-            invocation(Action::Metric(metric::arguments(matches)), matches, metric::PROGRAM)
-        }
+        Some(("metric", matches)) => match metric_commands::read(matches) {
+            Some((command, matches)) => invocation(Action::MetricCommand(command), matches, GNOCCHI_API),
+            None => invocation(Action::Metric(metric::arguments(matches)), matches, GNOCCHI_API),
+        },
         Some(("poll", matches)) => {
             let (arguments, namespaces) = polling::poll_arguments(matches);
             let mut invocation = invocation(Action::Poll(arguments), matches, polling::POLLING);
@@ -186,9 +198,7 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         Some(("pollsters", matches)) => invocation(Action::Pollsters, matches, polling::POLLING),
         Some(("check", matches)) => {
             let strict = matches.get_flag("strict");
-            let role = matches.get_one::<String>("role").map_or("notification", String::as_str);
-            let roles = Roles::named(role).unwrap_or(Roles::Notification);
-            let program = if roles == Roles::Polling { polling::POLLING } else { AGENT_NOTIFICATION };
+            let (roles, program) = meant(matches);
             let mut invocation = invocation(Action::Check { strict, roles }, matches, program);
             invocation.common.namespaces = polling::namespaces(matches).map(|given| (given, NAMESPACES_FLAG));
             invocation
@@ -238,7 +248,7 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         Some(("config", matches)) => match matches.subcommand() {
             Some((_, matches)) => {
                 let all = !matches.get_flag("changed");
-                invocation(Action::ConfigShow { all }, matches, AGENT_NOTIFICATION)
+                invocation(Action::ConfigShow { all }, matches, meant(matches).1)
             }
             None => invocation(Action::Version, matches, "nephoscope"),
         },
@@ -249,6 +259,26 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
             program: "nephoscope".into(),
         },
     })
+}
+
+/// The roles that `--role` names, none for the metric role, and the program whose configuration they have.
+fn meant(matches: &ArgMatches) -> (Option<Roles>, &'static str) {
+    match matches.get_one::<String>("role").map(String::as_str) {
+        Some("metric") => (None, GNOCCHI_API),
+        Some("polling") => (Some(Roles::Polling), polling::POLLING),
+        Some("run") => (Some(Roles::All), AGENT_NOTIFICATION),
+        _ => (Some(Roles::Notification), AGENT_NOTIFICATION),
+    }
+}
+
+/// The command that a configuration is meant for.
+fn role_argument() -> Arg {
+    Arg::new("role")
+        .long("role")
+        .value_name("ROLE")
+        .value_parser(["run", "notification", "polling", "metric"])
+        .default_value("notification")
+        .help("The command that the files are meant for")
 }
 
 /// Which of upstream's names of the polling agent this is, with the namespace that it implies.
@@ -334,14 +364,7 @@ fn own_command() -> Command {
                     "Read every configuration file and say what is wrong: file, line, column, and what to write",
                 ),
             ))
-            .arg(
-                Arg::new("role")
-                    .long("role")
-                    .value_name("ROLE")
-                    .value_parser(["run", "notification", "polling"])
-                    .default_value("notification")
-                    .help("The command that the files are meant for"),
-            )
+            .arg(role_argument())
             .arg(
                 Arg::new("strict")
                     .long("strict")
@@ -356,6 +379,7 @@ fn own_command() -> Command {
                     Command::new("show")
                         .about("Print the effective value of every option and where it comes from; secrets are hidden"),
                 )
+                .arg(role_argument())
                 .arg(
                     Arg::new("changed")
                         .long("changed")

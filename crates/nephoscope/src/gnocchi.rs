@@ -11,7 +11,7 @@ use oslo_config::{Config, CredentialsOf};
 use pipeline::config::PipelineConfig;
 use pipeline::{BuildError, Publisher, PublisherUrl, TakeChanges};
 use publishers::Witness;
-use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher};
+use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher, Way};
 use tokio::sync::watch;
 
 use crate::check::{describe_fatal, with_sources};
@@ -19,6 +19,8 @@ use crate::settings;
 use crate::settings::openstack::{OpenStackError, Sessions};
 
 pub(crate) const SCHEME: &str = "gnocchi";
+/// The store in this process, and no other.
+pub(crate) const STORE_SCHEME: &str = "metric";
 /// What Gnocchi is in the catalogue.
 const SERVICE_TYPE: &str = "metric";
 const SERVICE_NAME: &str = "gnocchi";
@@ -57,14 +59,20 @@ impl Gnocchi {
         Self { config: config.clone(), sessions: Arc::clone(sessions), metrics, held: Mutex::default() }
     }
 
-    /// The publisher of a `gnocchi://` URL, at which `witness` may look. What is odd about its definitions is logged.
+    /// The publisher of a `gnocchi://` or `metric://` URL, at which `witness` may look; to the `store` in this process, if
+    /// one is given. What is odd about its definitions is logged.
     pub(crate) fn publisher(
         &self,
         url: &PublisherUrl,
+        store: Option<&Way>,
         witness: Witness,
     ) -> Result<Box<dyn Publisher>, BuildError> {
-        let (publisher, problems) = self.make(url)?;
+        let (publisher, problems) = self.make(url, store)?;
         warn(&problems);
+        if store.is_some() {
+            // No other agent writes there.
+            return Ok(Box::new(publisher.with_witness(witness)));
+        }
         let cache = self.sessions.shared_cache().unwrap_or_else(|error| {
             tracing::warn!("the cache is not used for Gnocchi's resources: {}", with_sources(&error));
             None
@@ -73,14 +81,21 @@ impl Gnocchi {
     }
 
     /// Whether a publisher can be made. Nothing is sent.
-    pub(crate) fn check(&self, url: &PublisherUrl) -> Result<(), BuildError> {
-        self.make(url).map(drop)
+    pub(crate) fn check(&self, url: &PublisherUrl, store: Option<&Way>) -> Result<(), BuildError> {
+        self.make(url, store).map(drop)
     }
 
-    fn make(&self, url: &PublisherUrl) -> Result<(GnocchiPublisher, Vec<Problem>), BuildError> {
+    fn make(
+        &self,
+        url: &PublisherUrl,
+        store: Option<&Way>,
+    ) -> Result<(GnocchiPublisher, Vec<Problem>), BuildError> {
         let options = GnocchiOptions::from_url(url)?;
         let (definitions, problems) = self.definitions(&options)?;
-        let gnocchi = service(&self.sessions).map_err(|error| unusable(&error))?;
+        let gnocchi = match store {
+            Some(store) => store.clone(),
+            None => service(&self.sessions).map_err(|error| unusable(&error))?.into(),
+        };
         let identity = self.identity().map_err(|error| unusable(&error))?;
         let metrics = self.metrics.clone();
         let publisher =
@@ -172,10 +187,16 @@ pub(crate) fn is_named(config: &Config) -> bool {
         .any(|value| !value.is_empty())
 }
 
-/// Whether there is a publisher for Gnocchi.
-pub(crate) fn is_written_to(pipelines: &[&PipelineConfig]) -> bool {
+/// Whether records for this URL become what Gnocchi stores.
+pub(crate) fn is_meant_by(url: &PublisherUrl) -> bool {
+    matches!(url.scheme().as_str(), SCHEME | STORE_SCHEME)
+}
+
+/// Whether a publisher has one of these schemes.
+pub(crate) fn is_written_to(pipelines: &[&PipelineConfig], schemes: &[&str]) -> bool {
     let publishers = pipelines.iter().flat_map(|config| config.pipelines());
-    publishers.flat_map(|pipeline| pipeline.publishers).any(|publisher| publisher.url.scheme() == SCHEME)
+    let mut urls = publishers.flat_map(|pipeline| pipeline.publishers).map(|publisher| &publisher.url);
+    urls.any(|url| schemes.contains(&url.scheme().as_str()))
 }
 
 /// A client for requests of commands.
@@ -193,7 +214,7 @@ pub(crate) fn problems<'p>(
     let urls = publishers.flat_map(|pipeline| pipeline.publishers).map(|publisher| &publisher.url);
     let mut files: Vec<String> = Vec::new();
     let mut problems = Vec::new();
-    for url in urls.filter(|url| url.scheme() == SCHEME) {
+    for url in urls.filter(|url| is_meant_by(url)) {
         let Ok(options) = GnocchiOptions::from_url(url) else { continue };
         if !files.contains(&options.definitions_file) {
             settings::resources(

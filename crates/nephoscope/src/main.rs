@@ -8,6 +8,7 @@ mod config_show;
 mod dead_letter;
 mod explain;
 mod gnocchi;
+mod metric_commands;
 mod poll;
 mod pollsters_list;
 mod publish_test;
@@ -31,7 +32,7 @@ use oslo_messaging::AmqpMetrics;
 use pipeline::PublisherFactory;
 
 use crate::cli::{Action, ExitCodes, Invocation, Stop};
-use crate::role::Roles;
+use crate::role::{EmbeddedStore, Roles, StorePart};
 use crate::surroundings::Surroundings;
 
 #[cfg(feature = "jemalloc")]
@@ -42,6 +43,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const EX_USAGE: u8 = 64;
 /// sysexits.h: the configuration is wrong.
 const EX_CONFIG: u8 = 78;
+/// sysexits.h: another time it may work.
+const EX_TEMPFAIL: u8 = 75;
 /// Anything else.
 const FAILURE: u8 = 1;
 
@@ -84,6 +87,9 @@ fn main() -> ExitCode {
         Action::Metric(arguments) => {
             finish(&invocation, role::metric::run(arguments, &invocation, &surroundings))
         }
+        Action::MetricCommand(command) => {
+            finish(&invocation, metric_commands::run(command, &invocation, &surroundings))
+        }
         Action::Poll(arguments) => finish(&invocation, poll::run(arguments, &invocation, &surroundings)),
         Action::Pollsters => finish(&invocation, pollsters_list::show(&invocation, &surroundings)),
         Action::Run => finish(&invocation, start(Roles::All, &invocation, &surroundings)),
@@ -98,6 +104,8 @@ pub(crate) enum Ending {
     Configuration(String),
     /// The command line names something that cannot be used.
     Usage(anyhow::Error),
+    /// Somebody else has what is needed.
+    Busy(anyhow::Error),
     /// Something else went wrong.
     Failed(anyhow::Error),
 }
@@ -164,12 +172,26 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
             return Ending::Configuration(format!("{}; {hint}", check::with_sources(&error)));
         }
     };
-    let mut parts = role::Parts { notification: None, polling: None };
+    let store = EmbeddedStore::default();
+    let part = roles.stores(&config, definitions.as_ref()).then(|| {
+        let metric = settings::load_embedded(&config, invocation, surroundings);
+        let metric = metric.map_err(|error| error.to_string())?;
+        for warning in &metric.warnings {
+            tracing::warn!("{}", warning.to_string().replace("\n  ", "; "));
+        }
+        StorePart::new(&config, &metric.config, store.clone())
+    });
+    let part = match part.transpose() {
+        Ok(part) => part,
+        Err(text) => return Ending::Configuration(text),
+    };
+    let mut parts = role::Parts { notification: None, polling: None, store: part };
     let mut buffers = Some(buffers);
     if let Some(definitions) = definitions {
         tracing::info!(files = definitions.files.join(", "), "definitions read");
         let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-        let publishers: Arc<dyn PublisherFactory> = Arc::new(roles.publishers(&config, to_publishers));
+        let publishers: Arc<dyn PublisherFactory> =
+            Arc::new(roles.publishers(&config, to_publishers, Some(store.way())));
         let notification = role::Notification::new(
             &config,
             definitions,
@@ -235,6 +257,7 @@ fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {
         Ending::Done => return ExitCode::SUCCESS,
         Ending::Configuration(message) => (message, EX_CONFIG),
         Ending::Usage(error) => (format!("{error:#}"), EX_USAGE),
+        Ending::Busy(error) => (format!("{error:#}"), EX_TEMPFAIL),
         Ending::Failed(error) => (format!("{error:#}"), FAILURE),
     };
     let name = match invocation.exit_codes {

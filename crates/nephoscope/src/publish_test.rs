@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &PublishTest, invocation: &Invocation, surroundings
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
     let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-    let publishers = Roles::Notification.publishers(&config, to_publishers).with_witness(witness.clone());
+    let publishers =
+        Roles::Notification.publishers(&config, to_publishers, None).with_witness(witness.clone());
     let url = PublisherUrl::new(&arguments.url);
     let now = match now() {
         Ok(now) => now,

@@ -10,6 +10,7 @@ use pipeline::{BuildError, Publisher, PublisherFactory, PublisherUrl, RecordsKin
 use publishers::Witness;
 use publishers::exporter::ExporterPublisher;
 use publishers::file::FilePublisher;
+use publishers::gnocchi::Way;
 use publishers::http::HttpPublisher;
 use publishers::in_memory::TestPublisher;
 use publishers::notifier::NotifierPublisher;
@@ -28,6 +29,7 @@ use crate::settings::PublisherSettings;
 /// Publishers that there are.
 const THERE: &[&str] = &[
     "gnocchi",
+    "metric",
     "file",
     "notifier",
     "http",
@@ -51,29 +53,37 @@ const THERE: &[&str] = &[
 pub(crate) struct Publishers {
     medium: Arc<dyn Medium>,
     settings: PublisherSettings,
-    /// Otherwise records for Gnocchi go to files.
-    gnocchi_is_there: bool,
-    /// `nephoscope run`: where records for `gnocchi://` are written until the embedded store exists.
-    state_dir: Option<PathBuf>,
+    /// `nephoscope run`: the metric store in this process, and the directory of what goes to no message bus.
+    all_in_one: Option<AllInOne>,
     witness: Witness,
+}
+
+/// What `nephoscope run` has in itself.
+#[derive(Debug)]
+struct AllInOne {
+    store: Way,
+    /// Otherwise records for `gnocchi://` go to the store.
+    gnocchi_is_named: bool,
+    state_dir: PathBuf,
 }
 
 impl Publishers {
     /// For a role of its own.
     pub(crate) fn new(settings: PublisherSettings) -> Self {
-        Self {
-            medium: Arc::new(Disk),
-            settings,
-            gnocchi_is_there: true,
-            state_dir: None,
-            witness: Witness::nobody(),
-        }
+        Self { medium: Arc::new(Disk), settings, all_in_one: None, witness: Witness::nobody() }
     }
 
-    /// For `nephoscope run`: what goes to Gnocchi unless one `is_there`, or to the message bus without a broker's name, is
-    /// written to files in `state_dir` instead.
-    pub(crate) fn all_in_one(settings: PublisherSettings, is_there: bool, state_dir: &Path) -> Self {
-        Self { gnocchi_is_there: is_there, state_dir: Some(state_dir.to_owned()), ..Self::new(settings) }
+    /// For `nephoscope run`: what goes to Gnocchi, unless one `is_named`, is written to the `store` instead, and what goes to
+    /// the message bus without a broker's name to files in `state_dir`.
+    pub(crate) fn all_in_one(
+        settings: PublisherSettings,
+        is_named: bool,
+        store: Way,
+        state_dir: &Path,
+    ) -> Self {
+        let state_dir = state_dir.to_owned();
+        let all_in_one = AllInOne { store, gnocchi_is_named: is_named, state_dir };
+        Self { all_in_one: Some(all_in_one), ..Self::new(settings) }
     }
 
     /// Lets `witness` look at what the publishers exchange with their peers.
@@ -82,10 +92,22 @@ impl Publishers {
     }
 
     fn resolve(&self, url: &PublisherUrl, kind: RecordsKind) -> PublisherUrl {
-        match (url.scheme().as_str(), &self.state_dir) {
-            (gnocchi::SCHEME, Some(state_dir)) if !self.gnocchi_is_there => in_files(state_dir, kind),
-            ("notifier", Some(state_dir)) if url.authority().is_empty() => in_files(state_dir, kind),
+        match (url.scheme().as_str(), &self.all_in_one) {
+            ("notifier", Some(all)) if url.authority().is_empty() => in_files(&all.state_dir, kind),
             _ => url.clone(),
+        }
+    }
+
+    /// The store in this process, if records for this URL go there.
+    fn store(&self, scheme: &str) -> Result<Option<&Way>, BuildError> {
+        match (&self.all_in_one, scheme) {
+            (Some(all), gnocchi::STORE_SCHEME) => Ok(Some(&all.store)),
+            (Some(all), _) if !all.gnocchi_is_named => Ok(Some(&all.store)),
+            (None, gnocchi::STORE_SCHEME) => Err(BuildError::Configuration {
+                message: "metric:// is the store of `nephoscope run`, and this is another command".into(),
+                hint: "write gnocchi://, and the endpoint of `nephoscope metric` into [gnocchi]".into(),
+            }),
+            _ => Ok(None),
         }
     }
 
@@ -96,7 +118,10 @@ impl Publishers {
         let witness = self.witness.clone();
         let scheme = url.scheme();
         Ok(match scheme.as_str() {
-            gnocchi::SCHEME => return self.settings.gnocchi.publisher(url, witness),
+            gnocchi::SCHEME | gnocchi::STORE_SCHEME => {
+                let store = self.store(&scheme)?;
+                return self.settings.gnocchi.publisher(url, store, witness);
+            }
             "file" => Box::new(FilePublisher::new(url, Arc::clone(&self.medium))?),
             "notifier" => Box::new(NotifierPublisher::new(url, kind, notifier, witness)?),
             "http" | "https" => Box::new(HttpPublisher::new(url, http, witness)?),
@@ -143,15 +168,14 @@ impl PublisherFactory for Publishers {
     }
 
     fn check(&self, url: &PublisherUrl, kind: RecordsKind) -> Result<(), BuildError> {
-        let resolved = self.resolve(url, kind);
-        if resolved.scheme() == gnocchi::SCHEME {
-            return self.settings.gnocchi.check(&resolved);
+        if gnocchi::is_meant_by(url) {
+            return self.settings.gnocchi.check(url, self.store(&url.scheme())?);
         }
         self.make(url, kind).map(drop)
     }
 
     fn read_again(&self, url: &PublisherUrl) -> Result<TakeChanges<'_>, BuildError> {
-        if url.scheme() == gnocchi::SCHEME && self.gnocchi_is_there {
+        if gnocchi::is_meant_by(url) {
             return self.settings.gnocchi.read_again(url);
         }
         Ok(Box::new(|| ()))

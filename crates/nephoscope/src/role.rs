@@ -2,6 +2,7 @@
 
 mod buffers;
 mod control;
+mod embedded;
 mod exporter;
 pub(crate) mod metric;
 mod notification;
@@ -27,8 +28,10 @@ use oslo_config::options::{
     gnocchi as gnocchi_options, library, messaging, nephoscope, notification as notification_options,
     notifications_bus,
 };
+use publishers::gnocchi::Way;
 
 pub(crate) use self::buffers::Buffers;
+pub(crate) use self::embedded::{EmbeddedStore, StorePart, served_store};
 pub(crate) use self::notification::Notification;
 pub(crate) use self::polling::Polling;
 use self::polling::PollingRunning;
@@ -36,7 +39,7 @@ use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
 use crate::gnocchi;
 use crate::publishers_by_url::Publishers;
-use crate::settings::{self, PublisherSettings};
+use crate::settings::{self, Definitions, PublisherSettings};
 use crate::signals::{Asked, Signals};
 
 /// Most threads that convert.
@@ -68,12 +71,30 @@ impl Roles {
         }
     }
 
-    /// The publishers that these roles can have.
-    pub(crate) fn publishers(self, config: &Config, settings: PublisherSettings) -> Publishers {
+    /// The publishers that these roles can have; `store` is the one of `run`.
+    pub(crate) fn publishers(
+        self,
+        config: &Config,
+        settings: PublisherSettings,
+        store: Option<Way>,
+    ) -> Publishers {
         match self {
+            Self::All => {
+                let store = store.unwrap_or_else(|| EmbeddedStore::default().way());
+                Publishers::all_in_one(settings, gnocchi::is_named(config), store, &state_dir(config))
+            }
             Self::Notification | Self::Polling => Publishers::new(settings),
-            Self::All => Publishers::all_in_one(settings, gnocchi::is_named(config), &state_dir(config)),
         }
+    }
+
+    /// Whether the metric store is in this process: in `run`, unless another Gnocchi is named and no pipeline names this one.
+    pub(crate) fn stores(self, config: &Config, definitions: Option<&Definitions>) -> bool {
+        let is_written_to = || {
+            let pipelines: Vec<_> = definitions.into_iter().flat_map(Definitions::pipelines).collect();
+            let pipelines: Vec<_> = pipelines.iter().map(|(_, pipelines)| *pipelines).collect();
+            gnocchi::is_written_to(&pipelines, &[gnocchi::STORE_SCHEME])
+        };
+        self == Self::All && (!gnocchi::is_named(config) || is_written_to())
     }
 
     /// Makes what must be there before anything starts: the state directory of `run`.
@@ -91,14 +112,13 @@ impl Roles {
                     credentials,
                     "records for gnocchi:// go to the Gnocchi that [gnocchi] leads to"
                 );
-                tracing::info!(%directory, "records for notifier:// without a host go to samples.json and events.json here");
             } else {
                 tracing::info!(
                     %directory,
-                    "records for gnocchi://, and for notifier:// without a host, go to samples.json and events.json \
-                     here; set credentials for [gnocchi] to use one"
+                    "records for gnocchi:// go to the metric store here; set credentials for [gnocchi] to use another one"
                 );
             }
+            tracing::info!(%directory, "records for notifier:// without a host go to samples.json and events.json here");
         }
         Ok(())
     }
@@ -178,6 +198,8 @@ pub(crate) struct Parts {
     pub(crate) notification: Option<Notification>,
     /// What polls.
     pub(crate) polling: Option<Polling>,
+    /// The metric store.
+    pub(crate) store: Option<StorePart>,
 }
 
 impl Parts {
@@ -269,6 +291,10 @@ async fn serve(
         feed.await;
         Ok::<(), Infallible>(())
     });
+    let mut parts = parts;
+    if let Some(store) = parts.store.take() {
+        store.start(&house).await?;
+    }
     let mut running = start(roles, config, parts, &house)?;
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), health, "started");
@@ -311,7 +337,7 @@ async fn serve(
 
 /// Starts what is there: pipelines, listeners, and last what polls.
 fn start(roles: Roles, config: &Config, parts: Parts, house: &House) -> anyhow::Result<Running> {
-    let Parts { notification, polling } = parts;
+    let Parts { notification, polling, .. } = parts;
     let listens = roles.listens(config);
     if roles == Roles::All && !listens {
         tracing::info!("no transport_url is set: no notifications are consumed");

@@ -47,7 +47,7 @@ pub(crate) fn run(invocation: &Invocation, surroundings: &Surroundings) -> Endin
     let sessions = Arc::new(settings::openstack::Sessions::new(&config, &surroundings.env));
     let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
     let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-    let publishers = Roles::Notification.publishers(&config, to_publishers).with_witness(witness);
+    let publishers = Roles::Notification.publishers(&config, to_publishers, None).with_witness(witness);
     let mut seen: Vec<PublisherUrl> = Vec::new();
     let mut failed = 0;
     for pipeline in pipelines.pipelines().filter(|pipeline| pipeline.filter.matches(&sample.name)) {

@@ -9,6 +9,7 @@ pub(crate) mod openstack;
 pub(crate) mod polling;
 mod publishers;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,13 +19,16 @@ use oslo_config::options::metric::api;
 use oslo_config::options::nephoscope;
 use oslo_config::{Config, Given, Inspection, LoadError, Loaded, Loader, Override, Registry, Source};
 
-use crate::cli::{ConfigSource, Invocation, MetricArguments};
+use crate::cli::{ConfigSource, GNOCCHI_API, Invocation, MetricArguments};
 use crate::surroundings::Surroundings;
 
 pub(crate) use self::definitions::{Definitions, load_definitions, resources};
 pub(crate) use self::logs::log_options;
 pub(crate) use self::messaging::listeners;
 pub(crate) use self::publishers::{PublisherSettings, publishers};
+
+/// The section of options of our own.
+const OURS: &str = "nephoscope";
 
 /// The dead letters under the state directory, within their bounds.
 pub(crate) fn dead_letters(config: &Config) -> DeadLetters {
@@ -38,15 +42,13 @@ pub(crate) fn load(invocation: &Invocation, surroundings: &Surroundings) -> Resu
     loader(invocation, surroundings).load()
 }
 
-/// Reads Gnocchi's configuration; the command line's address and port count more.
+/// As [`load`], for the metric role; the command line's address and port count more.
 pub(crate) fn load_metric(
     arguments: &MetricArguments,
     invocation: &Invocation,
     surroundings: &Surroundings,
 ) -> Result<Loaded, LoadError> {
     let mut loader = loader(invocation, surroundings);
-    "gnocchi".clone_into(&mut loader.project);
-    loader.registry = Registry::metric();
     let given = |text: &str| Given::Text(text.to_owned());
     if let Some(host) = &arguments.host {
         loader.overrides.push(Override::new(&api::HOST, given(host), "--host"));
@@ -54,7 +56,55 @@ pub(crate) fn load_metric(
     if let Some(port) = arguments.port {
         loader.overrides.push(Override::new(&api::PORT, given(&port.to_string()), "--port"));
     }
+    if let Some(directory) = &arguments.state_dir {
+        let directory = given(&directory.to_string_lossy());
+        loader.overrides.push(Override::new(&nephoscope::STATE_DIR, directory, "--state-dir"));
+    }
     loader.load()
+}
+
+/// The configuration of the metric store in `nephoscope run`: `[nephoscope]` as `config` has it, the rest from the file
+/// that it names.
+pub(crate) fn load_embedded(
+    config: &Config,
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+) -> Result<Loaded, LoadError> {
+    let mut loader = loader(invocation, surroundings);
+    GNOCCHI_API.clone_into(&mut loader.program);
+    loader.registry = Registry::metric();
+    loader.default_sources = false;
+    loader.sources = match config.get(&nephoscope::RUN_METRIC_CONFIG_FILE) {
+        "" => Vec::new(),
+        file => vec![Source::File(file.into())],
+    };
+    // What these say is in `config` already.
+    loader.env.retain(|name, _| !name.starts_with("OS_NEPHOSCOPE__") && !name.starts_with("OS_DEFAULT__"));
+    let known: Vec<&str> =
+        loader.registry.iter().filter(|(group, _)| *group == OURS).map(|(_, opt)| opt.name).collect();
+    let ours = config.show().filter(|shown| shown.group == OURS && known.contains(&shown.name));
+    loader.overrides = ours
+        .filter_map(|shown| {
+            Some(Override {
+                group: OURS.to_owned(),
+                name: shown.name.to_owned(),
+                given: Given::Text(shown.value?.replace('$', "$$")),
+                flag: shown.origin.to_string(),
+            })
+        })
+        .collect();
+    if let Some(address) = socket_address(config.get(&nephoscope::RUN_METRIC_ADDRESS)) {
+        let text = |text: String| Given::Text(text);
+        let flag = "[nephoscope] run_metric_address";
+        loader.overrides.push(Override::new(&api::HOST, text(address.ip().to_string()), flag));
+        loader.overrides.push(Override::new(&api::PORT, text(address.port().to_string()), flag));
+    }
+    loader.load()
+}
+
+/// An address and port, where it is one.
+pub(crate) fn socket_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
 }
 
 /// As [`load`], and goes on past errors: an option in error has its default.
@@ -64,6 +114,10 @@ pub(crate) fn inspect(invocation: &Invocation, surroundings: &Surroundings) -> I
 
 fn loader(invocation: &Invocation, surroundings: &Surroundings) -> Loader {
     let mut loader = Loader::new(invocation.program.clone());
+    if invocation.program == GNOCCHI_API {
+        "gnocchi".clone_into(&mut loader.project);
+        loader.registry = Registry::metric();
+    }
     loader.sources = invocation
         .common
         .sources

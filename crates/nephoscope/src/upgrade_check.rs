@@ -81,7 +81,7 @@ fn checks(invocation: &Invocation, surroundings: &Surroundings) -> Vec<Outcome> 
     if let Some(definitions) = definitions {
         let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
         let to_publishers = settings::publishers(&config, &surroundings.env, &metrics, &amqp, &sessions);
-        let publishers = Arc::new(Roles::Notification.publishers(&config, to_publishers));
+        let publishers = Arc::new(Roles::Notification.publishers(&config, to_publishers, None));
         let publishers: Arc<dyn pipeline::PublisherFactory> = publishers;
         let notification = role::Notification::new(
             &config,

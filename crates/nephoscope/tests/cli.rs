@@ -218,6 +218,62 @@ fn a_check_is_for_the_role_that_is_named() {
     }
 }
 
+/// The metric role reads `gnocchi.conf`, whose options are others.
+#[test]
+fn the_metric_roles_configuration_is_checked_and_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gnocchi.conf");
+    let with = |command: &[&str], content: &str| {
+        fs::write(&file, content).unwrap();
+        let named = ["--role", "metric", "--config-file", file.to_str().unwrap()];
+        run(directory.path(), &[command, &named].concat())
+    };
+    let good = "[api]\nport = 8050\n[indexer]\nurl = postgresql://gnocchi:hush@db/gnocchi\n";
+    let output = with(&["check", "--strict"], good);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let shown = text(&with(&["config", "show"], good).stdout);
+    assert!(shown.contains("port = 8050\n") && shown.contains("auth_mode = basic\n"), "{shown}");
+    assert!(shown.contains("url = ****") && !shown.contains("hush"), "{shown}");
+    for (wrong, said) in [
+        ("[api]\nport = many\n", "gnocchi.conf:2:1"),
+        ("[api]\nhost = 0.0.0.0\n", "metric_trusts_network"),
+        ("[archive_policy]\ndefault_aggregation_methods = mode\n", "default_aggregation_methods"),
+    ] {
+        let output = with(&["check"], wrong);
+        assert_eq!(output.status.code(), Some(78), "{wrong}");
+        assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
+    }
+}
+
+/// The store in `run` has a file of its own, which a check reads as well.
+#[test]
+fn the_store_of_run_is_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("gnocchi.conf"), "[api]\nauth_mode = whatever\n").unwrap();
+    for (own, said) in [
+        ("run_metric_address = localhost:8041\n".to_owned(), "is not an IP address and port"),
+        ("run_metric_address = 0.0.0.0:8041\n".to_owned(), "metric_trusts_network"),
+        (format!("run_metric_config_file = {}\n", at("gnocchi.conf").display()), "gnocchi.conf:2:1"),
+        (format!("run_metric_config_file = {}\n", at("none.conf").display()), "none.conf"),
+    ] {
+        fs::write(at("ceilometer.conf"), format!("[nephoscope]\n{own}")).unwrap();
+        let output = run(
+            directory.path(),
+            &["check", "--role", "run", "--config-file", at("ceilometer.conf").to_str().unwrap()],
+        );
+        assert_eq!(output.status.code(), Some(78), "{own}");
+        assert!(text(&output.stdout).contains(said), "{own}: {}", text(&output.stdout));
+    }
+    let own = "[nephoscope]\nrun_metric_address = 0.0.0.0:8041\nmetric_trusts_network = true\n";
+    fs::write(at("ceilometer.conf"), own).unwrap();
+    let output = run(
+        directory.path(),
+        &["check", "--strict", "--role", "run", "--config-file", at("ceilometer.conf").to_str().unwrap()],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
 /// The resource definitions of a publisher are read by a check as at a start.
 #[test]
 fn a_check_names_the_places_in_gnocchis_definitions() {

@@ -24,6 +24,8 @@ mod differences;
 mod faults;
 #[path = "agent/harness.rs"]
 mod harness;
+#[path = "gnocchi/points.rs"]
+mod points;
 #[path = "gnocchi/script.rs"]
 mod script;
 

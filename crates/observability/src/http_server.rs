@@ -31,6 +31,8 @@ pub struct ServerLimits {
     pub connection_lifetime: Duration,
     /// A request whose header is longer is refused; a connection's buffers are as large. Default 16 KiB.
     pub header_bytes: usize,
+    /// Time that open connections get to finish once the server is told to stop. Default 2 s.
+    pub drain: Duration,
 }
 
 impl Default for ServerLimits {
@@ -40,6 +42,7 @@ impl Default for ServerLimits {
             header_timeout: Duration::from_secs(10),
             connection_lifetime: Duration::from_mins(5),
             header_bytes: 16 * 1_024,
+            drain: Duration::from_secs(2),
         }
     }
 }
@@ -48,8 +51,6 @@ impl Default for ServerLimits {
 pub const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed (out of descriptors, for example), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Time that open connections get to finish once the server is told to stop.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// What is done with a connection before HTTP is spoken over it.
 pub trait Handshake: Clone + Send + Sync + 'static {
@@ -132,7 +133,8 @@ impl HttpServer {
         self.address
     }
 
-    /// Serves `router` until `stop` is cancelled; then lets open connections finish for a moment.
+    /// Serves `router` until `stop` is cancelled. From then on connections are refused, idle ones are closed, and requests
+    /// that have begun are answered, for [`ServerLimits::drain`].
     pub async fn serve<H: Handshake>(
         self,
         router: Router,
@@ -174,8 +176,9 @@ impl HttpServer {
                 }
             }
         }
+        drop(self.listener);
         let finished =
-            tokio::time::timeout(DRAIN_TIME, async { while connections.join_next().await.is_some() {} });
+            tokio::time::timeout(limits.drain, async { while connections.join_next().await.is_some() {} });
         if finished.await.is_err() {
             connections.abort_all();
         }

@@ -48,6 +48,6 @@ pub use option::{
     RefusedValue, Str, Support, Type,
 };
 pub use problem::{Origin, Problem};
-pub use reference::reference;
+pub use reference::{metric_reference, reference};
 pub use registry::Registry;
 pub use value::Value;

@@ -62,6 +62,7 @@ pub(crate) const AUTH_SECTION_NAME: &str = "auth_section";
 pub(crate) fn all() -> impl Iterator<Item = &'static Opt> {
     [
         nephoscope::OPTIONS,
+        metric::own::OPTIONS,
         agent::OPTIONS,
         polling_in_default::OPTIONS,
         commands::OPTIONS,

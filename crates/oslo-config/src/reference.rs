@@ -26,11 +26,30 @@ An invalid value is an error that names file, line and column. An option that is
 unless upstream removed it or its section belongs to another program.
 ";
 
-/// The reference of every option, in Markdown.
+const METRIC_INTRODUCTION: &str = "\
+# Configuration options of the metric store
+
+<!-- Generated from the option table of the crate `nephoscope-oslo-config`; do not edit. -->
+
+`nephoscope metric` reads Gnocchi's configuration files, unchanged and by the rules of [the other
+ones](configuration.md). Where no `--config-file` is given, `gnocchi.conf` and `gnocchi-api.conf` are searched in
+`~/.gnocchi`, `~`, `/etc/gnocchi` and `/etc`, and so are `gnocchi.conf.d` and `gnocchi-api.conf.d`.
+";
+
+/// The reference of every option in Ceilometer's files, in Markdown.
 pub fn reference() -> String {
-    let mut out = INTRODUCTION.to_owned();
+    page(INTRODUCTION, options::all())
+}
+
+/// The reference of every option in Gnocchi's files, in Markdown.
+pub fn metric_reference() -> String {
+    page(METRIC_INTRODUCTION, options::metric::all())
+}
+
+fn page(introduction: &str, options: impl Iterator<Item = &'static Opt>) -> String {
+    let mut out = introduction.to_owned();
     let mut seen = std::collections::BTreeSet::new();
-    let all: Vec<&Opt> = options::all().collect();
+    let all: Vec<&Opt> = options.collect();
     for opt in &all {
         if !seen.insert(opt.group) {
             continue;

@@ -244,6 +244,33 @@ fn every_option_has_a_help_of_its_own() {
     }
 }
 
+/// The options of `gnocchi.conf` are a table of their own.
+#[test]
+fn the_metric_stores_options_are_read_and_refused() {
+    let desk = Desk::new();
+    let with = |mut loader: Loader| {
+        loader.registry = Registry::metric();
+        loader
+    };
+    let defaults = with(Desk::loader()).load().expect("nothing to complain about");
+    assert_eq!(defaults.warnings, []);
+    for (group, opt) in Registry::metric().iter() {
+        let name = format!("{group}.{}", opt.name);
+        assert_eq!(defaults.config.value(group, opt.name), Some(&expected_default(opt)), "{name}");
+        let (text, value) = valid(opt);
+        let loaded = with(desk.with_file(&format!("[{group}]\n{} = {text}\n", opt.name))).load();
+        let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(loaded.config.value(group, opt.name), Some(&value), "{name}");
+        for text in invalid(opt) {
+            let loader = with(desk.with_file(&format!("[{group}]\n{} = {text}\n", opt.name)));
+            let error = loader.load().err().unwrap_or_else(|| panic!("{name} takes {text}"));
+            assert!(error.to_string().contains(opt.name), "{error}");
+        }
+        let help = opt.help.trim();
+        assert!(help.len() > 8 && help.ends_with('.'), "{name}: {help}");
+    }
+}
+
 /// `config show` prints these lines; an operator may use them as a file.
 #[test]
 fn what_is_shown_reads_back_equal() {

@@ -1,28 +1,29 @@
-//! The committed reference page is what the option table makes.
+//! The committed reference pages are what the option tables make.
 
-use nephoscope_oslo_config::{Registry, reference};
+use nephoscope_oslo_config::{Registry, metric_reference, reference};
 use std::path::Path;
 
+const PAGES: [(&str, fn() -> String, fn() -> Registry); 2] = [
+    ("configuration.md", reference, Registry::builtin),
+    ("metric-configuration.md", metric_reference, Registry::metric),
+];
+
 #[test]
-fn the_committed_page_is_up_to_date() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
-    let made = reference();
-    if std::env::var_os("NEPHOSCOPE_WRITE_DOCS").is_some() {
-        std::fs::create_dir_all(page.parent().expect("parent")).expect("directory");
-        std::fs::write(&page, &made).expect("page");
+fn the_committed_pages_are_up_to_date() {
+    for (name, make, _) in PAGES {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
+        let committed = std::fs::read_to_string(&page).expect("a committed page");
+        assert!(committed == make(), "docs/reference/{name} is out of date: make docs");
     }
-    let committed = std::fs::read_to_string(&page).expect("docs/reference/configuration.md");
-    assert!(
-        committed == made,
-        "docs/reference/configuration.md is out of date: run this test with NEPHOSCOPE_WRITE_DOCS=1"
-    );
 }
 
 #[test]
-fn every_option_is_in_the_page() {
-    let made = reference();
-    for (group, opt) in Registry::builtin().iter() {
-        assert!(made.contains(&format!("\n## [{group}]\n")), "{group}");
-        assert!(made.contains(&format!("\n### `{}`\n", opt.name)), "{}", opt.name);
+fn every_option_is_in_its_page() {
+    for (_, make, registry) in PAGES {
+        let made = make();
+        for (group, opt) in registry().iter() {
+            assert!(made.contains(&format!("\n## [{group}]\n")), "{group}");
+            assert!(made.contains(&format!("\n### `{}`\n", opt.name)), "{}", opt.name);
+        }
     }
 }

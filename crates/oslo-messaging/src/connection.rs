@@ -29,8 +29,6 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Wait for an orderly close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Frame size asked for, in bytes. lapin keeps 32 frames of buffer in each direction, so this costs 2 × 2 MiB.
-const FRAME_BYTES: u32 = 64 * 1024;
 
 /// Why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +119,8 @@ pub(crate) struct Profile {
     pub(crate) check_name: bool,
     /// Shown in the broker's list of connections.
     pub(crate) name: String,
+    /// Frame size asked for. lapin keeps 32 frames of buffer in each direction, and what it sends goes round in all of it.
+    pub(crate) frame_bytes: u32,
 }
 
 /// An open connection.
@@ -217,7 +217,7 @@ async fn handshake(
         },
         vhost: profile.vhost.clone(),
         query: AMQPQueryString {
-            frame_max: Some(FRAME_BYTES),
+            frame_max: Some(profile.frame_bytes),
             heartbeat: Some(profile.options.heartbeat_timeout_threshold),
             auth_mechanism: Some(match profile.options.rabbit_login_method {
                 LoginMethod::Plain => SASLMechanism::Plain,

@@ -40,6 +40,8 @@ pub const DEFAULT_BATCH_BYTES: u64 = 4 * 1024 * 1024;
 pub const OUTPUT_BATCHES: usize = 8;
 /// Most queues that one listener may consume (RabbitMQ's default `channel_max` is 2047).
 const QUEUES_MAX: usize = 1024;
+/// Frame size asked for, in bytes.
+const FRAME_BYTES: u32 = 64 * 1024;
 /// How long after its deadline a shutdown may take to close the connection.
 const CLOSE_GRACE: Duration = Duration::from_secs(6);
 
@@ -180,6 +182,7 @@ impl Listener {
             check_name: options.checks_host_name(endpoints.len()),
             options,
             name: config.name.clone(),
+            frame_bytes: FRAME_BYTES,
         };
         let (stop, stopped) = watch::channel(None);
         let (state, state_receiver) =

@@ -31,6 +31,8 @@ use crate::url::{Endpoint, TransportUrl};
 pub const IN_FLIGHT: usize = 256;
 /// Largest body, in bytes: RabbitMQ's own bound.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Frame size asked for: messages of 100 KiB go out in a few, and no more memory than for some of them is taken.
+const FRAME_BYTES: u32 = 16 * 1024;
 /// Wait for a confirm before its connection is taken for dead.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -222,6 +224,7 @@ impl Notifier {
             check_name: options.checks_host_name(endpoints.len()),
             options,
             name: config.name.clone(),
+            frame_bytes: FRAME_BYTES,
         };
         let shared = Shared {
             name: config.name,

@@ -92,6 +92,9 @@ enum Fate {
     Returned,
 }
 
+/// Frame size asked for, in bytes.
+const FRAME_BYTES: u32 = 64 * 1024;
+
 impl Republisher {
     /// Connects to the broker of a listener, trying each of its hosts once.
     ///
@@ -105,6 +108,7 @@ impl Republisher {
             check_name: options.checks_host_name(endpoints.len()),
             options,
             name: format!("{} replay", config.name),
+            frame_bytes: FRAME_BYTES,
         };
         let mut last = RepublishError::Config(ConfigError::Empty { what: "the list of hosts" });
         for endpoint in &endpoints {

@@ -24,6 +24,8 @@ pub const BUS: &str = "notifications://telemetry.polling";
 const EVENT_TYPE: &str = "telemetry.polling";
 const PUBLISHER_ID: &str = "ceilometer.polling";
 const PRIORITY: &str = "SAMPLE";
+/// Room for a payload that is kept, in bytes: what usual batches take.
+const PAYLOAD_KEPT: usize = 256 * 1024;
 /// Attempts of one delivery after the first: a connection that has died shows at the first.
 const RETRIES: u32 = 1;
 
@@ -78,8 +80,9 @@ impl PublisherFactory for BusPublishers {
 pub struct Notifications {
     notifier: Notifier,
     signer: Signer,
-    /// Kept, so that its memory is.
+    /// Kept, so that their memory is.
     room: Vec<u8>,
+    payload: Vec<u8>,
     batch_size: usize,
     clock: Clock,
     /// Samples that were confirmed in an attempt which failed later on: they are not sent again.
@@ -109,6 +112,7 @@ impl Notifications {
             notifier,
             signer: Signer::new(&settings.secret),
             room: Vec::new(),
+            payload: Vec::new(),
             batch_size: settings.batch_size.max(1),
             clock: settings.clock.clone(),
             confirmed: HashSet::new(),
@@ -154,7 +158,10 @@ impl Notifications {
 
     /// Sends one notification. A sample with an infinity or NaN, which JSON does not have, is refused.
     async fn send(&mut self, batch: &[Placed<'_>], refusals: &mut Refusals) -> Result<(), NotifyError> {
-        let mut payload = b"{\\\"samples\\\": [".to_vec();
+        let Self { signer, room, payload, .. } = self;
+        payload.clear();
+        payload.shrink_to(PAYLOAD_KEPT);
+        payload.extend_from_slice(b"{\\\"samples\\\": [");
         let mut is_empty = true;
         for Placed { group, record, sample } in batch {
             if !sample.is_finite() {
@@ -165,7 +172,7 @@ impl Notifications {
             if !std::mem::take(&mut is_empty) {
                 payload.extend_from_slice(b", ");
             }
-            sample.write_quoted_wire(&mut self.signer, &mut self.room, &mut payload);
+            sample.write_quoted_wire(signer, room, payload);
         }
         payload.extend_from_slice(b"]}");
         if is_empty {
@@ -176,7 +183,7 @@ impl Notifications {
             event_type: EVENT_TYPE,
             priority: PRIORITY,
             // All numbers are finite, so it is JSON.
-            payload: Payload::Quoted(&payload),
+            payload: Payload::Quoted(&self.payload),
             context: &[],
             timestamp: self.clock.now(),
             message_id: None,

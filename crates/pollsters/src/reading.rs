@@ -125,13 +125,19 @@ impl Readings {
         self.0.send(vec![reading]).await.map_err(|_| Stopped)
     }
 
+    /// Whether there is enough to be given together.
+    #[must_use]
+    pub const fn are_enough(waiting: &[Reading]) -> bool {
+        waiting.len() >= TOGETHER
+    }
+
     /// Gives what `waiting` holds if that is enough to be given together, or `is_last`: for pollsters that have many at
     /// once.
     ///
     /// # Errors
     /// [`Stopped`]: the pollster shall end.
     pub async fn give_some(&self, waiting: &mut Vec<Reading>, is_last: bool) -> Result<(), Stopped> {
-        if waiting.is_empty() || waiting.len() < TOGETHER && !is_last {
+        if waiting.is_empty() || !(is_last || Self::are_enough(waiting)) {
             return Ok(());
         }
         let next = if is_last { Vec::new() } else { Vec::with_capacity(waiting.capacity()) };

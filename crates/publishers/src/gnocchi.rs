@@ -12,11 +12,15 @@
 //! half-way goes on where it was. A record that Gnocchi alone fails at, while it takes others, is given up after a while
 //! (`suspects`).
 //!
+//! Gnocchi is asked over a network, or, where its place is taken by a store in the same process, directly ([`Way`]). What
+//! is asked, in which order, and what answers mean, is the same.
+//!
 //! The requests are those of Ceilometer's `publisher/gnocchi.py`; `docs/differences.md` says where it is done otherwise.
 
 mod batch;
 mod cache;
 mod client;
+mod embedded;
 mod events;
 mod metrics;
 mod options;
@@ -38,8 +42,9 @@ use pipeline::{PublishError, Publisher, Publishing, Records, Refusals};
 use tokio::sync::watch;
 
 use batch::{Batch, Unfit};
-pub use client::Client;
+pub use client::{Answer, Client};
 use client::{Failure, Later, path};
+pub use embedded::{Answering, Embedded, MetricMeasures, ResourceMeasures, Way};
 pub use metrics::{GnocchiMetrics, Skipped};
 pub use options::{DEFAULT_DEFINITIONS, FilterProject, GnocchiOptions};
 use progress::Progress;
@@ -90,7 +95,7 @@ impl GnocchiPublisher {
     pub fn new(
         options: GnocchiOptions,
         mut definitions: watch::Receiver<Arc<ResourceDefinitions>>,
-        gnocchi: Service,
+        gnocchi: impl Into<Way>,
         identity: Option<Service>,
         metrics: GnocchiMetrics,
         clock: Clock,

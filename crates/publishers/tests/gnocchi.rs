@@ -27,5 +27,7 @@ mod refusals;
 mod samples;
 #[path = "gnocchi/support.rs"]
 mod support;
+#[path = "gnocchi/telling.rs"]
+mod telling;
 #[path = "gnocchi/upgrade.rs"]
 mod upgrade;

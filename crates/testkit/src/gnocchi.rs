@@ -2,6 +2,7 @@
 
 mod dump;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -76,6 +77,44 @@ impl Gnocchi {
         log.lines().map(str::to_owned).collect()
     }
 
+    /// Its API, as the administrator.
+    pub const fn api(&self) -> GnocchiApi {
+        GnocchiApi::at(self.report.port)
+    }
+
+    /// What the API answers to the administrator. `path` begins with `/`.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
+        self.api().request(method, path, body)
+    }
+
+    /// What the API has at a path, as JSON.
+    pub fn get(&self, path: &str) -> Result<Value, Error> {
+        self.api().get(path)
+    }
+
+    /// See [`GnocchiApi::dump`].
+    pub fn dump(&self) -> Result<BTreeMap<String, Value>, Error> {
+        self.api().dump()
+    }
+}
+
+/// The API of any Gnocchi, or of what speaks as one, on 127.0.0.1, asked as the administrator of `auth_mode = basic`.
+#[derive(Debug, Clone, Copy)]
+pub struct GnocchiApi {
+    port: u16,
+}
+
+impl GnocchiApi {
+    /// The API on this port.
+    pub const fn at(port: u16) -> Self {
+        Self { port }
+    }
+
+    /// Its URL, without a version.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// What the API answers to the administrator. `path` begins with `/`.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
         let what = format!("gnocchi: {method} {path}");
@@ -98,9 +137,9 @@ impl Gnocchi {
         }
     }
 
-    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<String> {
+    fn exchange(self, method: &str, path: &str, body: Option<&Value>) -> io::Result<String> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))?;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         // The older version of HTTP has no chunks.
         write!(

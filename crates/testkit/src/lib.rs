@@ -47,7 +47,7 @@ pub use error::Error;
 pub use etcd::Etcd;
 pub use fake_libvirtd::{FakeDomain, FakeLibvirtd};
 pub use glance::Glance;
-pub use gnocchi::Gnocchi;
+pub use gnocchi::{Gnocchi, GnocchiApi};
 pub use ipmi_sim::{IpmiSim, TestSensor};
 pub use keystone::{Keystone, KeystoneBuilder, NotificationFormat};
 pub use libvirtd::{Libvirtd, TestDomain, TestInstance};

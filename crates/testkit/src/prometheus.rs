@@ -50,6 +50,14 @@ impl Prometheus {
         Self::start_with(&arguments)
     }
 
+    /// Starts one that scrapes these URLs every second, and writes what it finds to another one, as the administrator of a
+    /// Gnocchi with `auth_mode = basic`.
+    pub fn writing(scraped: &[String], to: &str) -> Result<Self, Error> {
+        let mut arguments: Vec<String> = scraped.iter().map(|url| format!("--scrape={url}")).collect();
+        arguments.push(format!("--remote-write={to}"));
+        Self::start_with(&arguments)
+    }
+
     fn start_with(arguments: &[String]) -> Result<Self, Error> {
         let (service, report) = Service::start_reporting("prometheus", "prometheus.py", arguments)?;
         Ok(Self { service, report })

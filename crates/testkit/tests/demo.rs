@@ -122,10 +122,19 @@ fn for_some_seconds_it_shows_samples_and_events_and_sums_them_up() {
         "sample    memory ",
         "sample    disk.device.read.bytes ",
         "sample    network.incoming.bytes ",
+        "step      openstack metric resource list --type instance",
+        "step      gnocchi resource list --type image",
+        "step      gnocchi aggregates ",
         "summary",
     ] {
         assert!(output.contains(shown), "no {shown:?} in {output}");
     }
+    // What Gnocchi's client shows of the store.
+    let row = |word: &str| output.lines().any(|line| line.starts_with('|') && line.contains(word));
+    for word in ["| web-1 ", "| db-1 ", "| cpu "] {
+        assert!(row(word), "no row with {word:?} in {output}");
+    }
+    assert!(row("| picture-") || row("| renamed-"), "no image in {output}");
     let lines =
         |kind: &str| output.lines().filter(|line| line.get(9..).is_some_and(|l| l.starts_with(kind))).count();
     assert_eq!(counted(&output, " samples"), lines("sample ") as u64, "{output}");
@@ -159,6 +168,21 @@ fn ctrl_c_stops_everything() {
     let mut demo = Demo::start(&[]);
     demo.line("sample    image.size");
     demo.line("sample    cpu ");
+    // What it says to whoever wants to look at the store in another terminal.
+    let output = demo.process.output();
+    let is_command = |line: &&str| {
+        ["gnocchi", "openstack"].iter().any(|name| line.contains(&format!("/bin/{name} --os-auth-type")))
+    };
+    let commands: Vec<&str> = output.lines().filter(is_command).collect();
+    assert_eq!(commands.len(), 4, "{output}");
+    let shows = |word: &str, command: &str| {
+        let done = Command::new("sh").args(["-c", command]).output().unwrap();
+        let shown = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{command}: {done:?}");
+        shown.contains(word)
+    };
+    assert!(commands.iter().any(|command| shows("web-1", command)), "{output}");
+    assert!(commands.iter().any(|command| shows("image.size", command)), "{output}");
     let processes = demo.processes();
     assert!(processes.len() >= 9, "{processes:?}");
     assert_eq!(

@@ -22,9 +22,10 @@ pub(super) async fn aggregates(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let use_history = parameters::boolean(request, "use_history", false)?;
     let details = parameters::boolean(request, "details", false)?;
+    let needed_overlap = parameters::needed_overlap(request)?;
     let (start, stop) = parameters::window(request, api.metrics.now())?;
     let granularity = parameters::granularity(request)?;
-    let gaps = gaps(request, parameters::needed_overlap(request)?)?;
+    let gaps = gaps(request, needed_overlap)?;
     let body = request.json()?;
     let map = schema::dictionary(&body)?;
     for (key, _) in map.iter() {

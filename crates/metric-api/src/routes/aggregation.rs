@@ -30,9 +30,9 @@ impl Wanted {
         let aggregation = request.parameter("aggregation").unwrap_or("mean").to_owned();
         let reaggregation = request.parameter("reaggregation").unwrap_or(&aggregation).to_owned();
         let resample = parameters::resample(request)?;
+        let needed_overlap = parameters::needed_overlap(request)?.unwrap_or(100.0);
         let (start, stop) = parameters::window(request, api.metrics.now())?;
         let granularity = parameters::granularity(request)?;
-        let needed_overlap = parameters::needed_overlap(request)?.unwrap_or(100.0);
         let gaps = gaps(request, Some(needed_overlap))?;
         parameters::boolean(request, "refresh", false)?;
         Ok(Self { aggregation, reaggregation, start, stop, granularity, resample, gaps })
@@ -151,7 +151,9 @@ async fn of_ids(api: &Api, request: &Request, ids: Vec<String>) -> Done {
             .ok_or_else(|| Failure::invalid(format!("Invalid input: not a valid value @ data[{index}]")))?;
         parsed.push(id);
     }
-    let metrics = api.metrics.readable_metrics(caller, &parsed).await?;
+    let mut metrics = api.metrics.readable_metrics(caller, &parsed).await?;
+    // The order in which Gnocchi's index finds them, which decides how sums are rounded.
+    metrics.sort_by_key(|metric| metric.id);
     Ok(Reply::json(of_metrics(api, caller, &wanted, &metrics).await?))
 }
 

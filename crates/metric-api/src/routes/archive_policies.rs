@@ -42,8 +42,8 @@ pub(super) async fn update(api: &Api, request: &Request) -> Done {
 pub(super) async fn delete(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let name = request.capture(0);
-    api.metrics.archive_policy(name).await?;
     caller.enforce(Rule::DeleteArchivePolicy, &Target::default())?;
+    api.metrics.archive_policy(name).await?;
     api.metrics.delete_archive_policy(name).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

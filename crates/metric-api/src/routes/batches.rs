@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use metric::{NamedMeasures, ResourceMeasures};
 use metric_index::parse_uuid;
 
@@ -14,24 +15,48 @@ use crate::{Api, parameters, schema};
 
 pub(super) async fn metrics(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
+    if let Some(batches) = text_of(request).and_then(schema::plain_batch) {
+        api.metrics.add_batch(caller, batches).await?;
+        return Ok(Reply::empty(StatusCode::ACCEPTED));
+    }
     let body = request.json()?;
     let now = api.metrics.now();
     let mut batches = BTreeMap::new();
+    let mut count = 0;
     for (key, value) in schema::dictionary(&body)?.iter() {
         let id = parse_uuid(key).ok_or_else(|| Invalid::new("not a valid value").of_key(key))?;
-        batches.insert(id, schema::measures(value, now).map_err(|invalid| invalid.under(key))?);
+        let batch = schema::measures(value, now).map_err(|invalid| invalid.under(key))?;
+        count += batch.points().len();
+        api.check_measures(count)?;
+        batches.insert(id, batch);
     }
     api.metrics.add_batch(caller, batches).await?;
-    Ok(Reply::empty(StatusCode::ACCEPTED))
+    Ok(Reply::accepted(StatusCode::ACCEPTED, count))
+}
+
+/// The body, if it says that it is JSON and may be.
+fn text_of(request: &Request) -> Option<&str> {
+    let said = request.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let media_type = said.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        std::str::from_utf8(&request.body).ok()
+    } else {
+        None
+    }
 }
 
 pub(super) async fn resources(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let create_metrics = parameters::boolean(request, "create_metrics", false)?;
+    let ids = Ids { creator: caller.creator.as_deref() };
+    if let Some(resources) = text_of(request).and_then(|text| schema::plain_resource_batch(text, ids)) {
+        api.metrics.add_resource_batch(caller, resources, create_metrics).await?;
+        return Ok(Reply::empty(StatusCode::ACCEPTED));
+    }
     let body = request.json()?;
     let now = api.metrics.now();
-    let ids = Ids { creator: caller.creator.as_deref() };
     let mut resources = Vec::new();
+    let mut count = 0;
     for (key, value) in schema::dictionary(&body)?.iter() {
         let (id, original_id) = ids.id(&key.into()).map_err(|invalid| invalid.of_key(key))?;
         let named = schema::dictionary(value).map_err(|invalid| invalid.under(key))?;
@@ -40,10 +65,12 @@ pub(super) async fn resources(api: &Api, request: &Request) -> Done {
             let read = schema::named(value, now);
             let (batch, archive_policy_name, unit) =
                 read.map_err(|invalid| invalid.under(name).under(key))?;
+            count += batch.points().len();
+            api.check_measures(count)?;
             metrics.push(NamedMeasures { name: name.to_owned(), batch, archive_policy_name, unit });
         }
         resources.push(ResourceMeasures { original_id, id, metrics });
     }
     api.metrics.add_resource_batch(caller, resources, create_metrics).await?;
-    Ok(Reply::empty(StatusCode::ACCEPTED))
+    Ok(Reply::accepted(StatusCode::ACCEPTED, count))
 }

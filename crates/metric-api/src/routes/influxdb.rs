@@ -47,6 +47,11 @@ pub(super) async fn query(api: &Api, request: &Request) -> Done {
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
+/// Whether a text is a line of the protocol.
+pub(super) fn is_line(text: &str) -> bool {
+    line::parse(text).is_some()
+}
+
 fn refused(detail: &str, reason: String) -> Failure {
     let facts = [("detail", detail.into()), ("reason", reason.into())];
     Failure::because(StatusCode::BAD_REQUEST, "Value error", facts)
@@ -81,8 +86,8 @@ pub(super) async fn write(api: &Api, request: &Request) -> Done {
         return Ok(Reply::empty(StatusCode::NO_CONTENT));
     }
     api.metrics.index().resource_type(database).await?;
-    write_all(api, caller, database, resources).await?;
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    let count = write_all(api, caller, database, resources).await?;
+    Ok(Reply::accepted(StatusCode::NO_CONTENT, count))
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(super) async fn to_metric(api: &Api, request: &Request, metric: Metric) -> D
     let caller = request.caller()?;
     caller.enforce(Rule::PostMeasures, &Target::of_metric(&metric))?;
     let batch = schema::measures(&request.json()?, api.metrics.now())?;
+    let count = batch.points().len();
+    api.check_measures(count)?;
     api.metrics.add_measures(caller, metric, batch).await?;
-    Ok(Reply::empty(StatusCode::ACCEPTED))
+    Ok(Reply::accepted(StatusCode::ACCEPTED, count))
 }

@@ -54,6 +54,6 @@ pub(super) async fn write(api: &Api, request: &Request) -> Done {
     let attributes = ATTRIBUTES.iter().map(|name| Attribute::new(*name, kind, true));
     let attributes: Vec<Attribute> = attributes.collect::<Result<_, _>>()?;
     ensure_type(api, TYPE, &attributes).await?;
-    write_all(api, caller, TYPE, resources).await?;
-    Ok(Reply::empty(StatusCode::ACCEPTED))
+    let count = write_all(api, caller, TYPE, resources).await?;
+    Ok(Reply::accepted(StatusCode::ACCEPTED, count))
 }

@@ -18,13 +18,16 @@ pub(super) struct Written {
     pub(super) metrics: BTreeMap<String, Vec<(i64, f64)>>,
 }
 
-/// Takes measures of resources that are known by a text.
+/// Takes measures of resources that are known by a text; says how many.
 pub(super) async fn write(
     api: &Api,
     caller: &Caller,
     resource_type: &str,
     resources: BTreeMap<String, Written>,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
+    let points = resources.values().flat_map(|written| written.metrics.values());
+    let count = points.map(Vec::len).sum();
+    api.check_measures(count)?;
     let mut batch = Vec::with_capacity(resources.len());
     for (original_id, written) in resources {
         let id = metric_index::resource_id(&original_id, caller.creator.as_deref())
@@ -37,7 +40,8 @@ pub(super) async fn write(
         }
         batch.push(ResourceMeasures { original_id, id, metrics });
     }
-    Ok(api.metrics.add_resource_batch(caller, batch, true).await?)
+    api.metrics.add_resource_batch(caller, batch, true).await?;
+    Ok(count)
 }
 
 async fn ensure(

@@ -33,7 +33,7 @@ fn metric(value: &Value) -> Result<GivenMetric, Invalid> {
         let id = metric_index::parse_uuid(text).ok_or_else(|| Invalid::new("not a valid value"))?;
         return Ok(GivenMetric::Existing(id));
     }
-    let mut object = Object::of(value)?;
+    let mut object = Object::of(value).map_err(|_| Invalid::new("not a valid value"))?;
     let archive_policy_name = object.optional("archive_policy_name", text);
     let unit = object.optional("unit", unit);
     // What the resource says of itself is as good.
@@ -50,6 +50,11 @@ pub(crate) fn check_metric_names(body: &Value) -> Result<(), Failure> {
         return Err(Failure::invalid("'/' is not supported in metric name"));
     }
     Ok(())
+}
+
+/// A time of the resource itself: of one that is none nothing more is said than that.
+fn own_moment(value: &Value, now: Timestamp) -> Result<Timestamp, Invalid> {
+    moment(value, now).map_err(|_| Invalid::new("not a valid value"))
 }
 
 /// Metrics by their names.
@@ -94,9 +99,10 @@ pub(crate) fn resource(
 ) -> Result<GivenResource, Invalid> {
     let mut object = Object::of(value)?;
     let id = object.required("id", |value| ids.id(value));
-    let started_at = object.optional("started_at", |value| moment(value, now));
-    let ended_at = object
-        .optional("ended_at", |value| if value.is_null() { Ok(None) } else { moment(value, now).map(Some) });
+    let started_at = object.optional("started_at", |value| own_moment(value, now));
+    let ended_at = object.optional("ended_at", |value| {
+        if value.is_null() { Ok(None) } else { own_moment(value, now).map(Some) }
+    });
     let user_id = object.optional("user_id", optional_text);
     let project_id = object.optional("project_id", optional_text);
     let metrics = object.optional("metrics", metrics);
@@ -132,9 +138,10 @@ pub(crate) fn resource_change(
     now: Timestamp,
 ) -> Result<Change, Invalid> {
     let mut object = Object::of(value)?;
-    let started_at = object.optional("started_at", |value| moment(value, now));
-    let ended_at = object
-        .optional("ended_at", |value| if value.is_null() { Ok(None) } else { moment(value, now).map(Some) });
+    let started_at = object.optional("started_at", |value| own_moment(value, now));
+    let ended_at = object.optional("ended_at", |value| {
+        if value.is_null() { Ok(None) } else { own_moment(value, now).map(Some) }
+    });
     let user_id = object.optional("user_id", optional_text);
     let project_id = object.optional("project_id", optional_text);
     let metrics = object.optional("metrics", metrics);

@@ -46,14 +46,20 @@ struct Given {
 }
 
 fn given(value: &Value, with_options: bool) -> Result<Given, Invalid> {
-    let kind = dictionary(value)?.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = dictionary(value)?.get("type").and_then(Value::as_str).unwrap_or_default();
+    // Gnocchi tries one kind after the other, and says what is wrong for the first of them.
+    given_as(kind, value, with_options)
+        .or_else(|invalid| Err(given_as("bool", value, with_options).err().unwrap_or(invalid)))
+}
+
+fn given_as(kind: &str, value: &Value, with_options: bool) -> Result<Given, Invalid> {
     let mut object = Object::of(value)?;
     object.required("type", |value| {
-        let known = ["string", "uuid", "number", "bool", "datetime"];
-        if value.as_str().is_some_and(|name| known.contains(&name)) { Ok(()) } else { Err(not_valid()) }
+        let is_known = ["string", "uuid", "number", "bool", "datetime"].contains(&kind);
+        if is_known && value.as_str() == Some(kind) { Ok(()) } else { Err(not_valid()) }
     });
     let required = object.optional("required", boolean);
-    let kind = match kind.as_str() {
+    let kind = match kind {
         "string" => {
             let min_length = object.optional("min_length", |value| length(value, 0));
             let max_length = object.optional("max_length", |value| length(value, 1));

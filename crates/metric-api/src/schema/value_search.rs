@@ -78,7 +78,7 @@ fn read(value: &Value) -> Result<Predicate, Wrong> {
     match operand {
         Value::List(items) => {
             let [left, right] = items.as_slice() else {
-                return Err(wrong("length of value must be at most 2").under(name));
+                return Err(wrong("expected float").under(name));
             };
             let side = |value: &Value, index: usize| match number(value) {
                 Some(number) => Ok(Predicate::Number(number)),

@@ -307,6 +307,27 @@ mod tests {
         Ok(out)
     }
 
+    proptest::proptest! {
+        /// Neither a name nor a value of a search is in the SQL, whatever it looks like.
+        #[test]
+        fn no_text_of_a_search_is_part_of_the_sql(
+            attribute in proptest::prop_oneof!["Qz(?s).{0,12}", "name|unit|creator|id|status|resource_id|created_by_user_id"],
+            value in "Qz(?s).{0,20}",
+            operator in proptest::sample::select(vec!["=", "<", ">", "!=", "like", "in", "Qz"]),
+        ) {
+            let value = if operator == "in" { Value::List(vec![value.as_str().into()]) } else { value.as_str().into() };
+            let leaf: model::Map = [(attribute, value)].into_iter().collect();
+            let tree: model::Map = [(operator.to_owned(), Value::from(leaf))].into_iter().collect();
+            let Ok(filter) = Filter::from_json(&tree.into()) else { return Ok(()) };
+            let mut out = Statement::default();
+            let columns = Columns::metrics();
+            let now = Timestamp::EPOCH;
+            if (Compiler { columns: &columns, subject: "metric", now }).compile(&filter, &mut out).is_ok() {
+                proptest::prop_assert!(!out.text().contains("Qz"), "{}", out.text());
+            }
+        }
+    }
+
     #[test]
     fn conditions() {
         for (text, expected, values) in [

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::resource_metrics::{mark_deleted, set_metrics};
 use super::types::Lock;
+use super::written::note_change;
 use super::{Index, MAX_TEXT, check_optional, creator_project, resources, types};
 use crate::columns::{Columns, View, tables};
 use crate::error::time_text;
@@ -14,7 +15,8 @@ use crate::ids::MAX_ORIGINAL_ID;
 use crate::records::GENERIC;
 use crate::type_row::TypeRow;
 use crate::{
-    AttributeValue, Changed, Deleted, Error, Filter, MetricsChange, NewResource, Resource, ResourceChange,
+    AttributeValue, Changed, Deleted, Error, Filter, MetricSource, MetricsChange, NewResource, Resource,
+    ResourceChange,
 };
 
 /// What a revision takes over.
@@ -69,7 +71,11 @@ impl Index {
                 let creator = new.creator.as_deref();
                 set_metrics(&transaction, new.id, creator, &new.metrics, now.microseconds()).await?;
                 let made = resources::find(&transaction, &kind, new.id).await?;
-                made.ok_or(Error::NoSuchResource(new.id))
+                let made = made.ok_or(Error::NoSuchResource(new.id))?;
+                if has_existing(&new.metrics) {
+                    note_change(&transaction).await?;
+                }
+                Ok(made)
             })
             .await
     }
@@ -117,7 +123,13 @@ impl Index {
                     }
                 }
                 let resource = resources::find(&transaction, &kind, id).await?;
-                Ok(Changed { resource: resource.ok_or(Error::NoSuchResource(id))?, revised })
+                let resource = resource.ok_or(Error::NoSuchResource(id))?;
+                match &change.metrics {
+                    MetricsChange::Keep => {}
+                    MetricsChange::Append(metrics) if !has_existing(metrics) => {}
+                    MetricsChange::Append(_) | MetricsChange::Replace(_) => note_change(&transaction).await?,
+                }
+                Ok(Changed { resource, revised })
             })
             .await
     }
@@ -133,7 +145,10 @@ impl Index {
                 let statement = Statement::new("DELETE FROM resource WHERE id = $1").bind(id);
                 match transaction.execute(statement).await? {
                     0 => Err(Error::NoSuchResource(id)),
-                    resources => Ok(Deleted { resources, metrics }),
+                    resources => {
+                        note_change(&transaction).await?;
+                        Ok(Deleted { resources, metrics })
+                    }
                 }
             })
             .await
@@ -159,10 +174,17 @@ impl Index {
                 for value in chosen.values() {
                     statement = statement.bind(value.clone());
                 }
-                Ok(Deleted { resources: transaction.execute(statement).await?, metrics })
+                let resources = transaction.execute(statement).await?;
+                note_change(&transaction).await?;
+                Ok(Deleted { resources, metrics })
             })
             .await
     }
+}
+
+/// Whether metrics are attached that may have been another resource's, or had another name.
+fn has_existing(metrics: &[(String, MetricSource)]) -> bool {
+    metrics.iter().any(|(_, source)| matches!(source, MetricSource::Existing(_)))
 }
 
 /// Of two changes of one resource the second sees what the first has made of it.

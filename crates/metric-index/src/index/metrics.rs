@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::resource_metrics::{INSERT, MAX_UNIT, add_metrics};
 use super::resources::{Conditions, read as read_resource};
 use super::types::Lock;
+use super::written::note_change;
 use super::{CHUNK, Index, MAX_TEXT, check_optional, creator_project, policies, timestamp, types};
 use crate::columns::{Columns, View, tables};
 use crate::filter::compile::{Compiler, check_size};
@@ -233,7 +234,15 @@ impl Index {
     pub async fn delete_metric(&self, id: Uuid) -> Result<(), Error> {
         let text =
             "UPDATE metric SET status = 'delete', resource_id = NULL WHERE id = $1 AND status = 'active'";
-        self.change_metric(id, &Statement::new(text).bind(id)).await
+        let statement = &Statement::new(text).bind(id);
+        self.database
+            .write(|transaction| async move {
+                if transaction.execute(statement.clone()).await? == 0 {
+                    return Err(Error::NoSuchMetric(id));
+                }
+                note_change(&transaction).await
+            })
+            .await
     }
 
     /// Forgets a metric whose data is gone.
@@ -300,7 +309,7 @@ async fn is_taken(transaction: &Transaction, new: &NewMetric) -> Result<bool, Er
 }
 
 /// Rows of [`Columns::metrics`], with their policies.
-async fn read_all(transaction: &Transaction, rows: &[Row]) -> Result<Vec<Metric>, Error> {
+pub(super) async fn read_all(transaction: &Transaction, rows: &[Row]) -> Result<Vec<Metric>, Error> {
     let mut names = BTreeSet::new();
     for row in rows {
         names.insert(row.text(1)?);

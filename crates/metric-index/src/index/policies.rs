@@ -2,6 +2,7 @@
 
 use sql::{Row, Statement, Transaction};
 
+use super::written::note_change;
 use super::{Index, MAX_TEXT, check_text};
 use crate::{ArchivePolicy, Definition, Error};
 
@@ -65,6 +66,7 @@ impl Index {
                 let text = "UPDATE archive_policy SET definition = $1, back_window = $2 WHERE name = $3";
                 let statement = Statement::new(text).bind(json(&policy.definition)?).bind(policy.back_window);
                 transaction.execute(statement.bind(name)).await?;
+                note_change(&transaction).await?;
                 Ok(policy)
             })
             .await

@@ -11,17 +11,23 @@ fn aggregated(methods: &MethodSet, granularity: i64, raw: &Series) -> Vec<(Metho
 /// Encodes, compares what comes back, and says how many bytes it took.
 fn check(granularity: i64, series: &[(Method, Series)]) -> usize {
     let borrowed: Vec<(Method, &Series)> = series.iter().map(|(method, series)| (*method, series)).collect();
-    let bytes = encode(granularity, &borrowed).unwrap();
-    let decoded = decode(granularity, &bytes).unwrap();
+    let mut bytes = Vec::new();
+    encode(granularity, &borrowed, &mut bytes).unwrap();
+    let decoded = decode(granularity, &bytes, None).unwrap();
     for (method, series) in series {
         let found = decoded.iter().find(|(other, _)| other == method).map(|(_, series)| series).unwrap();
         let bits = |series: &Series| -> Vec<(i64, u64)> {
             series.points().iter().map(|(start, value)| (start, value.to_bits())).collect()
         };
         assert_eq!(bits(found), bits(series), "{method}");
+        let alone = decode(granularity, &bytes, Some(*method)).unwrap();
+        assert_eq!(
+            alone.iter().map(|(method, series)| (*method, bits(series))).collect::<Vec<_>>(),
+            [(*method, bits(series))]
+        );
     }
     for end in (0..bytes.len()).step_by(bytes.len() / 16 + 1) {
-        assert!(decode(granularity, &bytes[..end]).is_none(), "{end} of {}", bytes.len());
+        assert!(decode(granularity, &bytes[..end], None).is_none(), "{end} of {}", bytes.len());
     }
     bytes.len()
 }

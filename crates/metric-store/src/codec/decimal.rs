@@ -1,6 +1,6 @@
 //! Doubles that are integers divided by a power of ten: what most meters report.
 
-use crate::bytes::{Reader, put_signed};
+use crate::bytes::{Reader, put_signed, signed_bytes};
 
 use super::bits::{BitReader, BitWriter};
 
@@ -9,27 +9,44 @@ const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 /// Integers up to here are exact as doubles.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
+/// Doubles from here on are integers.
+const HALVES_END: f64 = 4_503_599_627_370_496.0;
 const BLOCK: usize = 64;
 const PLAIN: u8 = 0;
 const DIFFERENCES: u8 = 1;
 
 /// The values in this form, if all of them have it.
 pub(crate) fn encode(values: &[f64]) -> Option<Vec<u8>> {
-    let mut place = 0;
-    for value in values {
-        place = places(*value, place)?;
-    }
-    let power = *POWERS.get(place)?;
-    let integers: Vec<i64> = values.iter().map(|value| scaled(*value, power)).collect::<Option<_>>()?;
+    let (place, integers) = integers(values)?;
     let mut before = 0;
     let differences = integers.iter().map(|integer| integer - std::mem::replace(&mut before, *integer));
     let differences: Vec<i64> = differences.collect();
-    let (plain, differences) = (pack(&integers), pack(&differences));
-    let (order, packed) =
-        if differences.len() < plain.len() { (DIFFERENCES, differences) } else { (PLAIN, plain) };
-    let mut bytes = vec![u8::try_from(place).ok()?, order];
-    bytes.extend_from_slice(&packed);
+    let (plain, packed) = (packed_bytes(&integers), packed_bytes(&differences));
+    let mut bytes = Vec::with_capacity(2 + plain.min(packed));
+    bytes.push(u8::try_from(place).ok()?);
+    if packed < plain {
+        bytes.push(DIFFERENCES);
+        pack(&differences, &mut bytes);
+    } else {
+        bytes.push(PLAIN);
+        pack(&integers, &mut bytes);
+    }
     Some(bytes)
+}
+
+/// The values as integers, with the fewest decimal places that all of them have.
+fn integers(values: &[f64]) -> Option<(usize, Vec<i64>)> {
+    let mut integers = Vec::with_capacity(values.len());
+    let mut place = 0;
+    while let Some(value) = values.get(integers.len()) {
+        if let Some(integer) = integer(*value, place) {
+            integers.push(integer);
+        } else {
+            place = places(*value, place + 1)?;
+            integers.clear();
+        }
+    }
+    Some((place, integers))
 }
 
 pub(crate) fn read(reader: &mut Reader<'_>, count: usize) -> Option<Vec<f64>> {
@@ -68,9 +85,16 @@ pub(crate) fn value(integer: i64, places: usize) -> Option<f64> {
 
 #[allow(clippy::cast_possible_truncation, reason = "checked")]
 fn scaled(value: f64, power: f64) -> Option<i64> {
-    let scaled = (value * power).round();
-    // Neither NaN nor what is too large compares so.
-    let integer = if scaled.abs() < LARGEST { scaled as i64 } else { return None };
+    let scaled = value * power;
+    // Rounding by hand, because it is a call otherwise; what it gets wrong is not the value to the bit.
+    let integer = if scaled.abs() < HALVES_END {
+        (scaled + 0.5_f64.copysign(scaled)) as i64
+    } else if scaled.abs() < LARGEST {
+        scaled as i64
+    } else {
+        // NaN as well, which does not compare.
+        return None;
+    };
     (divided(integer, power).to_bits() == value.to_bits()).then_some(integer)
 }
 
@@ -79,20 +103,33 @@ fn divided(integer: i64, power: f64) -> f64 {
     integer as f64 / power
 }
 
-fn pack(integers: &[i64]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for block in integers.chunks(BLOCK) {
-        let (Some(least), Some(most)) = (block.iter().min(), block.iter().max()) else { continue };
-        let width = 64 - most.wrapping_sub(*least).leading_zeros();
-        put_signed(&mut bytes, *least);
+/// Each block with its smallest integer, and the bits that what the others are above it takes.
+fn blocks(integers: &[i64]) -> impl Iterator<Item = (&[i64], i64, u32)> {
+    integers.chunks(BLOCK).filter_map(|block| {
+        let (least, most) = (*block.iter().min()?, *block.iter().max()?);
+        Some((block, least, 64 - most.wrapping_sub(least).leading_zeros()))
+    })
+}
+
+/// How many bytes [`pack`] makes.
+fn packed_bytes(integers: &[i64]) -> usize {
+    let bytes = blocks(integers).map(|(block, least, width)| {
+        let bits = block.len() * usize::try_from(width).unwrap_or_default();
+        signed_bytes(least) + 1 + bits.div_ceil(8)
+    });
+    bytes.sum()
+}
+
+fn pack(integers: &[i64], bytes: &mut Vec<u8>) {
+    for (block, least, width) in blocks(integers) {
+        put_signed(bytes, least);
         bytes.push(u8::try_from(width).unwrap_or_default());
         let mut bits = BitWriter::default();
         for integer in block {
-            bits.put(integer.wrapping_sub(*least).cast_unsigned(), width);
+            bits.put(integer.wrapping_sub(least).cast_unsigned(), width);
         }
         bytes.extend_from_slice(&bits.into_bytes());
     }
-    bytes
 }
 
 fn unpack(reader: &mut Reader<'_>, count: usize) -> Option<Vec<i64>> {

@@ -7,6 +7,19 @@ use super::bits::{BitReader, BitWriter};
 const LEADING_BITS: u32 = 5;
 const LENGTH_BITS: u32 = 6;
 
+/// How many bytes [`encode`] makes.
+pub(crate) fn length(values: &[f64]) -> usize {
+    let pairs = values.iter().zip(values.iter().skip(1));
+    let bits = pairs.map(|(before, value)| match value.to_bits() ^ before.to_bits() {
+        0 => 1,
+        changed => {
+            1 + LEADING_BITS + LENGTH_BITS + 64 - changed.leading_zeros().min(31) - changed.trailing_zeros()
+        }
+    });
+    let bits: usize = bits.map(|bits| usize::try_from(bits).unwrap_or_default()).sum();
+    if values.is_empty() { 0 } else { (64 + bits).div_ceil(8) }
+}
+
 pub(crate) fn encode(values: &[f64]) -> Vec<u8> {
     let mut bits = BitWriter::default();
     let mut before = None;

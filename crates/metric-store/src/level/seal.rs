@@ -57,7 +57,14 @@ impl Level {
         if self.rows.len() < rows && self.rows.bytes().len() < sealing.enough(sealing.sizes.sealed_bytes) {
             return false;
         }
-        if self.rows.last().is_some_and(|last| last < sealing.end) {
+        let Some(last) = self.rows.last() else { return false };
+        if last < sealing.end {
+            return true;
+        }
+        // Not final are so many at most; counting them means to unpack all.
+        let groups = (last - sealing.end) / sealing.granularity.max(1) + 1;
+        let most = usize::try_from(groups).unwrap_or(usize::MAX);
+        if self.rows.len() >= most.saturating_add(rows.min(most)) {
             return true;
         }
         let first = self.rows.first(sealing.columns, sealing.granularity);
@@ -99,6 +106,20 @@ impl Level {
         self.chunks.truncate(kept);
         self.chunks.extend(places);
         self.rows = rest;
+    }
+
+    /// Has chunks copied that stand in sparse files.
+    pub(crate) fn move_chunks(&mut self, sealing: Sealing<'_>, files: &mut ChunkFiles, chunks: &mut Pending) {
+        for place in &mut self.chunks {
+            if !files.is_sparse(place.file) {
+                continue;
+            }
+            // What cannot be read stays where it is.
+            let frame = files.frame(sealing.id, sealing.granularity, *place);
+            if let Some(moved) = frame.and_then(|frame| chunks.add_copy(*place, &frame)) {
+                *place = moved;
+            }
+        }
     }
 
     /// The start of the oldest row that a class keeps; `None` without bound.
@@ -164,7 +185,7 @@ impl Level {
         let mut merged = vec![Series::new(); sealing.columns.len()];
         for place in self.chunks.iter().skip(kept) {
             // What cannot be read stays where it is.
-            let decoded = files.read(sealing.id, sealing.granularity, *place).ok()??;
+            let decoded = files.read(sealing.id, sealing.granularity, *place, None).ok()??;
             for (method, series) in decoded {
                 if let Some(column) = sealing.columns.place(method).and_then(|place| merged.get_mut(place)) {
                     column.merge(series.points());
@@ -184,7 +205,7 @@ fn shrunk(
     chunks: &mut Pending,
 ) -> Option<Vec<ChunkPlace>> {
     let mut kept = vec![Series::new(); sealing.columns.len()];
-    for (method, series) in files.read(sealing.id, sealing.granularity, place).ok()?? {
+    for (method, series) in files.read(sealing.id, sealing.granularity, place, None).ok()?? {
         let column = sealing.columns.place(method).and_then(|place| kept.get_mut(place));
         if let Some(column) = column.filter(|_| classes & Class::of(method).bit() != 0) {
             *column = series;

@@ -1,5 +1,6 @@
 //! Whole lives of metrics beside the crate `archive` alone, to the bit.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,13 +115,14 @@ fn batch(random: &mut fastrand::Rng, now: &mut i64, is_orderly: bool) -> Batch {
 
 #[test]
 fn lives_are_what_archive_makes_of_them() {
-    let (mut continued, mut all, mut sealed) = (0, 0, 0);
+    let (mut continued, mut all, mut sealed, mut moved) = (0, 0, 0, 0);
     for life in 0..60 {
         let mut random = fastrand::Rng::with_seed(life);
         let policy = policy(&mut random);
         let medium = Arc::new(FaultyMedium::new());
         let mut files = ChunkFiles::open(medium, Path::new("/chunks")).unwrap();
-        let sizes = Sizes { sealed_rows: 3, sealed_bytes: 80, full_rows: 12, merged_chunks: 3 };
+        let sizes =
+            Sizes { sealed_rows: 3, sealed_bytes: 80, full_rows: 12, merged_chunks: 3, ..Sizes::default() };
         let (mut metric, mut expected) = (Metric::new(PolicyNumber(0)), Expected::default());
         let is_orderly = random.u32(0..3) > 0;
         let mut now = 1_766_000_000 * SECOND;
@@ -135,11 +137,17 @@ fn lives_are_what_archive_makes_of_them() {
                 expected.check(&metric, &policy, &mut files, &story);
             }
             if random.u32(0..4) == 0 {
-                let mut chunks = Pending::default();
+                let mut named = HashMap::new();
+                for (file, bytes) in metric.files() {
+                    *named.entry(file).or_default() += bytes;
+                }
+                files.find_sparse(&named, 200);
+                moved += named.keys().filter(|file| files.is_sparse(**file)).count();
+                let mut chunks = Pending::new(sizes.full_rows);
                 if let Some(mut next) = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes) {
                     if !chunks.is_empty() {
-                        let (file, offset) = files.write(&chunks).unwrap();
-                        next.place_chunks(file, offset);
+                        let placed = files.write(&chunks).unwrap();
+                        next.place_chunks(placed);
                     }
                     metric = next;
                     sealed += 1;
@@ -147,7 +155,7 @@ fn lives_are_what_archive_makes_of_them() {
             }
             if random.u32(0..6) == 0 {
                 let mut bytes = state::begin(0, 1, &[(PolicyNumber(0), Arc::new(policy.clone()))]);
-                state::add(&mut bytes, ID, &metric);
+                state::add(&mut bytes, &mut Vec::new(), ID, &metric);
                 let mut read = state::read(&bytes).unwrap();
                 assert_eq!(read.damaged_bytes, 0);
                 metric = read.metrics.pop().unwrap().1;
@@ -157,8 +165,8 @@ fn lives_are_what_archive_makes_of_them() {
     }
     // Neither way is tested too little.
     assert!(
-        continued * 3 > all && continued * 10 < all * 9 && sealed > 300,
-        "{continued} of {all}, {sealed}"
+        continued * 3 > all && continued * 10 < all * 9 && sealed > 300 && moved > 20,
+        "{continued} of {all}, {sealed}, {moved}"
     );
 }
 
@@ -173,12 +181,12 @@ fn a_range_is_cut_from_the_whole() {
     for minute in 0..10 {
         let points = (0..20).map(|point| ((minute * 60 + point * 3) * SECOND, value(&mut random)));
         metric.apply(&Batch::new(points).unwrap(), &policy);
-        let mut chunks = Pending::default();
         let sizes = Sizes { sealed_rows: 4, ..Sizes::default() };
+        let mut chunks = Pending::new(sizes.full_rows);
         let mut next = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes).unwrap_or(metric);
         if !chunks.is_empty() {
-            let (file, offset) = files.write(&chunks).unwrap();
-            next.place_chunks(file, offset);
+            let placed = files.write(&chunks).unwrap();
+            next.place_chunks(placed);
         }
         metric = next;
     }
@@ -211,12 +219,12 @@ fn chunks_of_a_series_that_ended_do_not_keep_the_others() {
         let batch = Batch::new(points).unwrap();
         metric.apply(&batch, &policy);
         expected.apply(&batch, &policy.archive);
-        let mut chunks = Pending::default();
         let sizes = Sizes { sealed_rows: 8, full_rows: 16, ..Sizes::default() };
+        let mut chunks = Pending::new(sizes.full_rows);
         if let Some(mut next) = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes) {
             if !chunks.is_empty() {
-                let (file, offset) = files.write(&chunks).unwrap();
-                next.place_chunks(file, offset);
+                let placed = files.write(&chunks).unwrap();
+                next.place_chunks(placed);
             }
             metric = next;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use buffer::medium::Medium;
-use nephoscope_metric_store::{CheckpointError, Finding, Store, fsck};
+use nephoscope_metric_store::{CheckpointError, Finding, MetricId, Store, fsck};
 use testkit::faults::FaultyMedium;
 
 use super::model::{self, Model};
@@ -54,7 +54,9 @@ fn a_copy_is_the_store_at_that_moment() {
     model.check(&store);
     model.write(&request);
     drop(copy);
-    let (copy, _) = Store::open(shared(&medium), Path::new(COPY), limits()).unwrap();
+    let (copy, opened) = Store::open(shared(&medium), Path::new(COPY), limits()).unwrap();
+    // What the original's log had is not missed.
+    assert!(opened.damage.is_empty(), "{opened:?}");
     model.check(&copy);
 }
 
@@ -103,4 +105,48 @@ fn fsck_names_what_is_damaged() {
     medium.put(&path, &bytes);
     let report = fsck(&shared(&medium), Path::new(DIRECTORY)).unwrap();
     assert!(report.findings.iter().any(|finding| matches!(finding, Finding::ChunkFile { .. })), "{report:?}");
+}
+
+/// What every file is.
+fn contents(medium: &FaultyMedium) -> Vec<(std::path::PathBuf, Option<Vec<u8>>)> {
+    medium.paths().into_iter().map(|path| (path.clone(), medium.contents(&path))).collect()
+}
+
+#[test]
+fn looking_changes_nothing_and_sees_what_only_the_log_has() {
+    let medium = FaultyMedium::new();
+    let (store, model) = made(&medium);
+    let late = MetricId([0xee; 16]);
+    let policy = model.request(&mut fastrand::Rng::with_seed(23), 300)[0].policy;
+    let batch = archive::Batch::new([(archive::time::NEWEST / 4, 1.0)]).unwrap();
+    let measures = nephoscope_metric_store::Measures { metric: late, policy, batch };
+    store.write(vec![measures]).unwrap();
+    let ids = store.metric_ids();
+    drop(store);
+    let before = contents(&medium);
+    let report = fsck(&shared(&medium), Path::new(DIRECTORY)).unwrap();
+    assert_eq!((report.findings_count, report.log.damage_count), (0, 0), "{report:?}");
+    assert!(report.ids.contains(&late) && report.ids.len() == ids.len(), "{report:?}");
+    let (frozen, _) = Store::open_frozen(shared(&medium), Path::new(DIRECTORY)).unwrap();
+    let stats = frozen.stats().unwrap();
+    assert!(stats.chunk_rows > 0 && stats.memory_bytes > 0, "{stats:?}");
+    frozen.write(model.request(&mut fastrand::Rng::with_seed(24), 301)).unwrap_err();
+    drop(frozen);
+    assert_eq!(contents(&medium), before);
+    // A record in the middle of the log, and a file that is none: named, and left where they are.
+    let log = Path::new(DIRECTORY).join("log");
+    let segments = medium.paths().into_iter().filter(|path| {
+        path.starts_with(&log) && path.extension().is_some_and(|extension| extension == "log")
+    });
+    let segment = segments.max().unwrap();
+    let mut bytes = medium.contents(&segment).unwrap();
+    bytes[80] ^= 1;
+    medium.put(&segment, &bytes);
+    medium.put(log.join("notes.txt"), b"?");
+    let before = contents(&medium);
+    let report = fsck(&shared(&medium), Path::new(DIRECTORY)).unwrap();
+    assert_eq!(report.log.damage_count, 2, "{report:?}");
+    let named: Vec<&str> = report.log.damage.iter().map(|damage| &*damage.file).collect();
+    assert!(named.contains(&"notes.txt") && named.contains(&segment.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(contents(&medium), before);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use archive::time::SECOND;
 use archive::{Batch, Method, Statistic};
 use buffer::medium::Medium;
-use nephoscope_metric_store::{Measures, MetricId, Opened, PolicyNumber, Store};
+use nephoscope_metric_store::{Limits, Measures, MetricId, Opened, PolicyNumber, Store};
 use testkit::faults::FaultyMedium;
 
 use super::{DIRECTORY, limits, model};
@@ -117,4 +117,123 @@ fn lost_chunks_leave_what_is_pending() {
     write(&store, policy, 1, 50..60);
     checkpoint(&store);
     assert_eq!(count(&open_again(store, &medium).0, 1), left + 10);
+}
+
+/// What a metric's minutes hold; each must be the metric's number.
+fn minutes(store: &Store, metric: u8) -> Vec<i64> {
+    let last = Method::plain(Statistic::Mean);
+    let Ok(series) = store.measures(MetricId([metric; 16]), last, MINUTE, None, None) else {
+        return Vec::new();
+    };
+    for (start, value) in series.points().iter() {
+        assert!((value - f64::from(metric)).abs() < f64::EPSILON, "minute {}: {value}", start / MINUTE);
+    }
+    series.points().iter().map(|(start, _)| start / MINUTE).collect()
+}
+
+/// The files below a directory of the store, with what they hold.
+fn files(medium: &FaultyMedium, directory: &str) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let directory = Path::new(DIRECTORY).join(directory);
+    let paths = medium.paths().into_iter().filter(|path| path.starts_with(&directory));
+    paths.filter_map(|path| medium.contents(&path).map(|bytes| (path, bytes))).collect()
+}
+
+/// Each byte of the log, changed: exactly the request that it belongs to is lost, or none.
+#[test]
+fn a_changed_byte_of_the_log_costs_one_request() {
+    // All of them stand in one segment.
+    let open = |medium: &FaultyMedium| {
+        let limits = Limits { chunks: limits().chunks, ..Limits::default() };
+        Store::open(Arc::new(medium.clone()), Path::new(DIRECTORY), limits).unwrap()
+    };
+    let medium = FaultyMedium::new();
+    let (store, _) = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    let [(_, bytes)] = files(&medium, "log").try_into().unwrap();
+    let first = bytes.len();
+    // Where the log's file ends after each request.
+    let mut ends = Vec::new();
+    for minute in 0..8 {
+        write(&store, policy, 1, minute..minute + 1);
+        let [(_, bytes)] = files(&medium, "log").try_into().unwrap();
+        ends.push(bytes.len());
+    }
+    drop(store);
+    let [(path, bytes)] = files(&medium, "log").try_into().unwrap();
+    let all: Vec<i64> = (0..8).collect();
+    for place in first..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x41;
+        let damaged = FaultyMedium::new();
+        damaged.put(&path, &changed);
+        let hit = ends.iter().position(|end| place < *end).unwrap();
+        let left: Vec<i64> =
+            all.iter().copied().filter(|minute| usize::try_from(*minute) != Ok(hit)).collect();
+        let (store, _) = open(&damaged);
+        assert_eq!(minutes(&store, 1), left, "byte {place} of {ends:?}");
+        // What comes later is kept.
+        write(&store, policy, 1, 9..10);
+        assert_eq!(minutes(&store, 1).last(), Some(&9));
+    }
+    // Cut anywhere: the whole requests before the cut are there.
+    for length in first..bytes.len() {
+        let damaged = FaultyMedium::new();
+        damaged.put(&path, &bytes[..length]);
+        let (store, _) = open(&damaged);
+        let whole = ends.iter().filter(|end| **end <= length).count();
+        assert_eq!(minutes(&store, 1), all[..whole], "{length} of {ends:?}");
+    }
+}
+
+/// Each kind of damage to each other file: nothing wrong is read, and what other files hold is there.
+#[test]
+fn damage_of_one_file_costs_what_that_file_holds() {
+    let (medium, _) = made();
+    let whole: Vec<Vec<i64>> = [1, 2]
+        .map(|metric| minutes(&open(&medium.after_crash(testkit::faults::Survival::Everything)).0, metric))
+        .into();
+    assert_eq!([whole[0].len(), whole[1].len()], [43, 40]);
+    let kinds: [(&str, fn(&mut Vec<u8>)); 6] = [
+        ("a byte at the begin", |bytes| bytes.iter_mut().take(1).for_each(|byte| *byte ^= 0x41)),
+        ("a byte in the middle", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x41);
+        }),
+        ("half", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("nothing left", Vec::clear),
+        ("zeros", |bytes| bytes.fill(0)),
+        ("more behind it", |bytes| bytes.extend_from_within(..bytes.len().min(100))),
+    ];
+    for directory in ["states", "chunks"] {
+        for (path, bytes) in files(&medium, directory) {
+            for (kind, damage) in kinds {
+                let damaged = medium.after_crash(testkit::faults::Survival::Everything);
+                let mut changed = bytes.clone();
+                damage(&mut changed);
+                damaged.put(&path, &changed);
+                let (store, _) = open(&damaged);
+                let left = [minutes(&store, 1), minutes(&store, 2)];
+                for (left, whole) in left.iter().zip(&whole) {
+                    assert!(
+                        left.iter().all(|minute| whole.contains(minute)),
+                        "{kind}, {}: {left:?}",
+                        path.display()
+                    );
+                }
+                // A shard's state is that of one of these metrics, at most; the other one has lost nothing.
+                if directory == "states" {
+                    let lost = left.iter().zip(&whole).filter(|(left, whole)| left != whole).count();
+                    assert!(lost <= 1, "{kind}, {}: {left:?}", path.display());
+                }
+                if kind == "more behind it" {
+                    assert_eq!(left.to_vec(), whole, "{}", path.display());
+                }
+                // It goes on, also over the next start.
+                checkpoint(&store);
+                let (store, again) = open_again(store, &damaged);
+                assert_eq!(again.damaged_state_bytes, 0, "{kind}, {}", path.display());
+                assert_eq!([minutes(&store, 1), minutes(&store, 2)], left, "{kind}, {}", path.display());
+            }
+        }
+    }
 }

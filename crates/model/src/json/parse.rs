@@ -323,7 +323,7 @@ impl<'t, const ESCAPED: bool> Parser<'t, ESCAPED> {
         }
     }
 
-    fn string(&mut self) -> Result<Cow<'t, str>, ParseError> {
+    pub(super) fn string(&mut self) -> Result<Cow<'t, str>, ParseError> {
         if ESCAPED {
             self.escaped_quote()?;
             let start = self.place;

@@ -56,12 +56,14 @@ impl Subject {
 #[derive(Clone)]
 pub struct SharedSubject(Arc<Shared>);
 
+/// In this order, so that what is asked of each sample lies beside the counter of copies.
+#[repr(C)]
 struct Shared {
-    subject: Subject,
     /// [`Subject::approximate_bytes`], once somebody has asked; 0 before.
     bytes: AtomicUsize,
     /// Made for a subject that has copies only: nobody would ask a second time of another.
     texts: OnceLock<Box<SubjectTexts>>,
+    subject: Subject,
 }
 
 impl Shared {

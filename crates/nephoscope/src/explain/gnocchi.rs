@@ -60,7 +60,7 @@ impl Default for Wanted {
     }
 }
 
-/// Reads the definitions for every `gnocchi://` of the pipelines; those of a plain `gnocchi://` if there is none.
+/// Reads the definitions for every `gnocchi://` and `metric://` of the pipelines; those of a plain `gnocchi://` if there is none.
 ///
 /// # Errors
 /// The problems of the files, if one of them is of no use.
@@ -71,7 +71,7 @@ pub(super) fn targets<'p>(
     let mut wanted: Vec<Wanted> = Vec::new();
     let publishers = pipelines.into_iter().flat_map(PipelineConfig::pipelines);
     let publishers = publishers.flat_map(|pipeline| pipeline.publishers);
-    for publisher in publishers.filter(|publisher| publisher.url.scheme() == "gnocchi") {
+    for publisher in publishers.filter(|publisher| crate::gnocchi::is_meant_by(&publisher.url)) {
         let mut own = Wanted::default();
         own.file = option(&publisher.url, "resources_definition_file").unwrap_or(own.file);
         own.archive_policy = option(&publisher.url, "archive_policy");

@@ -55,6 +55,7 @@ impl Agent {
                 ("DEFAULT", format!("transport_url = {transport_url}")),
                 ("nephoscope", "notification_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", "run_listen_address = 127.0.0.1:0".into()),
+                ("nephoscope", "run_metric_address =".into()),
                 ("nephoscope", "polling_listen_address = 127.0.0.1:0".into()),
                 ("nephoscope", format!("state_dir = {}", state.display())),
                 // Reconnect quickly: the tests break connections on purpose.

@@ -3,29 +3,23 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::{Gnocchi, Oracle, Producer, Proxy, Vhost, shared_rabbitmq, wait_until};
 
 use crate::day::ready_gnocchi;
-use crate::harness::{Agent, EXCHANGE, ROUTING_KEY};
+use crate::harness::Agent;
+use crate::points::{IMAGES, LONG, Source, StopOnDrop, image, missing_of};
 
 const ROUNDS: usize = 6;
 const AWAY_SECONDS: usize = 5;
-/// Images of which every message has one: each has a metric.
-const IMAGES: usize = 20;
 /// Between two points of all images while faults strike, and while Gnocchi is away.
 const PACE: Duration = Duration::from_millis(60);
 const FAST: Duration = Duration::from_millis(30);
-/// Each point is an aggregate of its own.
-const POINT_SECONDS: i64 = 300;
-/// 2026-07-01.
-const FIRST_SECONDS: i64 = 1_782_864_000;
 /// More than it takes to be without any bound.
 const RESIDENT_BYTES_MAX: u64 = 100 << 20;
-const LONG: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
@@ -59,98 +53,13 @@ fn agent(vhost: &Vhost<'_>, proxy: &Proxy) -> Agent {
     agent
 }
 
-fn image(number: usize) -> String {
-    format!("6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f{number:04x}")
-}
-
-/// The time of a point, in UTC.
-fn time(point: usize) -> String {
-    let seconds = FIRST_SECONDS + i64::try_from(point).unwrap() * POINT_SECONDS;
-    model::Timestamp::from_microseconds(seconds * 1_000_000).unwrap().to_iso()
-}
-
-fn value(image: usize, point: usize) -> usize {
-    image * 1_000_000 + point
-}
-
-/// The notification from which the measure of a point comes.
-fn notification(id: &str, number: usize, point: usize) -> String {
-    let payload = json!({
-        "id": image(number), "name": "cirros", "size": value(number, point), "owner": "p", "disk_format": "raw",
-        "container_format": "bare",
-    });
-    let message = json!({
-        "message_id": id, "publisher_id": "image.host", "event_type": "image.upload", "priority": "INFO",
-        "payload": payload, "timestamp": time(point).replace('T', " "),
-    });
-    json!({"oslo.version": "2.0", "oslo.message": message.to_string()}).to_string()
-}
-
-/// Publishes points of all images, one after the other, until it is told to stop.
-struct Source<'s> {
-    oracle: &'s Oracle,
-    producer: &'s Producer,
-    points: AtomicUsize,
-    stop: AtomicBool,
-}
-
-impl<'s> Source<'s> {
-    fn new(oracle: &'s Oracle, producer: &'s Producer) -> Self {
-        Self { oracle, producer, points: AtomicUsize::new(0), stop: AtomicBool::new(false) }
-    }
-
-    fn run(&self, pace: Duration) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let point = self.points.fetch_add(1, Ordering::Relaxed);
-            for number in 0..IMAGES {
-                let id = self.oracle.issue();
-                let body = notification(&id.to_string(), number, point);
-                self.producer.publish(id, EXCHANGE, ROUTING_KEY, &body).unwrap();
-            }
-            std::thread::sleep(pace);
-        }
-    }
-
-    /// Waits until there were so many points: on a busy machine they come slowly.
-    fn wait_for(&self, points: usize) {
-        wait_until("points", LONG, || (self.points.load(Ordering::Relaxed) > points).then_some(())).unwrap();
-    }
-}
-
-/// Ends a source, also when a test panics: or its thread would be waited for, for ever.
-struct StopOnDrop<'flag>(&'flag AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// What Gnocchi lacks of so many points: nothing, when all is well.
 fn missing(gnocchi: &Gnocchi, points: usize) -> Vec<String> {
-    let mut missing = Vec::new();
-    for number in 0..IMAGES {
+    let measures = |number| {
         let path = format!("/v1/resource/image/{}/metric/image.size/measures?refresh=true", image(number));
-        let measures = gnocchi.get(&path).unwrap_or_default();
-        let seen: Vec<(String, f64)> = measures
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|measure| {
-                let time: String = measure[0].as_str().unwrap().chars().take(19).collect();
-                (time, measure[2].as_f64().unwrap())
-            })
-            .collect();
-        let mut seen = seen.into_iter().peekable();
-        for point in 0..points {
-            let expected = (time(point), f64::from(u32::try_from(value(number, point)).unwrap()));
-            if seen.next_if(|measure| *measure == expected).is_none() {
-                missing.push(format!("{expected:?} of image {number} (there: {:?})", seen.peek()));
-            }
-        }
-        missing.extend(seen.map(|measure| format!("{measure:?} of image {number} was never sent")));
-    }
-    missing
+        gnocchi.get(&path).unwrap_or_default()
+    };
+    (0..IMAGES).flat_map(|number| missing_of(number, points, &measures(number))).collect()
 }
 
 /// Waits until the agent has delivered everything, and looks at all of it.

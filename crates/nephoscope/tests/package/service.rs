@@ -221,7 +221,10 @@ fn the_unit_of_every_role_starts_on_what_is_packaged() {
     let mut manager = Manager::new(&root);
     let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
     let address = format!("OS_NEPHOSCOPE__RUN_LISTEN_ADDRESS=127.0.0.1:{}", port.number());
-    let arguments = ["--env", socket.as_str(), "--env", address.as_str(), "nephoscope.service"];
+    let metric = Port::take().unwrap();
+    let metric = format!("OS_NEPHOSCOPE__RUN_METRIC_ADDRESS=127.0.0.1:{}", metric.number());
+    let env = ["--env", socket.as_str(), "--env", address.as_str(), "--env", metric.as_str()];
+    let arguments = [&env[..], &["nephoscope.service"]].concat();
     let mut process = root.unit(&arguments).start().unwrap();
     manager.hear("READY=1", &process);
     until("the control socket", || root.at("/var/lib/nephoscope/run.sock").exists().then_some(())).unwrap();

@@ -66,9 +66,30 @@ pub mod cors {
     }
 }
 
+/// `[statsd]`
+pub mod statsd {
+    use crate::option::{float, integer, nullable_text, text};
+
+    options! { "statsd";
+        /// Address that statsd datagrams are taken on. One that other machines reach is refused unless `[nephoscope]
+        /// metric_trusts_network` says that it is meant.
+        HOST: Str = text("host", "127.0.0.1");
+        /// Port that statsd datagrams are taken on.
+        PORT: Int = integer("port", 8125).min(0).max(65_535);
+        /// UUID of the resource that the metrics of statsd are of. Without it nothing listens.
+        RESOURCE_ID: OptStr = nullable_text("resource_id");
+        /// Creator of that resource and of its metrics.
+        CREATOR: OptStr = nullable_text("creator");
+        /// Archive policy of new metrics; without it the rules say which.
+        ARCHIVE_POLICY_NAME: OptStr = nullable_text("archive_policy_name");
+        /// Seconds between flushes.
+        FLUSH_DELAY: Float = float("flush_delay", 10.0).within(Some(0.1), Some(86_400.0));
+    }
+}
+
 /// `[nephoscope]`: what Gnocchi has no option for.
 pub mod own {
-    use crate::option::{boolean, listen_address, text};
+    use crate::option::{boolean, integer, list, listen_address, nullable_text, text};
 
     options! { "nephoscope";
         /// Where the metric role answers health and metrics.
@@ -80,13 +101,32 @@ pub mod own {
         METRIC_PRESETS: Bool = boolean("metric_presets", true);
         /// Path that the API stands under, such as `/metric`.
         METRIC_PREFIX: Str = text("metric_prefix", "");
+        /// Addresses that the API listens on instead of `[api] host` and `port`: host:port, an IPv6 address in brackets.
+        METRIC_API_ADDRESSES: List = list("metric_api_addresses", &[]);
+        /// Whether the API speaks TLS.
+        METRIC_TLS_ENABLE: Bool = boolean("metric_tls_enable", false);
+        /// Certificate chain, PEM, for `metric_tls_enable`. Read again when it or the key has changed, and on SIGHUP; a pair
+        /// that cannot be used leaves the old one in force.
+        METRIC_TLS_CERTFILE: OptStr = nullable_text("metric_tls_certfile");
+        /// Private key, PEM, for `metric_tls_enable`.
+        METRIC_TLS_KEYFILE: OptStr = nullable_text("metric_tls_keyfile");
+        /// Bytes of a request's body at most.
+        METRIC_MAX_BODY_BYTES: Int = integer("metric_max_body_bytes", 64 * 1_024 * 1_024).min(1_024);
+        /// Measures of a request at most.
+        METRIC_MAX_REQUEST_MEASURES: Int = integer("metric_max_request_measures", 1_000_000).min(1);
+        /// Requests that are worked on at once; further ones wait, at most for `[api] operation_timeout`.
+        METRIC_MAX_REQUESTS: Int = integer("metric_max_requests", 256).min(1).max(65_536);
+        /// Metrics that a project may have, or with `auth_mode` `basic` and `remoteuser` a user; 0: any number.
+        METRIC_MAX_PROJECT_METRICS: Int = integer("metric_max_project_metrics", 0).min(0);
+        /// Milliseconds after which a request is logged as slow; 0: none is.
+        METRIC_SLOW_REQUEST_MILLISECONDS: Int = integer("metric_slow_request_milliseconds", 1_000).min(0);
     }
 }
 
 /// Every option that the metric role knows.
 pub(crate) fn all() -> impl Iterator<Item = &'static Opt> {
     let shared = [&super::nephoscope::STATE_DIR.opt, &super::nephoscope::LOG_FORMAT.opt];
-    [api::OPTIONS, indexer::OPTIONS, archive_policy::OPTIONS, cors::OPTIONS, own::OPTIONS]
+    [api::OPTIONS, indexer::OPTIONS, archive_policy::OPTIONS, cors::OPTIONS, statsd::OPTIONS, own::OPTIONS]
         .into_iter()
         .flatten()
         .copied()

@@ -4,10 +4,16 @@ use crate::option::{boolean, integer, listen_address, text};
 
 options! { "nephoscope";
     /// Directory of what Nephoscope keeps itself: the buffers of publishers, dead letters, the control socket of each role
-    /// (for `nephoscope tap`), and the files that `nephoscope run` writes.
+    /// (for `nephoscope tap`), and the metric store.
     STATE_DIR: Str = text("state_dir", "/var/lib/nephoscope");
     /// Where `nephoscope run` answers health and metrics.
     RUN_LISTEN_ADDRESS: Str = listen_address("run_listen_address", "127.0.0.1:9700");
+    /// Where `nephoscope run` serves Gnocchi's API over the metric store in it. Empty: nowhere; samples and events are stored
+    /// all the same.
+    RUN_METRIC_ADDRESS: Str = listen_address("run_metric_address", "127.0.0.1:8041");
+    /// File with Gnocchi's options for the metric store in `nephoscope run`. Empty: their defaults. `[api] host` and `port` in it
+    /// have no effect, nor what it says in `[nephoscope]`.
+    RUN_METRIC_CONFIG_FILE: Str = text("run_metric_config_file", "");
     /// Where the notification agent answers health and metrics.
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");
     /// Name of a queue of our own, which gets a copy of every notification beside the queues that other agents consume

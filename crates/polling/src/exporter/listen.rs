@@ -93,7 +93,10 @@ impl ListenAddress {
     }
 
     /// The first address of the host.
-    fn resolve(&self) -> Result<SocketAddr, ListenError> {
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn resolve(&self) -> Result<SocketAddr, ListenError> {
         let failed = |source| ListenError::Unknown { address: self.clone(), source };
         let mut found =
             (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| failed(Some(error)))?;

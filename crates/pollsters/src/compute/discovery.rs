@@ -35,13 +35,14 @@ struct LibvirtMetadata {
     settings: Arc<ComputeSettings>,
     metrics: ComputeMetrics,
     extras: Extras,
-    /// What was made in the last cycle.
-    made: Mutex<HashMap<Uuid, Made>>,
+    /// What was made in the last cycle, in the order of the domains.
+    made: Mutex<Vec<Made>>,
 }
 
 /// What came of a domain.
 #[derive(Debug)]
 struct Made {
+    uuid: Uuid,
     definition: Arc<Definition>,
     state: DomainState,
     extra: Extra,
@@ -80,12 +81,22 @@ impl LibvirtMetadata {
     /// Instances of domains: those of the last cycle, where nothing has changed.
     fn instances(&self, domains: &[Sighted]) -> Vec<Resource> {
         let mut last = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut made = HashMap::with_capacity(domains.len());
+        let mut made = Vec::with_capacity(domains.len());
         let mut resources = Vec::with_capacity(domains.len());
+        let mut former = std::mem::take(&mut *last).into_iter();
+        let mut moved = HashMap::new();
         for domain in domains {
-            let now = self.make(domain, last.remove(&domain.uuid));
+            // Nearly always the order is that of the last cycle.
+            let is_next = former.as_slice().first().is_some_and(|former| former.uuid == domain.uuid);
+            let same = if is_next {
+                former.next()
+            } else {
+                moved.extend(former.by_ref().map(|made| (made.uuid, made)));
+                moved.remove(&domain.uuid)
+            };
+            let now = self.make(domain, same);
             resources.extend(now.instance.clone().map(Resource::Instance));
-            made.insert(domain.uuid, now);
+            made.push(now);
         }
         let skipped = made.len().saturating_sub(resources.len());
         self.metrics.skipped_domains.set(i64::try_from(skipped).unwrap_or(i64::MAX));
@@ -118,7 +129,7 @@ impl LibvirtMetadata {
                 None
             }
         };
-        Made { definition: Arc::clone(definition), state: *state, extra, instance }
+        Made { uuid: *uuid, definition: Arc::clone(definition), state: *state, extra, instance }
     }
 
     fn instance(&self, found: &NovaInstance, state: DomainState, extra: &Extra) -> Instance {

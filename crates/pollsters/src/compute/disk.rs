@@ -2,6 +2,7 @@
 
 use model::MeterKind::{Cumulative, Gauge};
 
+use super::missing::Lack;
 use super::pollster::{Host, InstancePollster, Measure, Seen, instance, reading};
 use super::{Disk, Flavor, integer};
 use crate::{Cycle, Meter, Polling, Pollster, Reading, Readings, Resource};
@@ -54,11 +55,11 @@ impl Measure for DiskMeter {
         self.outlasts_stop
     }
 
-    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
+    fn read<'s>(&self, seen: Seen<'s>, readings: &mut Vec<Reading>) -> Option<Lack<'s>> {
         let mut missing = None;
         for (disk, subject) in seen.inspection.disks.iter().zip(&seen.subjects.disks) {
             let Some(volume) = (self.volume)(disk) else {
-                missing.get_or_insert_with(|| format!("the disk {}", disk.device));
+                missing.get_or_insert(Lack::Disk(&disk.device));
                 continue;
             };
             readings.push(seen.reading(&self.meter, subject, integer(volume)));
@@ -112,7 +113,9 @@ impl Pollster for FlavorMeter {
                 };
                 let volume = (self.volume)(&instance.flavor).into();
                 made.push(reading(&self.meter, instance.whole(), volume, now));
-                readings.give_some(&mut made, false).await?;
+                if Readings::are_enough(&made) {
+                    readings.give_some(&mut made, false).await?;
+                }
             }
             readings.give_some(&mut made, true).await?;
             polled

@@ -3,6 +3,7 @@
 use model::MeterKind::{Cumulative, Gauge};
 use model::{SharedSubject, Value};
 
+use super::missing::Lack;
 use super::pollster::{Host, InstancePollster, Measure, Seen};
 use super::sample_metadata::Subjects;
 use super::{Inspection, Machine, integer};
@@ -86,8 +87,8 @@ impl Measure for MachineMeter {
         self.outlasts_stop
     }
 
-    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
-        let Some(volume) = (self.volume)(seen.inspection) else { return Some("the instance".to_owned()) };
+    fn read<'s>(&self, seen: Seen<'s>, readings: &mut Vec<Reading>) -> Option<Lack<'s>> {
+        let Some(volume) = (self.volume)(seen.inspection) else { return Some(Lack::Instance) };
         readings.push(seen.reading(&self.meter, (self.subject)(seen.subjects), volume));
         None
     }

@@ -3,6 +3,7 @@
 use model::MeterKind::{Cumulative, Delta, Gauge};
 use model::Value;
 
+use super::missing::Lack;
 use super::past::{Change, Past};
 use super::pollster::{Host, InstancePollster, Measure, Seen};
 use super::{Nic, Survey, integer};
@@ -96,11 +97,11 @@ impl Measure for Nics {
         false
     }
 
-    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String> {
+    fn read<'s>(&self, seen: Seen<'s>, readings: &mut Vec<Reading>) -> Option<Lack<'s>> {
         let mut missing = None;
         for (nic, subject) in seen.inspection.nics.iter().zip(&seen.subjects.nics) {
             let Some(value) = (self.meter.counter)(nic) else {
-                missing.get_or_insert_with(|| format!("the network interface {}", nic.device));
+                missing.get_or_insert(Lack::Nic(&nic.device));
                 continue;
             };
             if let Some(volume) = self.volume(seen, nic, value) {

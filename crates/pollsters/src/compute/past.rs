@@ -11,10 +11,12 @@ const INTERVALS_KEPT: f64 = 10.0;
 
 /// The last readings of a pollster, for each task by itself: tasks have other intervals.
 #[derive(Debug, Default)]
-pub(super) struct Past(Mutex<HashMap<u64, OfTask>>);
+pub(super) struct Past(Mutex<Vec<OfTask>>);
 
 #[derive(Debug, Default)]
 struct OfTask {
+    /// Its number, which is its interval; there are few.
+    task: u64,
     ended: f64,
     /// Mostly in the order in which they are read.
     instances: Vec<OfInstance>,
@@ -26,6 +28,11 @@ struct OfTask {
 struct OfInstance {
     id: String,
     counters: Vec<Counter>,
+}
+
+/// What is known of a task.
+fn of_task(tasks: &mut [OfTask], task: u64) -> Option<&mut OfTask> {
+    tasks.iter_mut().find(|of| of.task == task)
 }
 
 impl OfTask {
@@ -100,8 +107,13 @@ impl Past {
     pub(super) fn change(&self, seen: Seen<'_>, nic: &Nic, value: u64) -> Option<Change> {
         let now = seen.survey.monotonic_time;
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = tasks.entry(seen.task).or_default();
         let new = || Counter { definition: Arc::clone(&nic.definition), value, seconds: now };
+        let Some(task) = of_task(&mut tasks, seen.task) else {
+            let mut task = OfTask { task: seen.task, ended: now, ..OfTask::default() };
+            task.add(&seen.instance.id, new());
+            tasks.push(task);
+            return None;
+        };
         let Some(counters) = task.of(seen.place, &seen.instance.id) else {
             task.add(&seen.instance.id, new());
             return None;
@@ -119,7 +131,7 @@ impl Past {
     /// The instance does not run: its counters begin at zero when it does.
     pub(super) fn stopped(&self, seen: Seen<'_>) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counters = tasks.get_mut(&seen.task).and_then(|task| task.of(seen.place, &seen.instance.id));
+        let counters = of_task(&mut tasks, seen.task).and_then(|task| task.of(seen.place, &seen.instance.id));
         for counter in counters.into_iter().flatten() {
             counter.value = 0;
         }
@@ -129,14 +141,12 @@ impl Past {
     pub(super) fn forget(&self, survey: &Survey, task: u64) {
         let now = survey.monotonic_time;
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = tasks.get_mut(&task) {
+        if let Some(task) = of_task(&mut tasks, task) {
             task.ended = now;
             task.retain(survey);
         }
         #[expect(clippy::cast_precision_loss, reason = "an interval has few digits")]
-        tasks.retain(|interval, kept| {
-            *interval == task || now - kept.ended <= INTERVALS_KEPT * *interval as f64
-        });
+        tasks.retain(|kept| kept.task == task || now - kept.ended <= INTERVALS_KEPT * kept.task as f64);
     }
 }
 
@@ -149,7 +159,7 @@ mod tests {
     #[test]
     fn a_task_that_does_not_run_any_more_is_forgotten() {
         let past = Past::default();
-        let (instance, inspection) = (instance("u1"), inspection());
+        let (instance, inspection) = (Arc::new(instance("u1")), inspection());
         let run = |task, seconds| {
             let survey = survey(seconds, [("u1", inspection.clone())]);
             let subjects = &Observed::of(&instance, &survey).unwrap().subjects;

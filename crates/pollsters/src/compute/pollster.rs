@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libvirt::DomainState;
 use model::{SharedSubject, Value};
 
-use super::missing::Missing;
+use super::missing::{Lack, Missing};
 use super::roll::{Found, Observed};
 use super::sample_metadata::Subjects;
 use super::{Hypervisor, Inspection, Instance, Survey, SurveyError};
@@ -48,7 +48,7 @@ impl Surveys for Hypervisor {
 /// One instance with what the hypervisor says of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen<'a> {
-    pub(super) instance: &'a Instance,
+    pub(super) instance: &'a Arc<Instance>,
     pub(super) inspection: &'a Inspection,
     pub(super) subjects: &'a Subjects,
     pub(super) survey: &'a Survey,
@@ -73,7 +73,7 @@ pub(super) trait Measure: fmt::Debug + Send + Sync + 'static {
     fn outlasts_stop(&self) -> bool;
 
     /// Adds the readings of an instance. What should be there and is not is named.
-    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> Option<String>;
+    fn read<'s>(&self, seen: Seen<'s>, readings: &mut Vec<Reading>) -> Option<Lack<'s>>;
 
     /// An instance is shut off, and its counters will begin at zero when it runs again.
     fn stopped(&self, _seen: Seen<'_>) {}
@@ -95,8 +95,9 @@ impl<M: Measure> InstancePollster<M> {
         Self { measure, host: host.clone(), missing: Missing::default() }
     }
 
-    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) {
-        let Seen { instance, inspection, .. } = seen;
+    /// Adds the readings of an instance. Returns whether the meter lacks something of it that it should have.
+    fn read(&self, seen: Seen<'_>, readings: &mut Vec<Reading>) -> bool {
+        let Seen { instance, inspection, place, .. } = seen;
         let (measure, id) = (&self.measure, &instance.id);
         let meter = measure.meter().name;
         let is_stopped = inspection.state == DomainState::ShutOff;
@@ -104,16 +105,18 @@ impl<M: Measure> InstancePollster<M> {
             measure.stopped(seen);
             if !(self.host.reports_stopped && measure.outlasts_stop()) {
                 tracing::debug!(meter, instance = id, "the instance is shut off");
-                return;
+                return false;
             }
         }
         let missing = measure.read(seen, readings);
         // What QEMU alone knows is missing of one that hangs; that it hangs is said once by who made the survey.
         if is_stopped || inspection.is_hung {
+            let missing = missing.map(tracing::field::display);
             tracing::debug!(meter, instance = id, missing, "read of an instance that does not answer");
-        } else {
-            self.missing.note(meter, id, missing);
+            return false;
         }
+        self.missing.note(meter, place, instance, missing);
+        missing.is_some()
     }
 }
 
@@ -130,6 +133,7 @@ impl<M: Measure> Pollster for InstancePollster<M> {
                 .map_err(|error| PollError::Failed { cause: error.cause(), message: error.to_string() })?;
             let roll = survey.roll(resources);
             let mut made = Vec::new();
+            let mut lacking = 0;
             for (place, resource) in resources.iter().enumerate() {
                 let instance = match instance(resource) {
                     Ok(instance) => instance,
@@ -149,7 +153,8 @@ impl<M: Measure> Pollster for InstancePollster<M> {
                 };
                 if let Some(Observed { inspection, subjects }) = observed {
                     let task = cycle.task;
-                    self.read(Seen { instance, inspection, subjects, survey, task, place }, &mut made);
+                    let seen = Seen { instance, inspection, subjects, survey, task, place };
+                    lacking += usize::from(self.read(seen, &mut made));
                 } else {
                     let (meter, id) = (self.measure.meter().name, &instance.id);
                     tracing::debug!(
@@ -158,11 +163,13 @@ impl<M: Measure> Pollster for InstancePollster<M> {
                         "the hypervisor does not have the instance (any more)"
                     );
                 }
-                readings.give_some(&mut made, false).await?;
+                if Readings::are_enough(&made) {
+                    readings.give_some(&mut made, false).await?;
+                }
             }
             readings.give_some(&mut made, true).await?;
             self.measure.ended(survey, cycle.task);
-            self.missing.retain(|id| survey.domains.contains_key(id));
+            self.missing.ended(lacking, resources.len(), |id| survey.domains.contains_key(id));
             Ok(())
         })
     }

@@ -5,10 +5,9 @@
 //! are bounded. An answer is made while it is read, from a snapshot, so that a slow scraper holds little memory and nobody up.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,16 +18,14 @@ use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::stream;
-use nephoscope_http::{ServerTlsOptions, TlsError, tls};
 use observability::clock::Clock;
-use observability::http_server::{BindError, Handshake, HttpServer, Plain, ServerLimits};
+use observability::http_server::{BindError, HttpServer, Plain, ServerLimits};
 use observability::metrics::Counter;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::series::{Exposition, Format, Shows};
+
+pub use nephoscope_http::ServerTls as Tls;
 
 /// The first version of both formats in which names may be UTF-8, and the one that we write.
 const VERSION_1: u32 = 1;
@@ -41,10 +38,6 @@ pub struct ExpositionServer {
     limits: ServerLimits,
 }
 
-/// A certificate with its key, read and ready. Clones share it.
-#[derive(Clone)]
-pub struct Tls(Arc<RwLock<TlsAcceptor>>);
-
 /// What is served: cheap to clone, for several addresses.
 #[derive(Debug, Clone)]
 pub struct Pages(Arc<Shown>);
@@ -55,38 +48,6 @@ struct Shown {
     clock: Clock,
     path: Option<String>,
     scrapes: Counter,
-}
-
-impl Tls {
-    /// Reads the files.
-    pub fn new(options: &ServerTlsOptions) -> Result<Self, TlsError> {
-        let acceptor = TlsAcceptor::from(Arc::new(tls::server_tls(options)?));
-        Ok(Self(Arc::new(RwLock::new(acceptor))))
-    }
-
-    /// Goes on with what `other` has read, here and in all clones. Connections that there are keep what they have.
-    pub fn replace(&self, other: &Self) {
-        let acceptor = other.acceptor();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
-    }
-
-    fn acceptor(&self) -> TlsAcceptor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Tls")
-    }
-}
-
-impl Handshake for Tls {
-    type Stream = TlsStream<TcpStream>;
-
-    async fn shake(&self, stream: TcpStream) -> io::Result<Self::Stream> {
-        self.acceptor().accept(stream).await
-    }
 }
 
 impl Pages {

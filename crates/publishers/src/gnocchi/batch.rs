@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use definitions::ResourceDefinitions;
 use model::pytext::{self, float_of};
-use model::{Map, Sample, Value, json};
+use model::{Map, Sample, Timestamp, Value, json};
+
+use super::client::Rejection;
+use super::embedded::{MetricMeasures, ResourceMeasures};
 
 /// How long a unit may be; Gnocchi fails on longer ones.
 const UNIT_CHARACTERS: usize = 31;
@@ -22,7 +25,7 @@ pub(super) struct Entry<'s> {
     pub(super) metric: &'s Arc<str>,
     policy: Option<&'s Arc<str>>,
     unit: &'s Value,
-    timestamp: String,
+    time: Timestamp,
     value: Value,
     /// Its sample's place in what was offered.
     pub(super) place: usize,
@@ -81,7 +84,7 @@ impl<'s> Batch<'s> {
             definitions::Unmapped::Metric { .. } => Unfit::UnknownMetric,
             other => Unfit::Refused { cause: other.label(), reason: other.to_string() },
         })?;
-        let timestamp = timestamp(sample)?;
+        let time = time(sample)?;
         let value = value(measure.volume)?;
         let resource: Arc<str> = measure.resource_id.as_str().into();
         let extra = measure.to_extra();
@@ -94,7 +97,7 @@ impl<'s> Batch<'s> {
             self.resources.insert(Arc::clone(&resource), known);
         }
         let (metric, policy, unit) = (measure.metric, measure.archive_policy, measure.unit);
-        self.entries.push(Entry { resource, metric, policy, unit, timestamp, value, place });
+        self.entries.push(Entry { resource, metric, policy, unit, time, value, place });
         Ok(())
     }
 
@@ -143,7 +146,7 @@ fn write_metric(entries: &[Entry<'_>], out: &mut Vec<u8>) {
     for (place, entry) in entries.iter().enumerate() {
         separate(place, out);
         out.extend_from_slice(b"{\"timestamp\":");
-        json::write_string(&entry.timestamp, out);
+        json::write_string(&entry.time.to_iso(), out);
         out.extend_from_slice(b",\"value\":");
         json::write_compact(&entry.value, out);
         out.push(b'}');
@@ -156,10 +159,52 @@ fn write_metric(entries: &[Entry<'_>], out: &mut Vec<u8>) {
     }
     if *first.unit != Value::Null {
         out.extend_from_slice(b",\"unit\":");
-        let unit = pytext::to_str(first.unit);
-        json::write_string(pytext::crop(&unit, UNIT_CHARACTERS), out);
+        json::write_string(&unit(first.unit), out);
     }
     out.push(b'}');
+}
+
+/// As long as Gnocchi takes.
+fn unit(unit: &Value) -> String {
+    pytext::crop(&pytext::to_str(unit), UNIT_CHARACTERS).to_owned()
+}
+
+/// The same as [`body`], for a store that need not be sent a text.
+///
+/// # Errors
+/// A value that is larger than every double.
+pub(super) fn measures<'e>(entries: &'e [Entry<'_>]) -> Result<Vec<ResourceMeasures<'e>>, Rejection> {
+    let of_metric = |entries: &'e [Entry<'_>]| {
+        let first = entries.first()?;
+        let points = entries.iter().map(|entry| {
+            let nanoseconds = entry.time.microseconds().saturating_mul(1_000);
+            float_of(&entry.value).map(|value| (nanoseconds, value)).map_err(|_| too_large(entry))
+        });
+        Some(points.collect::<Result<_, _>>().map(|points| MetricMeasures {
+            name: first.metric,
+            archive_policy: first.policy.map(|policy| &**policy),
+            unit: (*first.unit != Value::Null).then(|| unit(first.unit)),
+            points,
+        }))
+    };
+    let by_resource = entries.chunk_by(|one, next| one.resource == next.resource);
+    by_resource
+        .filter_map(|entries| {
+            let id = &*entries.first()?.resource;
+            let by_metric = entries.chunk_by(|one, next| one.metric == next.metric);
+            let metrics = by_metric.filter_map(of_metric).collect::<Result<_, _>>();
+            Some(metrics.map(|metrics| ResourceMeasures { id, metrics }))
+        })
+        .collect()
+}
+
+/// In the form in which Gnocchi names what it cannot read.
+fn too_large(entry: &Entry<'_>) -> Rejection {
+    let mut description = Map::new();
+    description.insert("cause", "Invalid input");
+    description.insert("reason", "the value is larger than every double");
+    description.insert("detail", Value::List(vec![(&*entry.resource).into(), (&**entry.metric).into()]));
+    Rejection { status: 400, description: description.into() }
 }
 
 fn separate(place: usize, out: &mut Vec<u8>) {
@@ -198,15 +243,15 @@ fn is_of(definitions: &ResourceDefinitions, sample: &Sample, project: &str) -> b
     is_project(&sample.project_id) || (is_project(&sample.resource_id) && is_account())
 }
 
-/// The sample's time in UTC, in the one form that every measure is sent in: Gnocchi reads all times of a metric in the
-/// form of the first.
-fn timestamp(sample: &Sample) -> Result<String, Unfit> {
+/// The sample's time. It is sent in UTC and in the one form of all: Gnocchi reads all times of a metric in the form of the
+/// first.
+fn time(sample: &Sample) -> Result<Timestamp, Unfit> {
     let refused = |reason: String| Unfit::Refused { cause: "timestamp", reason };
     let shown = || pytext::crop(&pytext::to_repr(&sample.timestamp), 100).to_owned();
     let time = sample.time().and_then(|time| time.timestamp().ok());
     let time = time.ok_or_else(|| refused(format!("the timestamp {} is no time", shown())))?;
     if (0..LATEST_MICROSECONDS).contains(&time.microseconds()) {
-        Ok(time.to_iso())
+        Ok(time)
     } else {
         Err(refused(format!("the timestamp {} is outside of what Gnocchi can store (1970 to 2262)", shown())))
     }

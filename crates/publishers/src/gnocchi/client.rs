@@ -5,10 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{Value, json};
-use openstack::{Bytes, Method, Response, Service};
+use openstack::{Bytes, Method, Service};
 use pipeline::PublishError;
 use tokio::time::Instant;
 
+use super::batch::{self, Entry};
+use super::embedded::Way;
+use super::writer::MEASURES;
 use crate::witness::{Witness, body_text};
 
 /// The longest that is waited because of a `Retry-After`.
@@ -21,14 +24,46 @@ const SHOWN_CHARACTERS: usize = 500;
 pub(super) const JSON: &str = "application/json";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
-/// Gnocchi's REST API v1, below the endpoint of a service.
+/// Gnocchi's REST API v1, below the endpoint of a service or in this process.
 #[derive(Debug)]
 pub struct Client {
-    service: Service,
+    way: Way,
     timeout: Duration,
     /// Nothing is sent before: a server has asked for it.
     not_before: Mutex<Option<Instant>>,
     witness: Witness,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Bytes,
+    /// Whether it links to another page.
+    pub has_more: bool,
+}
+
+impl Answer {
+    /// One page.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), has_more: false }
+    }
+
+    const fn is_success(&self) -> bool {
+        matches!(self.status, 200..300)
+    }
+
+    /// The body in one line, for a message.
+    fn excerpt(&self) -> String {
+        // Four bytes a character at most.
+        let bytes = self.body.get(..SHOWN_CHARACTERS * 4).unwrap_or(&self.body);
+        let text = String::from_utf8_lossy(bytes);
+        let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+        let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        line.chars().take(SHOWN_CHARACTERS).collect()
+    }
 }
 
 /// Why a request has not done what it should.
@@ -123,10 +158,10 @@ impl Rejection {
 }
 
 impl Client {
-    /// Requests go to `service` and take `timeout` at most.
+    /// Requests go to `gnocchi` and take `timeout` at most.
     #[must_use]
-    pub fn new(service: Service, timeout: Duration) -> Self {
-        Self { service, timeout, not_before: Mutex::default(), witness: Witness::nobody() }
+    pub fn new(gnocchi: impl Into<Way>, timeout: Duration) -> Self {
+        Self { way: gnocchi.into(), timeout, not_before: Mutex::default(), witness: Witness::nobody() }
     }
 
     /// Lets `witness` look at requests and answers.
@@ -138,16 +173,27 @@ impl Client {
         read(&self.send(Method::GET, path, None).await?)
     }
 
-    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, Failure> {
+    pub(super) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         self.send(Method::POST, path, Some((JSON, body))).await
     }
 
-    pub(super) async fn patch(&self, path: &str, kind: &str, body: Vec<u8>) -> Result<Response, Failure> {
+    pub(super) async fn patch(&self, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         self.send(Method::PATCH, path, Some((kind, body))).await
     }
 
-    pub(super) async fn delete(&self, path: &str) -> Result<Response, Failure> {
+    pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::DELETE, path, None).await
+    }
+
+    /// Sends measures, sorted by resource and metric; metrics that are not there are created.
+    pub(super) async fn add_measures(&self, entries: &[Entry<'_>]) -> Result<(), Failure> {
+        let Way::Here(store) = &self.way else {
+            return self.post(MEASURES, batch::body(entries)).await.map(drop);
+        };
+        self.witness.tell(|| format!("> {}", body_text(&batch::body(entries))));
+        let measures = batch::measures(entries).map_err(Failure::Refused)?;
+        let answer = self.here(MEASURES, store.add_measures(measures)).await?;
+        self.judge(MEASURES, answer).map(drop)
     }
 
     async fn send(
@@ -155,65 +201,97 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<(&str, Vec<u8>)>,
-    ) -> Result<Response, Failure> {
-        self.pause().await;
-        let shown = method.clone();
-        let mut request = self
-            .service
-            .request(method, path)
-            .header("Accept", JSON)
-            .deadline(self.timeout)
-            .body_limit(ANSWER_BYTES);
+    ) -> Result<Answer, Failure> {
         self.witness.tell(|| {
-            let head = format!("> {shown} {path}\n> credentials: ***");
+            let head = format!("> {method} {path}\n> credentials: ***");
             match &body {
                 Some((kind, body)) => format!("{head}\n> Content-Type: {kind}\n> {}", body_text(body)),
                 None => head,
             }
         });
+        let answer = match &self.way {
+            Way::Network(service) => self.over_network(service, method, path, body).await?,
+            Way::Here(store) => self.here(path, store.request(method, path, body)).await?,
+        };
+        self.judge(path, answer)
+    }
+
+    async fn over_network(
+        &self,
+        service: &Service,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<Answer, Later> {
+        self.pause().await;
+        let request = service.request(method, path).header("Accept", JSON);
+        let mut request = request.deadline(self.timeout).body_limit(ANSWER_BYTES);
         if let Some((kind, body)) = body {
             request = request.body(kind, Bytes::from(body));
         }
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => {
-                self.witness.tell(|| format!("! {error}"));
-                return Err(self.later(&error).into());
-            }
-        };
-        self.witness.tell(|| {
-            let text = body_text(&response.body);
-            format!("< {}{}{text}", response.status, if text.is_empty() { "" } else { "\n< " })
-        });
+        let response = request.send().await.map_err(|error| {
+            self.witness.tell(|| format!("! {error}"));
+            self.later(&error)
+        })?;
+        let mut links = response.headers.get_all("link").iter().filter_map(|link| link.to_str().ok());
+        let has_more = links.any(|link| link.contains("rel=\"next\""));
         let status = response.status.as_u16();
-        if response.status.is_success() {
-            return Ok(response);
+        let is_server_error = response.status.is_server_error();
+        if (status == 429 || is_server_error)
+            && let Some(error) = response.error()
+        {
+            // A server that is there and cannot answer now.
+            self.tell_answer(status, &response.body);
+            let message = format!("{path} answered {status}: {}", response.excerpt());
+            return Err(Later { message, is_server_error, ..self.later(&error) });
+        }
+        Ok(Answer { status, body: response.body, has_more })
+    }
+
+    /// Waits for an answer of the store in this process.
+    async fn here(&self, path: &str, answer: impl Future<Output = Answer>) -> Result<Answer, Later> {
+        let Ok(answer) = tokio::time::timeout(self.timeout, answer).await else {
+            return Err(Later::new("timeout", format!("the metric store took too long for {path}")));
+        };
+        if answer.status < 500 {
+            return Ok(answer);
+        }
+        self.tell_answer(answer.status, &answer.body);
+        let said = description(&answer.body).map_or_else(
+            || answer.excerpt(),
+            |description| Rejection { status: answer.status, description }.words(),
+        );
+        // It says by 503 that it takes nothing now, so that what was sent is not to blame.
+        let is_server_error = answer.status != 503;
+        Err(Later { is_server_error, ..Later::new("unavailable", format!("the metric store: {said}")) })
+    }
+
+    /// What an answer means.
+    fn judge(&self, path: &str, answer: Answer) -> Result<Answer, Failure> {
+        self.tell_answer(answer.status, &answer.body);
+        let status = answer.status;
+        if answer.is_success() {
+            return Ok(answer);
         }
         if REFUSING.contains(&status) {
-            if let Some(description) = description(&response.body) {
+            if let Some(description) = description(&answer.body) {
                 return Err(Failure::Refused(Rejection { status, description }));
             }
             if status == TOO_LARGE {
-                let description = Value::from(response.excerpt());
+                let description = Value::from(answer.excerpt());
                 return Err(Failure::Refused(Rejection { status, description }));
             }
         }
-        let message = format!("{path} answered {status}: {}", response.excerpt());
-        Err(match response.error() {
-            // A server that is there and cannot answer now: 429 or 5xx.
-            Some(error)
-                if error
-                    .status()
-                    .is_some_and(|status| status.as_u16() == 429 || status.is_server_error()) =>
-            {
-                let is_server_error = response.status.is_server_error();
-                Later { message, is_server_error, ..self.later(&error) }
-            }
-            _ if status == 401 => Later::new("unauthorized", message),
-            // Nothing of Gnocchi's: perhaps the endpoint leads elsewhere.
-            _ => Later::new("unexpected_answer", message),
-        }
-        .into())
+        // What is nothing of Gnocchi's: perhaps the endpoint leads elsewhere.
+        let cause = if status == 401 { "unauthorized" } else { "unexpected_answer" };
+        Err(Later::new(cause, format!("{path} answered {status}: {}", answer.excerpt())).into())
+    }
+
+    fn tell_answer(&self, status: u16, body: &[u8]) {
+        self.witness.tell(|| {
+            let text = body_text(body);
+            format!("< {status}{}{text}", if text.is_empty() { "" } else { "\n< " })
+        });
     }
 
     fn later(&self, error: &openstack::Error) -> Later {
@@ -234,9 +312,9 @@ impl Client {
 }
 
 /// The JSON of an answer.
-pub(super) fn read(response: &Response) -> Result<Value, Failure> {
-    json::parse(&response.body).map_err(|error| {
-        Later::new("protocol", format!("an answer is not JSON ({error}): {}", response.excerpt())).into()
+pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
+    json::parse(&answer.body).map_err(|error| {
+        Later::new("protocol", format!("an answer is not JSON ({error}): {}", answer.excerpt())).into()
     })
 }
 

@@ -253,10 +253,8 @@ impl Writer {
                     found.push((text("type").unwrap_or(kind).to_owned(), id.to_owned()));
                 }
             }
-            let links = answer.headers.get_all("link").iter().filter_map(|link| link.to_str().ok());
-            let has_more = links.into_iter().any(|link| link.contains("rel=\"next\""));
             match found.last() {
-                Some((_, last)) if has_more && !resources.is_empty() => {
+                Some((_, last)) if answer.has_more && !resources.is_empty() => {
                     page = format!("{start}?marker={last}");
                 }
                 _ => return Ok(found),

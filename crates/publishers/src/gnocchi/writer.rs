@@ -9,12 +9,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use model::{Map, Value};
-use openstack::Response;
 use tokio::time::Instant;
 
-use super::batch::{Batch, body, compact};
+use super::batch::{Batch, compact};
 use super::cache::Sent;
-use super::client::{Client, Failure, JSON, Later, Rejection, path};
+use super::client::{Answer, Client, Failure, JSON, Later, Rejection, path};
 use super::metrics::GnocchiMetrics;
 use super::progress::Progress;
 use super::shared::{self, Shared};
@@ -123,8 +122,8 @@ impl Writer {
             let Some(entries) = batch.entries.get(range.clone()).filter(|entries| !entries.is_empty()) else {
                 continue;
             };
-            let rejection = match self.client.post(MEASURES, body(entries)).await {
-                Ok(_) => {
+            let rejection = match self.client.add_measures(entries).await {
+                Ok(()) => {
                     search.passed();
                     self.may_write.store(true, Ordering::Relaxed);
                     self.remember_measure(entries);
@@ -436,7 +435,7 @@ fn key(kind: &str, id: &str) -> String {
 }
 
 /// What Gnocchi says against a request, if anything.
-fn refused(answer: Result<Response, Failure>) -> Result<Option<Rejection>, Later> {
+fn refused(answer: Result<Answer, Failure>) -> Result<Option<Rejection>, Later> {
     match answer {
         Ok(_) => Ok(None),
         Err(Failure::Refused(rejection)) => Ok(Some(rejection)),

@@ -5,21 +5,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{MeterKind, Sample, Subject, json as own_json};
 use pipeline::Records;
 use serde_json::{Value, json};
 use testkit::{Gnocchi, Proxy, venv, venv_python, wait_until};
 
-use crate::support::{House, event, plain, samples_group};
+use crate::support::{House, plain, samples_group};
+use crate::telling::{publish_ours, runtime};
 
 const VM: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0a01";
 const SECOND: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0a02";
 const VOLUME: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0b01";
 const IMAGE: &str = "6c1b6a34-2d3c-4b1e-9a0e-5f4f3a8f0c01";
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
 
 fn oracle_sample(
     name: &str,
@@ -90,55 +86,6 @@ fn steps() -> Vec<Value> {
         {"event_type": "no.definition.for.this", "traits": []},
     ]}));
     steps
-}
-
-fn own_sample(dict: &Value) -> Arc<Sample> {
-    let dict = own_json::parse(dict.to_string()).unwrap();
-    let part = |key: &str| dict.get(key).cloned().unwrap_or_default();
-    let text = |key: &str| part(key).as_str().unwrap().to_owned();
-    Arc::new(Sample {
-        name: text("name").as_str().into(),
-        kind: MeterKind::from_name(&text("type")).unwrap(),
-        unit: part("unit"),
-        volume: part("volume"),
-        subject: Subject {
-            user_id: part("user_id"),
-            user_name: model::Value::Null,
-            project_id: part("project_id"),
-            project_name: model::Value::Null,
-            resource_id: part("resource_id"),
-            resource_metadata: part("resource_metadata").into(),
-        }
-        .into(),
-        timestamp: part("timestamp"),
-        source: "openstack".into(),
-        id: text("id").into(),
-        monotonic_time: None,
-    })
-}
-
-/// Publishes the steps as the original does, one batch after the other; returns why records were refused.
-fn publish_ours(url: &str, steps: &[Value]) -> Vec<String> {
-    runtime().block_on(async {
-        let mut samples = House::of_today(url, "enable_filter_project=false&timeout=60");
-        let mut events = House::of_today(url, "timeout=60");
-        let mut refused = Vec::new();
-        for step in steps {
-            if let Some(group) = step["samples"].as_array() {
-                let group = samples.samples(group.iter().map(own_sample).collect()).await;
-                refused.extend(group.into_iter().map(|(_, cause, reason)| format!("{cause}: {reason}")));
-            }
-            for one in step["events"].as_array().into_iter().flatten() {
-                let traits = one["traits"].as_array().unwrap().iter();
-                let traits: Vec<(&str, &str)> =
-                    traits.map(|entry| (entry[0].as_str().unwrap(), entry[2].as_str().unwrap())).collect();
-                let one = event(one["event_type"].as_str().unwrap(), &traits);
-                let group = events.events(vec![one]).await;
-                refused.extend(group.into_iter().map(|(_, cause, reason)| format!("{cause}: {reason}")));
-            }
-        }
-        refused
-    })
 }
 
 fn publish_theirs(url: &str, steps: &[Value]) -> String {

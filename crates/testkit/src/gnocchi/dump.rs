@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Gnocchi;
+use super::GnocchiApi;
 use crate::Error;
 
 /// Fields that are of the moment, or made by chance: only whether there is something can be compared.
 const MOMENTS: [&str; 4] = ["started_at", "ended_at", "revision_start", "revision_end"];
 
-impl Gnocchi {
+impl GnocchiApi {
     /// Every resource by its type and original id, as `instance 6c1b…`: how it is `now`, its `history`, and its `metrics` by
     /// name, each with `policy`, `unit`, and `measures` by aggregation method. Measures that are not yet worked off are
     /// worked off for it. In place of the times of changes stands `set`.
@@ -32,7 +32,7 @@ impl Gnocchi {
         Ok(found)
     }
 
-    fn dump_metric(&self, metric: &str) -> Result<Value, Error> {
+    fn dump_metric(self, metric: &str) -> Result<Value, Error> {
         let about = self.get(&format!("/v1/metric/{metric}"))?;
         let policy = &about["archive_policy"];
         let mut measures = BTreeMap::new();
@@ -45,7 +45,7 @@ impl Gnocchi {
     }
 
     /// All pages of a list.
-    fn all(&self, path: &str) -> Result<Vec<Value>, Error> {
+    fn all(self, path: &str) -> Result<Vec<Value>, Error> {
         let mut all: Vec<Value> = Vec::new();
         let mut page = path.to_owned();
         loop {

@@ -14,7 +14,7 @@ use pipeline::{Publisher, PublisherFactory, PublisherUrl, Records, RecordsKind, 
 use tokio::runtime::Runtime;
 
 use crate::check::describe_fatal;
-use crate::role::Roles;
+use crate::role::{Roles, served_store};
 use crate::settings;
 use crate::settings::openstack::Sessions;
 
@@ -105,7 +105,8 @@ impl<'c> RecordReplay<'c> {
             std::collections::btree_map::Entry::Vacant(place) => {
                 let (metrics, amqp) = (Metrics::new(), AmqpMetrics::default());
                 let settings = settings::publishers(self.config, &self.env, &metrics, &amqp, &self.sessions);
-                let made = self.roles.publishers(self.config, settings).build(&url, kind);
+                let made =
+                    self.roles.publishers(self.config, settings, served_store(self.config)).build(&url, kind);
                 let made =
                     made.with_context(|| format!("the publisher {} cannot be made", url.redacted()))?;
                 Ok(place.insert(made))

@@ -1,0 +1,63 @@
+//! The store's life in a process: opened, looked after, served.
+
+use anyhow::Context as _;
+use metric::Metrics as Store;
+use metric_api::{Api, ApiMetrics};
+use observability::clock::Clock;
+use observability::http_server::{BindError, HttpServer};
+use observability::metrics::Metrics;
+use observability::supervisor::Supervisor;
+
+use super::{LAST_REQUESTS, MetricSettings, listen};
+
+/// Opens the store, or makes it.
+pub(crate) async fn open(settings: &MetricSettings, clock: Clock) -> anyhow::Result<Store> {
+    let directory = &settings.directory;
+    std::fs::create_dir_all(directory).with_context(|| {
+        format!("cannot make {}; set [nephoscope] state_dir to a directory of this user", directory.display())
+    })?;
+    let measures = directory.join("measures");
+    let opened = Store::open(&measures, &settings.index, settings.store.clone(), clock).await;
+    let (store, opened) = opened.context("cannot open the metric store")?;
+    if opened.damage.damage_count > 0 || opened.damaged_state_bytes > 0 {
+        tracing::warn!(
+            places = opened.damage.damage_count,
+            state_bytes = opened.damaged_state_bytes,
+            "the store of measures was damaged; what could be read is there, the rest is kept in quarantine"
+        );
+    }
+    tracing::info!(changes = opened.changes, "the store of measures is open");
+    if settings.presets {
+        store.create_presets().await.context("cannot make the archive policies")?;
+    }
+    Ok(store)
+}
+
+/// Takes the addresses of the API.
+pub(crate) async fn bind(settings: &MetricSettings) -> Result<Vec<HttpServer>, BindError> {
+    let mut servers = Vec::with_capacity(settings.addresses.len());
+    for address in &settings.addresses {
+        servers.push(HttpServer::bind(*address).await?);
+    }
+    Ok(servers)
+}
+
+/// Answers requests there until the supervisor stops; returns the addresses as they are logged.
+pub(crate) fn serve_api(
+    supervisor: &Supervisor,
+    metrics: &Metrics,
+    servers: Vec<HttpServer>,
+    store: Store,
+    settings: MetricSettings,
+) -> Vec<String> {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let addresses = servers.iter().map(|server| format!("{scheme}://{}", server.address())).collect();
+    let drain = settings.api.deadline + LAST_REQUESTS;
+    let counted = ApiMetrics::register(&metrics.component("metric_api"));
+    let api = Api::new(store, settings.api).counted(counted);
+    listen::serve(supervisor, servers, settings.tls.as_ref(), api, drain);
+    if let Some(tls) = settings.tls {
+        listen::watch(supervisor, tls);
+    }
+    addresses
+}
