@@ -47,6 +47,7 @@ fn metrics() -> String {
     let _ = SupervisorMetrics::register(&metrics.component("watch"));
     let _ = ReloadMetrics::register(&metrics.component("configuration"));
     let _ = ControlMetrics::register(&metrics.component("control"));
+    let _ = ControlMetrics::register(&metrics.component("metric_control"));
     let _ = PipelineMetrics::register(&metrics.component("pipeline"));
     let _ = GnocchiMetrics::register(&metrics.component("gnocchi"));
     let _ = AgentMetrics::register(&metrics.component("notification"));

@@ -1,15 +1,18 @@
 //! Who asks.
 
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metric::Caller;
+use openstack::tokens::{Rejection, TokenIdentity, TokenValidator, remove_identity_headers};
 
+use crate::Settings;
 use crate::failure::Failure;
 
 /// How a request says who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Authentication {
     /// By `Authorization: Basic`, whose password nobody looks at. Not an authentication: for tests, and behind a proxy that
     /// does it.
@@ -18,6 +21,62 @@ pub enum Authentication {
     RemoteUser,
     /// By Keystone's headers, which a proxy sets after it has validated the token: `X-User-Id`, `X-Project-Id`, `X-Roles`.
     KeystoneHeaders,
+    /// By a token that Keystone is asked about: `X-Auth-Token`.
+    Keystone(TokenValidator),
+}
+
+/// Whoever asks. `Err` within `Ok` is nobody, who may still be shown what everybody may see.
+///
+/// # Errors
+/// The request must be refused at once.
+pub(crate) async fn identify(
+    settings: &Settings,
+    parts: &mut Parts,
+) -> Result<Result<Caller, Failure>, Failure> {
+    let policy = settings.policies.current();
+    let Authentication::Keystone(validator) = &settings.authentication else {
+        return Ok(settings.authentication.caller(&parts.headers).map(|caller| caller.under(policy)));
+    };
+    remove_identity_headers(&mut parts.headers);
+    let path = parts.uri.path();
+    if !is_validated(path.strip_prefix(&settings.prefix).unwrap_or(path)) {
+        return Ok(Err(unauthorized(validator.www_authenticate())));
+    }
+    let validated = validator.authenticate(&parts.headers, &parts.method, path);
+    let Ok(validated) = tokio::time::timeout(settings.deadline, validated).await else {
+        return Err(keystone_is_down());
+    };
+    match validated {
+        Ok(found) => Ok(match found.user {
+            Some(user) => Ok(of_token(&user).under(policy)),
+            None => Err(unauthorized(validator.www_authenticate())),
+        }),
+        Err(Rejection::Unauthorized { www_authenticate }) => Err(unauthorized(www_authenticate)),
+        Err(Rejection::Unavailable { .. }) => Err(keystone_is_down()),
+    }
+}
+
+/// Whether a path is one for which Gnocchi's pipeline validates tokens: everything but the version document and the health.
+fn is_validated(path: &str) -> bool {
+    path.split('/').find(|part| !part.is_empty()).is_some_and(|first| crate::request::decode(first) == "v1")
+}
+
+fn of_token(user: &TokenIdentity) -> Caller {
+    let or_empty = |id: &Option<String>| id.clone().unwrap_or_default();
+    Caller::of_keystone(
+        &user.user_id,
+        &or_empty(&user.project_id),
+        &or_empty(&user.domain_id),
+        user.roles.clone(),
+    )
+}
+
+fn unauthorized(www_authenticate: String) -> Failure {
+    Failure { www_authenticate: Some(www_authenticate), ..unknown_caller() }
+}
+
+fn keystone_is_down() -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The Keystone service is temporarily unavailable.")
 }
 
 fn unknown_caller() -> Failure {
@@ -26,7 +85,7 @@ fn unknown_caller() -> Failure {
 
 impl Authentication {
     /// Whoever these headers name.
-    pub(crate) fn caller(self, headers: &HeaderMap) -> Result<Caller, Failure> {
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
         match self {
             Self::Basic => basic(headers),
             Self::RemoteUser => {
@@ -40,8 +99,9 @@ impl Authentication {
                     return Err(unknown_caller());
                 }
                 let roles = of("x-roles").split(',').map(|role| role.trim().to_owned()).collect();
-                Ok(Caller::of_project(user, project, roles))
+                Ok(Caller::of_keystone(user, project, of("x-domain-id"), roles))
             }
+            Self::Keystone(_) => Err(unknown_caller()),
         }
     }
 }
@@ -75,7 +135,7 @@ mod tests {
     fn names_in_basic_headers() {
         let of = |value: &str| Authentication::Basic.caller(&headers(&[("authorization", value)]));
         assert_eq!(of("basic Zm9vYmFyOg==").unwrap(), Caller::named("foobar"));
-        assert_eq!(of("Basic YWRtaW46").unwrap().roles, ["admin"]);
+        assert_eq!(of("Basic YWRtaW46").unwrap(), Caller::named("admin"));
         for wrong in ["basic hello:", "Bearer abc", "basic", "basic Og=="] {
             assert_eq!(of(wrong).unwrap_err().status, StatusCode::UNAUTHORIZED, "{wrong}");
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use metric::{Kind, Refusal};
 use model::{Map, Value};
@@ -18,11 +18,17 @@ pub(crate) struct Failure {
     pub(crate) description: Value,
     /// The methods that the path has, where the request's is not one of them.
     pub(crate) allow: Option<String>,
+    /// Where to authenticate, where the request needs that of Keystone.
+    pub(crate) www_authenticate: Option<String>,
 }
+
+/// What keystonemiddleware says to whoever has no good token, whatever they accept.
+const NO_TOKEN: &str = "{\"error\": {\"code\": 401, \"title\": \"Unauthorized\", \"message\": \"The request you have made requires \
+                        authentication.\"}}";
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, description: impl Into<Value>) -> Self {
-        Self { status, description: description.into(), allow: None }
+        Self { status, description: description.into(), allow: None, www_authenticate: None }
     }
 
     /// What was asked makes no sense.
@@ -58,6 +64,7 @@ impl Failure {
     /// The response.
     pub(crate) fn response(&self, representation: Representation) -> Response<Body> {
         let (media_type, body) = match representation {
+            _ if self.www_authenticate.is_some() => ("application/json", NO_TOKEN.to_owned()),
             Representation::Json => ("application/json", self.json()),
             Representation::Html => ("text/html; charset=UTF-8", self.html()),
             Representation::Text => ("text/plain; charset=UTF-8", self.text()),
@@ -67,6 +74,10 @@ impl Failure {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             response.headers_mut().insert(ALLOW, allow);
+        }
+        let authenticate = self.www_authenticate.as_ref().and_then(|value| HeaderValue::from_str(value).ok());
+        if let Some(value) = authenticate {
+            response.headers_mut().insert(WWW_AUTHENTICATE, value);
         }
         response
     }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use metric::Metrics;
+use metric::{Metrics, Policies};
 use tokio::sync::Semaphore;
 
 pub use authentication::Authentication;
@@ -46,6 +46,8 @@ pub const BUILD: &str = "4.7.1";
 pub struct Settings {
     /// How a request says who asks (`[api] auth_mode`).
     pub authentication: Authentication,
+    /// What is allowed to whom (`[oslo_policy]`).
+    pub policies: Policies,
     /// Items of a page at most, and unless fewer are asked for (`[api] max_limit`).
     pub max_limit: u32,
     /// Whether `Forwarded` and `X-Forwarded-*` headers are believed (`[api] enable_proxy_headers_parsing`).
@@ -74,6 +76,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             authentication: Authentication::Basic,
+            policies: Policies::default(),
             max_limit: 1_000,
             proxy_headers: false,
             allowed_origins: Vec::new(),

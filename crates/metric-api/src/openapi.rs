@@ -32,13 +32,12 @@ pub(crate) fn document(base: &str) -> Value {
     for route in ROUTES {
         let path = path_of(route);
         let shown = described(route);
-        match paths.iter_mut().find(|(known, _)| *known == path) {
-            Some((_, methods)) => drop(methods.insert(route.method.to_ascii_lowercase(), shown)),
-            None => {
-                let mut methods = Map::new();
-                methods.insert(route.method.to_ascii_lowercase(), shown);
-                paths.push((path, methods));
-            }
+        if let Some((_, methods)) = paths.iter_mut().find(|(known, _)| *known == path) {
+            methods.insert(route.method.to_ascii_lowercase(), shown);
+        } else {
+            let mut methods = Map::new();
+            methods.insert(route.method.to_ascii_lowercase(), shown);
+            paths.push((path, methods));
         }
     }
     let info = object([

@@ -31,7 +31,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// Everything but the body.
-    pub(crate) fn new(parts: Parts, settings: &Settings) -> Self {
+    pub(crate) fn new(parts: Parts, settings: &Settings, caller: Result<Caller, Failure>) -> Self {
         let Parts { method, uri, headers, .. } = parts;
         let forwarded = if settings.proxy_headers { Forwarded::of(&headers) } else { Forwarded::default() };
         let own = if settings.tls { "https" } else { "http" };
@@ -44,7 +44,6 @@ impl Request {
         let base = format!("{scheme}://{host}{}{prefix}", forwarded.prefix.unwrap_or_default());
         let query = uri.query().map(form).unwrap_or_default();
         let path = path.to_owned();
-        let caller = settings.authentication.caller(&headers);
         let body = Bytes::new();
         Self { method, headers, captures: Vec::new(), query, body, base, path, caller }
     }

@@ -11,6 +11,7 @@ use axum::http::{Method, Response, StatusCode};
 use futures_util::FutureExt as _;
 use model::Value;
 
+use crate::authentication::identify;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::request::{Request, decode};
@@ -26,7 +27,7 @@ impl Api {
 }
 
 pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let origins = &api.settings.allowed_origins;
     let mut watched = Watched::begin(&api.counted, api.metrics.clock(), &headers);
@@ -36,11 +37,21 @@ pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Reque
         return response;
     }
     let is_head = parts.method == Method::HEAD;
-    let mut request = Request::new(parts, &api.settings);
-    // A request whose handler panics is answered as well.
-    let done =
-        AssertUnwindSafe(Box::pin(dispatch(&api, &mut request, body, &mut watched))).catch_unwind().await;
-    let done = done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")));
+    let (caller, refused) = match identify(&api.settings, &mut parts).await {
+        Ok(caller) => (caller, None),
+        Err(failure) => (Err(failure.clone()), Some(failure)),
+    };
+    let mut request = Request::new(parts, &api.settings, caller);
+    let done = match refused {
+        // The body of somebody who is not let in is not read.
+        Some(failure) => Err(failure),
+        None => {
+            let dispatched = Box::pin(dispatch(&api, &mut request, body, &mut watched));
+            // A request whose handler panics is answered as well.
+            let done = AssertUnwindSafe(dispatched).catch_unwind().await;
+            done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")))
+        }
+    };
     let (rows, measures) = done.as_ref().map_or((0, 0), |reply| (reply.rows(), reply.measures()));
     let mut response = match done {
         Ok(reply) => reply.response(),

@@ -140,7 +140,7 @@ impl<'api> Watched<'api> {
         }
         let caller = request.caller().ok();
         let (user, project) = (
-            caller.and_then(|caller| caller.user_id.as_deref()).unwrap_or_default(),
+            caller.and_then(|caller| caller.user_id()).unwrap_or_default(),
             caller.and_then(|caller| caller.project_id.as_deref()).unwrap_or_default(),
         );
         let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

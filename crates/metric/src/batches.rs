@@ -143,7 +143,15 @@ impl Metrics {
             if sources.is_empty() {
                 continue;
             }
-            match self.create_all(&sources).await {
+            let created = match self.enforce_adding(caller, resource.id).await {
+                // The same answer as that of the index, which need not be asked for it.
+                Err(refusal) if refusal.kind == Kind::Unknown => {
+                    Err(metric_index::Error::NoSuchResource(resource.id))
+                }
+                Err(refusal) => return Err(refusal),
+                Ok(()) => self.create_all(&sources).await,
+            };
+            match created {
                 Ok(()) => {}
                 Err(metric_index::Error::NoSuchResource(id)) => {
                     let mut entry = Map::new();

@@ -29,7 +29,7 @@ mod usage;
 mod value_search;
 pub mod view;
 
-pub use access::{Caller, Rule, Scope, Target};
+pub use access::{Caller, Policies, Rule, Scope, Target, policy_defaults};
 pub use aggregates::{AggregatesQuery, Group, ResourceSearch, Result as AggregatesResult};
 pub use archive_policies::{computed_policy, stored_policy};
 pub use backup::{

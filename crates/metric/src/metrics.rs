@@ -1,6 +1,6 @@
 //! Metrics themselves.
 
-use metric_index::{Error, Filter, Metric, MetricQuery, NewMetric, Page};
+use metric_index::{Error, Filter, GENERIC, Metric, MetricQuery, NewMetric, Page};
 use uuid::Uuid;
 
 use crate::{Caller, Kind, Metrics, Refusal, Rule, Target};
@@ -50,7 +50,8 @@ impl Metrics {
         policy: Option<String>,
         resource_id: Option<Uuid>,
     ) -> Result<Metric, Refusal> {
-        caller.enforce(Rule::CreateMetric, &Target::default())?;
+        let named = [("name", name.as_deref().unwrap_or_default())];
+        caller.enforce(Rule::CreateMetric, &Target::of_pairs(&named))?;
         check_name(name.as_deref())?;
         let archive_policy_name = self.policy_name(policy, name.as_deref()).await?;
         if resource_id.is_some() && name.is_none() {
@@ -58,11 +59,8 @@ impl Metrics {
             let facts = [("detail", "name".into()), ("reason", reason)];
             return Err(Refusal::because(Kind::Invalid, "Attribute value error", facts));
         }
-        if let Some(resource_id) = resource_id {
-            let resource = self.index.resource("generic", resource_id).await?;
-            let resource =
-                resource.ok_or_else(|| Refusal::from(Error::NoSuchResource(resource_id)).in_body())?;
-            caller.enforce(Rule::UpdateResource, &Target::of_resource(&resource))?;
+        if let Some(id) = resource_id {
+            self.enforce_adding(caller, id).await.map_err(Refusal::in_body)?;
         }
         self.check_room(caller, 1).await?;
         let creator = caller.creator.clone();
@@ -74,6 +72,15 @@ impl Metrics {
             }
             error => Refusal::from(error).in_body(),
         })
+    }
+
+    /// Refuses to give a resource metrics unless the caller may change it.
+    ///
+    /// # Errors
+    /// There is no such resource, or the caller may not.
+    pub(crate) async fn enforce_adding(&self, caller: &Caller, resource: Uuid) -> Result<(), Refusal> {
+        let resource = self.resource(GENERIC, resource).await?;
+        caller.enforce(Rule::UpdateResource, &Target::of_resource(&resource))
     }
 
     /// An active metric with its resource.
@@ -124,9 +131,18 @@ impl Metrics {
         filter: Option<Filter>,
         page: Page,
     ) -> Result<Vec<Metric>, Refusal> {
-        let (policy_filter, resource_policy_filter) = caller.metric_filters()?.unzip();
+        let (policy_filter, resource_policy_filter) = caller.metric_filters()?;
         let query =
             MetricQuery { filter, policy_filter, resource_policy_filter, page, ..MetricQuery::default() };
+        let is_filtered = query.policy_filter.is_some() || query.resource_policy_filter.is_some();
+        if let Some(marker) = query.page.marker.as_deref().filter(|_| is_filtered) {
+            let Some(id) = metric_index::parse_uuid(marker) else { return Err(unknown_marker(marker)) };
+            let filter = Some(Filter::equal("id", id.to_string()));
+            let seen = MetricQuery { filter, page: Page::default(), ..query.clone() };
+            if self.index.metrics(&seen).await?.is_empty() {
+                return Err(unknown_marker(marker));
+            }
+        }
         Ok(self.index.metrics(&query).await?)
     }
 
@@ -140,6 +156,12 @@ impl Metrics {
         self.expunge_soon(vec![metric.id]).await;
         Ok(())
     }
+}
+
+/// A page cannot begin after what the caller does not see: its place would tell of it.
+pub(crate) fn unknown_marker(marker: &str) -> Refusal {
+    let problem = format!("Invalid marker: `{marker}'");
+    metric_index::Error::InvalidPagination(problem).into()
 }
 
 /// Refuses names that no address could hold.

@@ -1,14 +1,14 @@
 //! Resources and their metrics.
 
 use metric_index::{
-    AttributeValue, Changed, Error, Filter, GENERIC, MetricSource, MetricsChange, NewResource, Resource,
-    ResourceChange, ResourceMetric, ResourceQuery,
+    AttributeValue, Changed, Error, Filter, GENERIC, MetricSource, MetricsChange, NewResource, Page,
+    Resource, ResourceChange, ResourceMetric, ResourceQuery,
 };
 use model::Timestamp;
 use uuid::Uuid;
 
 use crate::access::both;
-use crate::metrics::check_name;
+use crate::metrics::{check_name, unknown_marker};
 use crate::{Caller, Metrics, Refusal, Rule, Target};
 
 /// A metric that a resource is to have.
@@ -49,14 +49,27 @@ pub struct GivenResource {
 }
 
 impl Metrics {
-    /// The metrics with their archive policies.
+    /// The metrics with their archive policies. A metric that exists can be taken into a resource, and so be given to the
+    /// resource's owners, by whoever may write to it; those that are there already stay.
     async fn sources(
         &self,
         caller: &Caller,
+        resource: Option<Uuid>,
         given: Vec<(String, GivenMetric)>,
     ) -> Result<Vec<(String, MetricSource)>, Refusal> {
         let new = given.iter().filter(|(_, metric)| matches!(metric, GivenMetric::New { .. })).count();
         self.check_room(caller, new).await?;
+        let existing = given.iter().filter_map(|(_, metric)| match metric {
+            GivenMetric::Existing(id) => Some(*id),
+            GivenMetric::New { .. } => None,
+        });
+        let existing: Vec<Uuid> = existing.collect();
+        for metric in self.metrics_with_resources(&existing).await? {
+            let is_there = resource.is_some() && metric.resource_id == resource;
+            if !is_there && !caller.may(Rule::PostMeasures, &Target::of_metric(&metric)) {
+                return Err(Refusal::from(Error::NoSuchMetric(metric.id)).in_body());
+            }
+        }
         let mut sources = Vec::with_capacity(given.len());
         for (name, metric) in given {
             check_name(Some(&name))?;
@@ -77,7 +90,13 @@ impl Metrics {
     /// # Errors
     /// It exists, or something of it is wrong.
     pub async fn create_resource(&self, caller: &Caller, given: GivenResource) -> Result<Resource, Refusal> {
-        caller.enforce(Rule::CreateResource, &Target::default())?;
+        let mut pairs = vec![
+            ("resource_type", given.resource_type.as_str()),
+            ("original_resource_id", given.original_id.as_str()),
+        ];
+        pairs.extend(given.project_id.as_deref().map(|project| ("project_id", project)));
+        pairs.extend(given.user_id.as_deref().map(|user| ("user_id", user)));
+        caller.enforce(Rule::CreateResource, &Target::of_pairs(&pairs))?;
         let new = NewResource {
             resource_type: given.resource_type,
             id: given.id,
@@ -88,7 +107,7 @@ impl Metrics {
             ended_at: given.ended_at,
             original_resource_id: Some(given.original_id),
             attributes: given.attributes,
-            metrics: self.sources(caller, given.metrics).await?,
+            metrics: self.sources(caller, None, given.metrics).await?,
         };
         self.index.create_resource(&new).await.map_err(|error| match error {
             error @ Error::NoSuchResourceType(_) => error.into(),
@@ -119,7 +138,7 @@ impl Metrics {
     ) -> Result<Changed, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
         if let Some(metrics) = metrics {
-            change.metrics = MetricsChange::Replace(self.sources(caller, metrics).await?);
+            change.metrics = MetricsChange::Replace(self.sources(caller, Some(resource.id), metrics).await?);
         }
         self.index.update_resource(resource_type, resource.id, &change).await.map_err(|error| match error {
             error @ Error::NoSuchResource(_) => error.into(),
@@ -138,7 +157,7 @@ impl Metrics {
         metrics: Vec<(String, GivenMetric)>,
     ) -> Result<Vec<ResourceMetric>, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
-        let metrics = MetricsChange::Append(self.sources(caller, metrics).await?);
+        let metrics = MetricsChange::Append(self.sources(caller, Some(resource.id), metrics).await?);
         let change = ResourceChange { metrics, ..ResourceChange::default() };
         let changed = self.index.update_resource(GENERIC, resource.id, &change).await;
         Ok(changed.map_err(|error| Refusal::from(error).in_body())?.resource.metrics)
@@ -165,7 +184,7 @@ impl Metrics {
         resource_type: &str,
         filter: Filter,
     ) -> Result<u64, Refusal> {
-        let allowed = caller.resource_filter(Rule::DeleteResources)?;
+        let allowed = caller.resource_filter(Rule::DeleteResources, resource_type)?;
         let filter = both(allowed, Some(filter.clone())).unwrap_or(filter);
         let deleted = self.index.delete_resources(resource_type, &filter).await?;
         self.expunge_soon(deleted.metrics).await;
@@ -182,7 +201,18 @@ impl Metrics {
         rule: Rule,
         mut query: ResourceQuery,
     ) -> Result<Vec<Resource>, Refusal> {
-        query.filter = both(caller.resource_filter(rule)?, query.filter);
+        let allowed = caller.resource_filter(rule, &query.resource_type)?;
+        if let (Some(allowed), Some(marker)) = (&allowed, query.page.marker.as_deref()) {
+            let id = marker.split_once('@').map_or(marker, |(id, _)| id);
+            let id = metric_index::parse_uuid(id).ok_or_else(|| unknown_marker(marker))?;
+            let seen = Filter::And(vec![allowed.clone(), Filter::equal("id", id.to_string())]);
+            let page = Page { limit: Some(1), ..Page::default() };
+            let seen = ResourceQuery { filter: Some(seen), page, details: false, ..query.clone() };
+            if self.index.resources(&seen).await?.is_empty() {
+                return Err(unknown_marker(marker));
+            }
+        }
+        query.filter = both(allowed, query.filter);
         Ok(self.index.resources(&query).await?)
     }
 }

@@ -167,9 +167,10 @@ impl Metrics {
             };
             let mut known = trouble.lock().unwrap_or_else(PoisonError::into_inner);
             if known.is_some() != why.is_some() {
-                match &why {
-                    Some(why) => tracing::error!(%why, "the store takes no measures"),
-                    None => tracing::info!("the store takes measures again"),
+                if let Some(why) = &why {
+                    tracing::error!(%why, "the store takes no measures");
+                } else {
+                    tracing::info!("the store takes measures again");
                 }
             }
             *known = why;

@@ -53,8 +53,9 @@ pub(crate) fn check(
         report(Severity::Error, &with_sources(&error));
     }
     let Some(roles) = roles else {
-        if let Err(text) = role::metric::check(&config) {
-            report(Severity::Error, &text);
+        match role::metric::check(&config, surroundings) {
+            Err(text) => report(Severity::Error, &text),
+            Ok(texts) => texts.iter().for_each(|text| report(Severity::Warning, text)),
         }
         return ending(errors + inspection.omitted_errors, warnings + inspection.omitted_warnings, strict);
     };
@@ -138,8 +139,9 @@ fn check_store(
     for warning in &metric.warnings {
         report(Severity::Warning, &warning.to_string());
     }
-    if let Err(text) = StorePart::new(config, &metric.config, EmbeddedStore::default()) {
-        report(Severity::Error, &text);
+    match StorePart::new(config, &metric.config, &surroundings.env, EmbeddedStore::default()) {
+        Ok(part) => part.warnings().iter().for_each(|warning| report(Severity::Warning, warning)),
+        Err(text) => report(Severity::Error, &text),
     }
 }
 

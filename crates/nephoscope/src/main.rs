@@ -179,7 +179,11 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
         for warning in &metric.warnings {
             tracing::warn!("{}", warning.to_string().replace("\n  ", "; "));
         }
-        StorePart::new(&config, &metric.config, store.clone())
+        let part = StorePart::new(&config, &metric.config, &surroundings.env, store.clone())?;
+        for warning in part.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(part)
     });
     let part = match part.transpose() {
         Ok(part) => part,

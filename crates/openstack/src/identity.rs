@@ -93,7 +93,7 @@ impl Session {
         Ok(Some(item))
     }
 
-    fn identity(&self, method: Method, filter: &ServiceFilter, path: &str) -> RequestBuilder {
+    pub(crate) fn identity(&self, method: Method, filter: &ServiceFilter, path: &str) -> RequestBuilder {
         let target = Target::IdentityV3 { filter: filter.clone(), path: path.to_owned() };
         RequestBuilder::new(self.clone(), method, target)
     }

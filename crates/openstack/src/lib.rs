@@ -6,6 +6,7 @@
 //!   everything, and a second try with a new token on 401.
 //! - [`Traffic`]: bounds, patience and a circuit breaker for each service, for sessions that ask many of them.
 //! - [`Error`]: what went wrong, told apart by what to do about it.
+//! - [`tokens`]: whether other people's tokens are good, and whose they are.
 //! - [`cache`]: names and hashes, in process or in a memcached or Redis that oslo.cache's users share.
 //!
 //! The behaviour is keystoneauth's (5.18) and oslo.cache's (4.3) for those options that make sense here; what is done
@@ -45,6 +46,7 @@ mod options;
 mod request;
 mod response;
 mod session;
+pub mod tokens;
 mod traffic;
 mod url_path;
 

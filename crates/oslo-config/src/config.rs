@@ -60,6 +60,8 @@ pub enum CredentialsOf {
     Gnocchi,
     /// `[zaqar]`: the Zaqar publisher.
     Zaqar,
+    /// `[keystone_authtoken]`: validation of the tokens of requests.
+    Tokens,
 }
 
 /// The options of one set of credentials, after `auth_section` has been followed.
@@ -123,6 +125,7 @@ impl Config {
             CredentialsOf::Service => service.to_owned(),
             CredentialsOf::Gnocchi => self.get(&options::gnocchi::AUTH_SECTION).to_owned(),
             CredentialsOf::Zaqar => self.get(&options::zaqar::AUTH_SECTION).to_owned(),
+            CredentialsOf::Tokens => options::metric::TOKENS_SECTION.to_owned(),
         };
         let session_section = if session_section.is_empty() { service.to_owned() } else { session_section };
         let auth_section = match self.value(&session_section, options::AUTH_SECTION_NAME) {

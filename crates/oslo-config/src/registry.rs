@@ -30,7 +30,9 @@ impl Registry {
 
     /// Every option of [`options::metric`]: those of Gnocchi's configuration.
     pub fn metric() -> Self {
-        Self::new(options::metric::all())
+        let mut registry = Self::new(options::metric::all());
+        registry.add_credentials(options::metric::TOKENS_SECTION);
+        registry
     }
 
     /// Just these options, each in its own group.

@@ -10,7 +10,7 @@ use crate::request::Request;
 use crate::{Api, schema};
 
 pub(super) async fn list(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::Look, &Target::default())?;
+    request.caller()?.enforce(Rule::ListArchivePolicy, &Target::default())?;
     let policies = api.metrics.index().archive_policies().await?;
     Ok(Reply::json(Value::List(policies.iter().map(view::archive_policy).collect())))
 }
@@ -24,8 +24,9 @@ pub(super) async fn create(api: &Api, request: &Request) -> Done {
 }
 
 pub(super) async fn show(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::Look, &Target::default())?;
-    let policy = api.metrics.archive_policy(request.capture(0)).await?;
+    let name = request.capture(0);
+    request.caller()?.enforce(Rule::GetArchivePolicy, &Target::of_pairs(&[("name", name)]))?;
+    let policy = api.metrics.archive_policy(name).await?;
     Ok(Reply::json(view::archive_policy(&policy)))
 }
 
@@ -33,7 +34,7 @@ pub(super) async fn update(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let name = request.capture(0);
     api.metrics.archive_policy(name).await?;
-    caller.enforce(Rule::UpdateArchivePolicy, &Target::default())?;
+    caller.enforce(Rule::UpdateArchivePolicy, &Target::of_pairs(&[("name", name)]))?;
     let change = schema::archive_policy_change(&request.json()?)?;
     let policy = api.metrics.update_archive_policy(name, change.definition, change.back_window).await?;
     Ok(Reply::json(view::archive_policy(&policy)))

@@ -42,8 +42,8 @@ pub(super) async fn query(api: &Api, request: &Request) -> Done {
         let facts = [("detail", "q".into()), ("reason", "Query not implemented".into())];
         return Err(Failure::because(StatusCode::NOT_IMPLEMENTED, "Not implemented error", facts));
     };
-    caller.enforce(Rule::CreateResourceType, &Target::default())?;
-    ensure_type(api, name, &[]).await?;
+    caller.enforce(Rule::CreateResourceType, &Target::of_pairs(&[("name", name)]))?;
+    ensure_type(api, caller, name, &[]).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn write(api: &Api, request: &Request) -> Done {
     let kind = Kind::String { min_length: 1, max_length: LONGEST };
     let attributes = ATTRIBUTES.iter().map(|name| Attribute::new(*name, kind, true));
     let attributes: Vec<Attribute> = attributes.collect::<Result<_, _>>()?;
-    ensure_type(api, TYPE, &attributes).await?;
+    ensure_type(api, caller, TYPE, &attributes).await?;
     let count = write_all(api, caller, TYPE, resources).await?;
     Ok(Reply::accepted(StatusCode::ACCEPTED, count))
 }

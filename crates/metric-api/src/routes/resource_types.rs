@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::{Api, schema};
 
 pub(super) async fn list(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::Look, &Target::default())?;
+    request.caller()?.enforce(Rule::ListResourceType, &Target::default())?;
     let types = api.metrics.index().resource_types().await?;
     Ok(Reply::json(Value::List(types.iter().map(view::resource_type).collect())))
 }
@@ -20,7 +20,7 @@ pub(super) async fn list(api: &Api, request: &Request) -> Done {
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let (name, attributes) = schema::attributes(&request.json()?)?;
-    caller.enforce(Rule::CreateResourceType, &Target::default())?;
+    caller.enforce(Rule::CreateResourceType, &Target::of_pairs(&[("name", &name)]))?;
     let created = api.metrics.index().create_resource_type(&name, &attributes).await?;
     Ok(Reply::json(view::resource_type(&created)).created(request.address("resource_type", &name)))
 }
@@ -28,14 +28,14 @@ pub(super) async fn create(api: &Api, request: &Request) -> Done {
 pub(super) async fn show(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let found = api.metrics.index().resource_type(request.capture(0)).await?;
-    caller.enforce(Rule::Look, &Target::default())?;
+    caller.enforce(Rule::GetResourceType, &Target::of_pairs(&[("name", &found.name)]))?;
     Ok(Reply::json(view::resource_type(&found)))
 }
 
 pub(super) async fn delete(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let found = api.metrics.index().resource_type(request.capture(0)).await?;
-    caller.enforce(Rule::DeleteResourceType, &Target::default())?;
+    caller.enforce(Rule::DeleteResourceType, &Target::of_pairs(&[("name", &found.name)]))?;
     api.metrics.index().delete_resource_type(&found.name).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
@@ -44,7 +44,7 @@ pub(super) async fn delete(api: &Api, request: &Request) -> Done {
 pub(super) async fn update(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let present = api.metrics.index().resource_type(request.capture(0)).await?;
-    caller.enforce(Rule::UpdateResourceType, &Target::default())?;
+    caller.enforce(Rule::UpdateResourceType, &Target::of_pairs(&[("name", &present.name)]))?;
     let patch = request.json_of("application/json-patch+json")?;
     let steps = schema::patch(&patch)?;
     let before: Map =

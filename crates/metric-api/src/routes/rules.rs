@@ -18,13 +18,13 @@ async fn find(api: &Api, request: &Request) -> Result<metric_index::ArchivePolic
 }
 
 pub(super) async fn list(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::Look, &Target::default())?;
+    request.caller()?.enforce(Rule::ListArchivePolicyRule, &Target::default())?;
     let rules = api.metrics.index().archive_policy_rules().await?;
     Ok(Reply::json(Value::List(rules.iter().map(view::archive_policy_rule).collect())))
 }
 
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::ChangeArchivePolicyRule, &Target::default())?;
+    request.caller()?.enforce(Rule::CreateArchivePolicyRule, &Target::default())?;
     let rule = schema::archive_policy_rule(&request.json()?)?;
     api.metrics.index().create_archive_policy_rule(&rule).await.map_err(|error| match error {
         Error::NoSuchArchivePolicy(name) => {
@@ -38,14 +38,14 @@ pub(super) async fn create(api: &Api, request: &Request) -> Done {
 }
 
 pub(super) async fn show(api: &Api, request: &Request) -> Done {
-    request.caller()?.enforce(Rule::Look, &Target::default())?;
+    request.caller()?.enforce(Rule::GetArchivePolicyRule, &Target::default())?;
     Ok(Reply::json(view::archive_policy_rule(&find(api, request).await?)))
 }
 
 pub(super) async fn rename(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let rule = find(api, request).await?;
-    caller.enforce(Rule::ChangeArchivePolicyRule, &Target::default())?;
+    caller.enforce(Rule::UpdateArchivePolicyRule, &Target::default())?;
     let name = schema::rename(&request.json()?)?;
     let renamed = api.metrics.index().rename_archive_policy_rule(&rule.name, &name).await?;
     Ok(Reply::json(view::archive_policy_rule(&renamed)))
@@ -54,7 +54,7 @@ pub(super) async fn rename(api: &Api, request: &Request) -> Done {
 pub(super) async fn delete(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let rule = find(api, request).await?;
-    caller.enforce(Rule::ChangeArchivePolicyRule, &Target::default())?;
+    caller.enforce(Rule::DeleteArchivePolicyRule, &Target::default())?;
     api.metrics.index().delete_archive_policy_rule(&rule.name).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use archive::Batch;
-use metric::{Caller, GivenResource, NamedMeasures, ResourceMeasures};
+use metric::{Caller, GivenResource, NamedMeasures, ResourceMeasures, Rule, Target};
 use metric_index::{AttributeValue, Error};
 use uuid::Uuid;
 
@@ -78,9 +78,10 @@ async fn ensure(
     Err(Failure::because(StatusCode::CONFLICT, "Resource already exists", facts))
 }
 
-/// Makes a resource type if it is not there.
+/// Makes a resource type if it is not there and the caller may.
 pub(super) async fn ensure_type(
     api: &Api,
+    caller: &Caller,
     name: &str,
     attributes: &[metric_index::Attribute],
 ) -> Result<(), Failure> {
@@ -89,6 +90,7 @@ pub(super) async fn ensure_type(
         Err(Error::NoSuchResourceType(_)) => {}
         Err(error) => return Err(error.into()),
     }
+    caller.enforce(Rule::CreateResourceType, &Target::of_pairs(&[("name", name)]))?;
     match api.metrics.index().create_resource_type(name, attributes).await {
         Ok(_) | Err(Error::ResourceTypeAlreadyExists(_)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -49,7 +49,7 @@ fn given(value: &Value, with_options: bool) -> Result<Given, Invalid> {
     let kind = dictionary(value)?.get("type").and_then(Value::as_str).unwrap_or_default();
     // Gnocchi tries one kind after the other, and says what is wrong for the first of them.
     given_as(kind, value, with_options)
-        .or_else(|invalid| Err(given_as("bool", value, with_options).err().unwrap_or(invalid)))
+        .map_err(|invalid| given_as("bool", value, with_options).err().unwrap_or(invalid))
 }
 
 fn given_as(kind: &str, value: &Value, with_options: bool) -> Result<Given, Invalid> {

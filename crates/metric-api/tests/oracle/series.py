@@ -165,8 +165,7 @@ class Series:
         alike = [key for key, metric in self.metrics.items() if metric["policy"] == policy and key in self.measured_metrics()]
         keys = random.sample(alike, min(len(alike), random.randrange(1, 4))) or [one]
         parameters = [("metric_id", key) for key in keys] + self.window(0.3)
-        if self.chance(0.6):
-            parameters.append(("aggregation", self.pick(self.methods(self.metrics[one]), "mean", 0.02)))
+        parameters.append(("aggregation", self.pick(self.methods(self.metrics[one]), "mean", 0)))
         if self.chance(0.4):
             parameters.append(("granularity", self.pick(self.granularities(self.metrics[one]), 41)))
         body = self.predicate()
@@ -175,13 +174,12 @@ class Series:
         return ask("search of values", "POST", "/v1/search/metric", body, parameters=parameters)
 
     def measured_metrics(self):
-        return {key for key, metric in self.metrics.items() if metric["measured"]}
+        return [key for key, metric in self.metrics.items() if metric["measured"]]
 
     def references(self):
         """Metrics of one policy, mostly such that have measures, with methods of it."""
         random = self.random
-        keys = [*self.measured_metrics()] if self.chance(0.9) else [*self.metrics]
-        keys.sort()
+        keys = self.measured_metrics() if self.chance(0.9) else [*self.metrics]
         if not keys:
             return None, []
         policy = self.metrics[random.choice(keys)]["policy"]

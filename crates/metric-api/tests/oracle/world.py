@@ -86,7 +86,10 @@ class World(Kinds, Objects, Series):
     def learn(self, question, status, headers, body, metrics):
         """What there is now; `metrics` as our server lists them, if they may have changed."""
         if metrics is not None:
-            measured = self.measured_metrics()
+            measured = set(self.measured_metrics())
+            # Ids are made by chance: the order must not depend on them.
+            new = sorted(metrics.keys() - self.metrics.keys(), key=lambda key: (str(metrics[key]["resource_id"]), str(metrics[key]["name"])))
+            metrics = {key: metrics[key] for key in [*(key for key in self.metrics if key in metrics), *new]}
             self.metrics = {
                 key: {"policy": metric["archive_policy"]["name"], "creator": metric["creator"], "name": metric["name"],
                       "resource_id": metric["resource_id"], "measured": key in measured}

@@ -1,5 +1,6 @@
 //! The metric store in `nephoscope run`: opened at the start, written to by direct call, and served.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use publishers::gnocchi::upgrade::{Step, upgrade};
 use publishers::gnocchi::{Answer, Answering, Client, Embedded, ResourceMeasures, Way};
 
 use super::House;
-use super::metric::{self as role, MetricSettings};
+use super::metric::{self as role, Access, MetricSettings};
 
 /// Who makes resources and metrics. The name counts: an id that is no UUID means another resource to another user.
 const USER: &str = "admin";
@@ -139,12 +140,15 @@ fn refused(refusal: Refusal) -> Answer {
     Answer::new(status, body)
 }
 
+/// Requests that have begun at the end have so long; less than the process gives its last tasks.
+const LAST_REQUESTS: Duration = Duration::from_secs(4);
+
 /// The store as the configuration wants it, not opened.
 pub(crate) struct StorePart {
     pub(crate) settings: MetricSettings,
     pub(crate) store: EmbeddedStore,
-    /// Whether its API is served.
-    pub(crate) is_served: bool,
+    /// Whom its API lets in; `None` where it is not served.
+    access: Option<Access>,
 }
 
 impl StorePart {
@@ -152,18 +156,30 @@ impl StorePart {
     ///
     /// # Errors
     /// The text says which option cannot be used.
-    pub(crate) fn new(config: &Config, metric: &Config, store: EmbeddedStore) -> Result<Self, String> {
+    pub(crate) fn new(
+        config: &Config,
+        metric: &Config,
+        env: &BTreeMap<String, String>,
+        store: EmbeddedStore,
+    ) -> Result<Self, String> {
         let address = config.get(&nephoscope::RUN_METRIC_ADDRESS);
         let is_served = !address.is_empty();
         if is_served && crate::settings::socket_address(address).is_none() {
             return Err(format!("[nephoscope] run_metric_address = {address} is not an IP address and port"));
         }
-        Ok(Self { settings: role::settings(metric)?, store, is_served })
+        let settings = role::settings(metric)?;
+        let access = is_served.then(|| Access::new(metric, env)).transpose()?;
+        Ok(Self { settings, store, access })
+    }
+
+    /// What should be known of the policy files.
+    pub(crate) fn warnings(&self) -> &[String] {
+        self.access.as_ref().map_or(&[], |access| &access.warnings)
     }
 
     /// Opens the store, with Ceilometer's resource types in it, and serves it.
-    pub(super) async fn start(self, house: &House) -> anyhow::Result<()> {
-        let servers = if self.is_served {
+    pub(super) async fn start(mut self, house: &House) -> anyhow::Result<()> {
+        let servers = if self.access.is_some() {
             let servers = role::bind(&self.settings).await;
             servers.context(
                 "the metric store cannot be served: is another store or a Gnocchi there? Set [nephoscope] \
@@ -174,14 +190,18 @@ impl StorePart {
         };
         let metrics = role::open(&self.settings, house.supervisor.clock().clone()).await?;
         role::keep_up(&house.supervisor, &house.health, &metrics);
+        role::serve_others(&house.supervisor, &house.metrics, &metrics, &self.settings).await?;
         self.store.open(metrics.clone());
         let client = Client::new(self.store.way(), REQUEST_LIMIT);
         let mut report = |step: &Step| tracing::info!("metric store: done: {step}");
         let types = upgrade(&client, false, &mut report).await;
         types.map_err(|error| anyhow!(error).context("cannot make the metric store's resource types"))?;
-        if self.is_served {
+        if let Some(access) = self.access {
+            let (supervisor, counters) = (&house.supervisor, &house.metrics);
+            access.apply(&mut self.settings.api, supervisor.clock(), counters);
+            access.watch(supervisor);
             let addresses =
-                role::serve_api(&house.supervisor, &house.metrics, servers, metrics, self.settings);
+                role::serve_api(supervisor, counters, servers, metrics, self.settings, LAST_REQUESTS);
             tracing::info!(api = addresses.join(","), "the metric store is served");
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! `nephoscope metric`: the metric store alone, behind Gnocchi's API.
 
+mod access;
 mod control;
 mod listen;
 mod settings;
@@ -19,8 +20,9 @@ use observability::service_manager::ServiceManager;
 use observability::supervisor::{Supervisor, SupervisorMetrics};
 use oslo_config::Config;
 
+pub(crate) use self::access::Access;
 pub(super) use self::settings::{MetricSettings, settings};
-pub(super) use self::store::{bind, open, serve_api};
+pub(super) use self::store::{bind, open, serve_api, serve_others};
 pub(super) use self::upkeep::start as keep_up;
 use super::log_metrics;
 use crate::cli::{Invocation, MetricArguments};
@@ -28,7 +30,7 @@ use crate::signals::{Asked, Signals};
 use crate::surroundings::Surroundings;
 use crate::{Ending, check};
 
-/// What `auth_mode = keystone` needs.
+/// What `metric_trusts_headers` needs.
 const PROXY: &str =
     "a proxy must validate them, set X-User-Id, X-Project-Id and X-Roles, and remove those that clients send";
 /// How much longer than a request may take the last ones may when it is told to stop.
@@ -51,6 +53,10 @@ pub(crate) fn run(
         Ok(settings) => settings,
         Err(text) => return Ending::Configuration(text),
     };
+    let access = match Access::new(&config, &surroundings.env) {
+        Ok(access) => access,
+        Err(text) => return Ending::Configuration(text),
+    };
     let metrics = Metrics::new();
     let logs = crate::settings::log_options(&config, &invocation.program, surroundings)
         .and_then(|options| observability::logs::start(&options, &Clock::machine(), log_metrics(&metrics)));
@@ -62,29 +68,39 @@ pub(crate) fn run(
     for warning in &loaded.warnings {
         tracing::warn!("{}", warning.to_string().replace("\n  ", "; "));
     }
-    let served = served(settings, metrics, surroundings);
+    for warning in &access.warnings {
+        tracing::warn!("{warning}");
+    }
+    let served = served(settings, access, metrics, surroundings);
     drop(logs);
     served.map_or_else(Ending::Failed, |()| Ending::Done)
 }
 
-/// What prevents a start with this configuration.
-pub(crate) fn check(config: &Config) -> Result<(), String> {
-    settings(config).map(drop)
+/// What prevents a start with this configuration; if nothing does, what should be known of it.
+pub(crate) fn check(config: &Config, surroundings: &Surroundings) -> Result<Vec<String>, String> {
+    settings(config)?;
+    Ok(Access::new(config, &surroundings.env)?.warnings)
 }
 
-fn served(settings: MetricSettings, metrics: Metrics, surroundings: &Surroundings) -> anyhow::Result<()> {
+fn served(
+    settings: MetricSettings,
+    access: Access,
+    metrics: Metrics,
+    surroundings: &Surroundings,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("nephoscope")
         .enable_all()
         .build()
         .context("cannot start the threads")?;
-    let served = runtime.block_on(Box::pin(serve(settings, metrics, surroundings)));
+    let served = runtime.block_on(Box::pin(serve(settings, access, metrics, surroundings)));
     runtime.shutdown_timeout(LAST_STEPS);
     served
 }
 
 async fn serve(
-    settings: MetricSettings,
+    mut settings: MetricSettings,
+    access: Access,
     metrics: Metrics,
     surroundings: &Surroundings,
 ) -> anyhow::Result<()> {
@@ -107,27 +123,29 @@ async fn serve(
         });
     }
     let store = open(&settings, clock.clone()).await?;
-    control::start(&settings.control_socket, &metrics, &supervisor, &store);
     keep_up(&supervisor, &health, &store);
-    if let Some(statsd) = &settings.statsd {
-        statsd::start(statsd, &metrics, &supervisor, &store).await?;
-    }
-    if settings.api.authentication == Authentication::KeystoneHeaders {
-        tracing::warn!("[api] auth_mode = keystone: tokens are not validated here; {PROXY}");
+    serve_others(&supervisor, &metrics, &store, &settings).await?;
+    access.apply(&mut settings.api, &clock, &metrics);
+    access.watch(&supervisor);
+    if matches!(settings.api.authentication, Authentication::KeystoneHeaders) {
+        tracing::warn!("[nephoscope] metric_trusts_headers: tokens are not validated here; {PROXY}");
     }
     let (tls, drain) = (settings.tls.clone(), settings.api.deadline + LAST_REQUESTS);
-    let addresses = serve_api(&supervisor, &metrics, servers, store, settings);
+    let addresses = serve_api(&supervisor, &metrics, servers, store, settings, drain);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), api = addresses.join(","), "started");
     manager.ready("started");
     let reason = loop {
         match signals.next().await {
             Asked::Stop(reason) => break reason,
-            Asked::Reload => match &tls {
-                Some(tls) => listen::refresh(tls).await,
-                None => tracing::info!(
-                    "nothing of the metric role but a certificate can be changed while it runs"
-                ),
-            },
+            Asked::Reload => {
+                if let Some(tls) = &tls {
+                    listen::refresh(tls).await;
+                } else {
+                    tracing::info!(
+                        "nothing of the metric role but a certificate can be changed while it runs"
+                    );
+                }
+            }
         }
     };
     tracing::info!(reason, "stopping");

@@ -85,8 +85,31 @@ impl Sessions {
         service_type: &str,
         service_name: Option<&str>,
     ) -> Result<Service, OpenStackError> {
+        self.made_service(of, service_type, service_name, None)
+    }
+
+    /// The same, where a request may take so long unless the operator says otherwise.
+    pub(crate) fn service_within(
+        &self,
+        of: CredentialsOf,
+        service_type: &str,
+        timeout: Duration,
+    ) -> Result<Service, OpenStackError> {
+        self.made_service(of, service_type, None, Some(timeout))
+    }
+
+    fn made_service(
+        &self,
+        of: CredentialsOf,
+        service_type: &str,
+        service_name: Option<&str>,
+        timeout: Option<Duration>,
+    ) -> Result<Service, OpenStackError> {
         let credentials = self.config.credentials(of);
         let mut options = session_options(&credentials)?;
+        if let Some(timeout) = timeout.filter(|_| credentials.get(&keystone::TIMEOUT).is_none()) {
+            options.timeout = timeout;
+        }
         options.proxy = self.proxy.clone();
         options.max_idle_per_host = idle_connections(&self.config);
         let session = self.session(&credentials, options)?;

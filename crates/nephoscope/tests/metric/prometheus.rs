@@ -50,8 +50,11 @@ fn a_real_prometheus_writes_to_it() {
         assert_eq!(store.api.request("POST", path, Some(&body)).unwrap().0, 201, "{path}");
     }
     let target = target();
-    let prometheus =
-        Prometheus::writing(&[target.clone()], &format!("{}/v1/prometheus/write", store.api.url())).unwrap();
+    let prometheus = Prometheus::writing(
+        std::slice::from_ref(&target),
+        &format!("{}/v1/prometheus/write", store.api.url()),
+    )
+    .unwrap();
     let instance = target.trim_start_matches("http://").trim_end_matches("/metrics");
     let resource = format!("/v1/resource/prometheus/job0@{instance}");
     let metrics = wait_until("resource of the scraped target", LIMIT, || {

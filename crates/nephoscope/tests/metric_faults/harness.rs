@@ -13,7 +13,7 @@ use testkit::{Port, Process, Program};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nephoscope");
 /// How long an answer is waited for.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+const ANSWER_WAIT: Duration = Duration::from_mins(1);
 
 /// The program.
 pub(crate) struct Server {

@@ -14,7 +14,7 @@ pub mod api {
         /// Configuration of the WSGI pipeline.
         PASTE_CONFIG: OptStr = nullable_text("paste_config").no_effect(UWSGI);
         /// How a request says who asks: `basic` by a user name that nobody checks, `remoteuser` by a header that a proxy
-        /// sets, `keystone` by the headers that a proxy sets after it has validated the token.
+        /// sets, `keystone` by a token that Keystone is asked about, see `[keystone_authtoken]`.
         AUTH_MODE: Str = text("auth_mode", "basic").choices(&["basic", "keystone", "remoteuser"]);
         /// Items of a page at most, and unless a request asks for fewer.
         MAX_LIMIT: Int = integer("max_limit", 1000).min(1).max(1_000_000);
@@ -87,6 +87,120 @@ pub mod statsd {
     }
 }
 
+/// The section of the credentials that tokens are validated with.
+pub const TOKENS_SECTION: &str = "keystone_authtoken";
+
+/// `[keystone_authtoken]`: what keystonemiddleware has beside the credentials, which are those of
+/// [`keystone`](super::keystone).
+pub mod keystone_authtoken {
+    use crate::option::build_names::was;
+    use crate::option::{boolean, integer, list, nullable_integer, nullable_text, text};
+
+    const MEMORY: &str = "tokens are remembered in the process alone";
+    const BOUND: &str = "Keystone has no bound tokens any more";
+
+    options! { "keystone_authtoken";
+        /// Public address of Keystone, which clients without a valid token are told. Unset: `auth_url`. Credentials (`auth_type`,
+        /// `auth_url`, `username` and so on), TLS and region are further options of this section, as in `[service_credentials]`
+        /// of Ceilometer's configuration.
+        WWW_AUTHENTICATE_URI: OptStr = nullable_text("www_authenticate_uri").formerly(&[was("auth_uri")]);
+        /// Version of Keystone's API.
+        AUTH_VERSION: OptStr = nullable_text("auth_version").no_effect("it is version 3");
+        /// Which of Keystone's endpoints in the catalogue is asked.
+        INTERFACE: Str = text("interface", "internal")
+            .choices(&["public", "internal", "admin", "auth", "publicURL", "internalURL", "adminURL"]);
+        /// Whether requests without a valid token go on as nobody's, who is shown what everybody may see.
+        DELAY_AUTH_DECISION: Bool = boolean("delay_auth_decision", false);
+        /// Seconds that a request to Keystone may take. Unset: 10.
+        HTTP_CONNECT_TIMEOUT: OptInt = nullable_integer("http_connect_timeout");
+        /// How often a Keystone that cannot be reached is asked again.
+        HTTP_REQUEST_MAX_RETRIES: Int = integer("http_request_max_retries", 3).min(0).max(10);
+        /// Seconds for which a valid token is believed without asking Keystone again: a revoked one is refused so much later at
+        /// most. -1: always ask.
+        TOKEN_CACHE_TIME: Int = integer("token_cache_time", 300).min(-1);
+        /// Roles of which the token of a service must have one.
+        SERVICE_TOKEN_ROLES: List = list("service_token_roles", &["service"]);
+        /// Whether requests with a service's token that has none of these roles are refused.
+        SERVICE_TOKEN_ROLES_REQUIRED: Bool = boolean("service_token_roles_required", true);
+        /// What the service is in the catalogue, such as `metric`: access rules of application credentials are about it. Unset:
+        /// tokens with such rules are refused.
+        SERVICE_TYPE: OptStr = nullable_text("service_type");
+        /// Whether the catalogue of a token is asked for.
+        INCLUDE_SERVICE_CATALOG: Bool = boolean("include_service_catalog", true).no_effect("nobody here needs it");
+        /// How bound tokens are checked.
+        ENFORCE_TOKEN_BIND: Str = text("enforce_token_bind", "permissive").no_effect(BOUND);
+        /// Name of a cache in the environment of a WSGI request.
+        CACHE: OptStr = nullable_text("cache").no_effect(MEMORY);
+        /// Servers that remember tokens.
+        MEMCACHED_SERVERS: List = list("memcached_servers", &[]).formerly(&[was("memcache_servers")]).no_effect(MEMORY);
+        /// How tokens are protected there.
+        MEMCACHE_SECURITY_STRATEGY: Str = text("memcache_security_strategy", "None").no_effect(MEMORY);
+        /// Key of this protection.
+        MEMCACHE_SECRET_KEY: OptStr = nullable_text("memcache_secret_key").secret().no_effect(MEMORY);
+        /// Whether memcached is spoken to over TLS.
+        MEMCACHE_TLS_ENABLED: Bool = boolean("memcache_tls_enabled", false).no_effect(MEMORY);
+        /// Certificate authorities of memcached.
+        MEMCACHE_TLS_CAFILE: OptStr = nullable_text("memcache_tls_cafile").no_effect(MEMORY);
+        /// Client certificate for memcached.
+        MEMCACHE_TLS_CERTFILE: OptStr = nullable_text("memcache_tls_certfile").no_effect(MEMORY);
+        /// Key of this certificate.
+        MEMCACHE_TLS_KEYFILE: OptStr = nullable_text("memcache_tls_keyfile").no_effect(MEMORY);
+        /// Ciphers for memcached.
+        MEMCACHE_TLS_ALLOWED_CIPHERS: OptStr = nullable_text("memcache_tls_allowed_ciphers").no_effect(MEMORY);
+        /// Whether memcached asks for a password.
+        MEMCACHE_SASL_ENABLED: Bool = boolean("memcache_sasl_enabled", false).no_effect(MEMORY);
+        /// User at memcached.
+        MEMCACHE_USERNAME: OptStr = nullable_text("memcache_username").no_effect(MEMORY);
+        /// Password of this user.
+        MEMCACHE_PASSWORD: OptStr = nullable_text("memcache_password").secret().no_effect(MEMORY);
+        /// Seconds for which a memcached that failed is left alone.
+        MEMCACHE_POOL_DEAD_RETRY: Int = integer("memcache_pool_dead_retry", 300).no_effect(MEMORY);
+        /// Connections to each memcached.
+        MEMCACHE_POOL_MAXSIZE: Int = integer("memcache_pool_maxsize", 10).no_effect(MEMORY);
+        /// Seconds that memcached may take.
+        MEMCACHE_POOL_SOCKET_TIMEOUT: Int = integer("memcache_pool_socket_timeout", 3).no_effect(MEMORY);
+        /// Seconds for which an idle connection to memcached is kept.
+        MEMCACHE_POOL_UNUSED_TIMEOUT: Int = integer("memcache_pool_unused_timeout", 60).no_effect(MEMORY);
+        /// Seconds that a connection to memcached is waited for.
+        MEMCACHE_POOL_CONN_GET_TIMEOUT: Int = integer("memcache_pool_conn_get_timeout", 10).no_effect(MEMORY);
+        /// Which pool of connections to memcached is used.
+        MEMCACHE_USE_ADVANCED_POOL: Bool = boolean("memcache_use_advanced_pool", true).no_effect(MEMORY);
+    }
+}
+
+/// `[oslo_policy]`
+pub mod oslo_policy {
+    use crate::option::{boolean, multi, nullable_float, nullable_text, text};
+
+    const REMOTE: &str = "policy servers are not supported";
+
+    options! { "oslo_policy";
+        /// File of rules that count more than Gnocchi's defaults. Searched where configuration files are, unless the path is
+        /// absolute; read again when it changes.
+        POLICY_FILE: Str = text("policy_file", "policy.yaml");
+        /// Directories of such files, which count more than `policy_file`, in the order of their names.
+        POLICY_DIRS: List = multi("policy_dirs", &["policy.d"]);
+        /// Rule that counts where a rule of a name is missing.
+        POLICY_DEFAULT_RULE: Str = text("policy_default_rule", "default");
+        /// Whether defaults of former versions count no longer.
+        ENFORCE_NEW_DEFAULTS: Bool = boolean("enforce_new_defaults", true);
+        /// Whether tokens of the wrong scope are refused.
+        ENFORCE_SCOPE: Bool = boolean("enforce_scope", true).no_effect("Gnocchi's rules are for tokens of every scope");
+        /// What policy servers are sent.
+        REMOTE_CONTENT_TYPE: OptStr = nullable_text("remote_content_type").no_effect(REMOTE);
+        /// Whether their certificates are checked.
+        REMOTE_SSL_VERIFY_SERVER_CRT: Bool = boolean("remote_ssl_verify_server_crt", false).no_effect(REMOTE);
+        /// Their certificate authorities.
+        REMOTE_SSL_CA_CRT_FILE: OptStr = nullable_text("remote_ssl_ca_crt_file").no_effect(REMOTE);
+        /// Client certificate for them.
+        REMOTE_SSL_CLIENT_CRT_FILE: OptStr = nullable_text("remote_ssl_client_crt_file").no_effect(REMOTE);
+        /// Key of this certificate.
+        REMOTE_SSL_CLIENT_KEY_FILE: OptStr = nullable_text("remote_ssl_client_key_file").no_effect(REMOTE);
+        /// Seconds that they may take.
+        REMOTE_TIMEOUT: OptFloat = nullable_float("remote_timeout").no_effect(REMOTE);
+    }
+}
+
 /// `[nephoscope]`: what Gnocchi has no option for.
 pub mod own {
     use crate::option::{boolean, integer, list, listen_address, nullable_text, text};
@@ -94,8 +208,12 @@ pub mod own {
     options! { "nephoscope";
         /// Where the metric role answers health and metrics.
         METRIC_LISTEN_ADDRESS: Str = listen_address("metric_listen_address", "127.0.0.1:9703");
-        /// Whether the API may listen where other machines reach it although nobody has to say truly who they are.
+        /// Whether the API may listen where other machines reach it although nobody has to say truly who they are. With
+        /// validated tokens it may.
         METRIC_TRUSTS_NETWORK: Bool = boolean("metric_trusts_network", false);
+        /// Whether `auth_mode = keystone` believes the headers `X-User-Id`, `X-Project-Id`, `X-Domain-Id` and `X-Roles` instead of
+        /// validating tokens: only behind a proxy that sets them, and removes those that clients send.
+        METRIC_TRUSTS_HEADERS: Bool = boolean("metric_trusts_headers", false);
         /// Whether Gnocchi's archive policies `bool`, `low`, `medium` and `high`, and the rule that gives every metric `low`,
         /// are made when there are neither policies nor rules.
         METRIC_PRESETS: Bool = boolean("metric_presets", true);
@@ -126,11 +244,20 @@ pub mod own {
 /// Every option that the metric role knows.
 pub(crate) fn all() -> impl Iterator<Item = &'static Opt> {
     let shared = [&super::nephoscope::STATE_DIR.opt, &super::nephoscope::LOG_FORMAT.opt];
-    [api::OPTIONS, indexer::OPTIONS, archive_policy::OPTIONS, cors::OPTIONS, statsd::OPTIONS, own::OPTIONS]
-        .into_iter()
-        .flatten()
-        .copied()
-        .chain(shared)
-        .chain(super::logging::OPTIONS.iter().copied())
-        .chain(super::library::OPTIONS.iter().copied())
+    [
+        api::OPTIONS,
+        indexer::OPTIONS,
+        archive_policy::OPTIONS,
+        cors::OPTIONS,
+        keystone_authtoken::OPTIONS,
+        oslo_policy::OPTIONS,
+        statsd::OPTIONS,
+        own::OPTIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .chain(shared)
+    .chain(super::logging::OPTIONS.iter().copied())
+    .chain(super::library::OPTIONS.iter().copied())
 }

@@ -12,7 +12,8 @@ options! { "nephoscope";
     /// all the same.
     RUN_METRIC_ADDRESS: Str = listen_address("run_metric_address", "127.0.0.1:8041");
     /// File with Gnocchi's options for the metric store in `nephoscope run`. Empty: their defaults. `[api] host` and `port` in it
-    /// have no effect, nor what it says in `[nephoscope]`.
+    /// have no effect, nor what it says in `[nephoscope]`: `metric_tls_*` and the other options of the store stand here. If
+    /// `metric_api_addresses` is not empty, it takes the place of `run_metric_address`.
     RUN_METRIC_CONFIG_FILE: Str = text("run_metric_config_file", "");
     /// Where the notification agent answers health and metrics.
     NOTIFICATION_LISTEN_ADDRESS: Str = listen_address("notification_listen_address", "127.0.0.1:9701");

@@ -19,7 +19,7 @@ const WORKING: Duration = Duration::from_secs(2);
 
 /// Serves `path`. A server that cannot have its socket does its work all the same.
 pub(super) fn start(path: &Path, metrics: &Metrics, supervisor: &Supervisor, store: &Store) {
-    let counters = ControlMetrics::register(&metrics.component("control"));
+    let counters = ControlMetrics::register(&metrics.component("metric_control"));
     let bound = ControlSocket::bind(path).map_err(|error| error.to_string());
     let server = bound.and_then(|socket| {
         ControlServer::new(socket, counters).map_err(|error| format!("{}: {error}", path.display()))
@@ -45,7 +45,7 @@ pub(super) fn start(path: &Path, metrics: &Metrics, supervisor: &Supervisor, sto
             }
         }
     };
-    supervisor.spawn_once("control", async move {
+    supervisor.spawn_once("metric-control", async move {
         server.serve(stop, handler).await;
         Ok::<(), Infallible>(())
     });

@@ -14,6 +14,7 @@ use oslo_config::options::metric::{api, archive_policy, cors, own, statsd};
 use crate::metric_commands::{Places, SOCKET};
 
 use super::super::state_dir;
+use super::access::validates_tokens;
 use super::listen;
 use super::statsd::StatsdSettings;
 
@@ -38,13 +39,16 @@ pub(crate) struct MetricSettings {
 pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
     let Places { directory, index, .. } = Places::of(config);
     let authentication = match config.get(&api::AUTH_MODE) {
+        // Until `access` has made what validates them.
         "keystone" => Authentication::KeystoneHeaders,
         "remoteuser" => Authentication::RemoteUser,
         _ => Authentication::Basic,
     };
+    let is_validated = matches!(authentication, Authentication::KeystoneHeaders) && validates_tokens(config);
     let addresses = listen::addresses(config)?;
     let reached = addresses.iter().find(|address| !address.ip().is_loopback());
-    if let Some(address) = reached.filter(|_| !config.get(&own::METRIC_TRUSTS_NETWORK)) {
+    let is_believed = !is_validated && !config.get(&own::METRIC_TRUSTS_NETWORK);
+    if let Some(address) = reached.filter(|_| is_believed) {
         let option = if config.get(&own::METRIC_API_ADDRESSES).is_empty() {
             format!("[api] host = {}", address.ip())
         } else {
@@ -52,7 +56,8 @@ pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
         };
         return Err(format!(
             "{option} can be reached from other machines, and the API believes what requests say of their \
-             user; listen on 127.0.0.1 behind a proxy that knows who asks, or set [nephoscope] metric_trusts_network = true"
+             user; set [api] auth_mode = keystone to validate tokens, listen on 127.0.0.1 behind a proxy that knows who asks, \
+             or set [nephoscope] metric_trusts_network = true"
         ));
     }
     let tls = listen::tls(config)?;

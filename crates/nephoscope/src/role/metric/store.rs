@@ -1,5 +1,7 @@
 //! The store's life in a process: opened, looked after, served.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use metric::Metrics as Store;
 use metric_api::{Api, ApiMetrics};
@@ -8,7 +10,7 @@ use observability::http_server::{BindError, HttpServer};
 use observability::metrics::Metrics;
 use observability::supervisor::Supervisor;
 
-use super::{LAST_REQUESTS, MetricSettings, listen};
+use super::{MetricSettings, control, listen, statsd};
 
 /// Opens the store, or makes it.
 pub(crate) async fn open(settings: &MetricSettings, clock: Clock) -> anyhow::Result<Store> {
@@ -42,17 +44,18 @@ pub(crate) async fn bind(settings: &MetricSettings) -> Result<Vec<HttpServer>, B
     Ok(servers)
 }
 
-/// Answers requests there until the supervisor stops; returns the addresses as they are logged.
+/// Answers requests there until the supervisor stops, and those that have begun then for `drain`; returns the addresses as
+/// they are logged.
 pub(crate) fn serve_api(
     supervisor: &Supervisor,
     metrics: &Metrics,
     servers: Vec<HttpServer>,
     store: Store,
     settings: MetricSettings,
+    drain: Duration,
 ) -> Vec<String> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let addresses = servers.iter().map(|server| format!("{scheme}://{}", server.address())).collect();
-    let drain = settings.api.deadline + LAST_REQUESTS;
     let counted = ApiMetrics::register(&metrics.component("metric_api"));
     let api = Api::new(store, settings.api).counted(counted);
     listen::serve(supervisor, servers, settings.tls.as_ref(), api, drain);
@@ -60,4 +63,21 @@ pub(crate) fn serve_api(
         listen::watch(supervisor, tls);
     }
     addresses
+}
+
+/// What else reaches the store: the control socket, and statsd where it is configured.
+///
+/// # Errors
+/// The address of statsd cannot be had, or its resource not be made.
+pub(crate) async fn serve_others(
+    supervisor: &Supervisor,
+    metrics: &Metrics,
+    store: &Store,
+    settings: &MetricSettings,
+) -> anyhow::Result<()> {
+    control::start(&settings.control_socket, metrics, supervisor, store);
+    if let Some(statsd) = &settings.statsd {
+        statsd::start(statsd, metrics, supervisor, store).await?;
+    }
+    Ok(())
 }
