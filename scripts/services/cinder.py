@@ -21,7 +21,7 @@ THREADS = 4
 WORK_SECONDS = 60
 BACKEND = "private"
 DRIVER = "nephoscope_volumes.Volumes"
-RUN = "import sys; from cinder.cmd.{0} import main; sys.argv[0] = 'cinder-{0}'; main()"
+RUN = "import nephoscope_sqlite, sys; from cinder.cmd.{0} import main; sys.argv[0] = 'cinder-{0}'; main()"
 
 
 def folder():
@@ -53,14 +53,12 @@ class Cinder:
                 "state_path": self.launcher.path("cinder"),
                 "enabled_backends": BACKEND,
                 "rpc_response_timeout": "10",
-                # A heartbeat is a write, and one that comes between another's read and write makes that fail in SQLite.
-                "report_interval": "60",
                 "service_down_time": "600",
                 "periodic_interval": "5",
                 "periodic_fuzzy_delay": "0",
                 **extra.pop("DEFAULT", {}),
             },
-            # Three processes share the file.
+            # Three processes share the file: see nephoscope_sqlite.py.
             "database": {"connection": f"sqlite:///{state}/cinder.db?timeout=60", "sqlite_synchronous": "false"},
             BACKEND: {"volume_driver": DRIVER, "volume_backend_name": BACKEND},
             "oslo_concurrency": {"lock_path": self.launcher.path("locks")},
@@ -99,7 +97,7 @@ class Cinder:
             self.launcher.spawn(self.command(name, *config), f"{name}.log", self.env)
         requests = self.launcher.path("requests.log")
         env = {**self.env, "NEPHOSCOPE_REQUEST_LOG": requests}
-        server, log = openstack.serve(self.launcher, "cinder.wsgi.api", self.port, THREADS, env, config)
+        server, log = openstack.serve(self.launcher, "nephoscope_cinder_api", self.port, THREADS, env, config)
         volume_log = self.launcher.path("volume.log")
         self.launcher.wait_until("pools", self.has_pools, server, volume_log, openstack.START_SECONDS)
         return {"url": self.url, "port": self.port, "pid": server.pid, "log": log, "requests": requests}

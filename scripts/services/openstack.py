@@ -63,11 +63,12 @@ def from_template(launcher, name, make):
     """Copies the service's freshly migrated state into the fixture, making it once for all fixtures.
 
     Migrations take several seconds. Their result depends on the installed versions only, so it is kept under
-    target/ by a hash of the lock file and of this folder's scripts; `make(folder)` fills a new one.
+    target/ by a hash of the lock files and of this folder's scripts; `make(folder)` fills a new one.
     """
     digest = hashlib.sha256()
     here = os.path.dirname(os.path.abspath(__file__))
-    for source in (os.path.join(ROOT, "tests", "requirements.lock"), os.path.join(here, f"{name}.py"), __file__):
+    locks = [os.path.join(ROOT, "tests", f"{lock}.lock") for lock in ("requirements", name)]
+    for source in (*filter(os.path.exists, locks), os.path.join(here, f"{name}.py"), __file__):
         with open(source, "rb") as file:
             digest.update(file.read())
     parent = os.path.join(ROOT, "target", "service-templates")

@@ -16,10 +16,12 @@ mod capabilities;
 mod membership;
 mod metrics;
 mod ring;
+mod rings;
 mod url;
 
 pub use backend::BackendError;
-pub use membership::{Membership, MembershipParts, Rings};
+pub use membership::{Membership, MembershipParts};
 pub use metrics::CoordinationMetrics;
 pub use ring::{HashRing, POINTS};
+pub use rings::Rings;
 pub use url::{BackendUrl, UrlError};

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod simulation;
+mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Backend, BackendError, Found, Question, beat_interval};
 use crate::metrics::CoordinationMetrics;
 use crate::ring::HashRing;
+use crate::rings::Rings;
 use crate::url::{BackendUrl, UrlError};
 
 /// The first pause after a failure; each further one is twice as long, up to the interval of beats.
@@ -38,29 +40,6 @@ pub struct MembershipParts {
     pub clock: Clock,
     /// The counters.
     pub metrics: CoordinationMetrics,
-}
-
-/// The groups as they were seen last.
-#[derive(Debug, Default)]
-pub struct Rings {
-    member: String,
-    groups: HashMap<String, Arc<HashRing>>,
-}
-
-impl Rings {
-    /// Whether `key` is this agent's among the members of a group. In a group that was never seen it is: better twice
-    /// than not at all.
-    #[must_use]
-    pub fn owns(&self, group: &str, key: &str) -> bool {
-        let owner = self.groups.get(group).and_then(|ring| ring.owner(key));
-        owner.is_none_or(|owner| owner == self.member)
-    }
-
-    /// A group's ring, if it was seen.
-    #[must_use]
-    pub fn group(&self, group: &str) -> Option<&HashRing> {
-        self.groups.get(group).map(|ring| &**ring)
-    }
 }
 
 /// This agent as a member of its groups. Cheap to clone; clones are the same member.
@@ -100,6 +79,8 @@ struct Looking {
     down_since: Option<MonotonicTime>,
     /// Until then, members that are missing may not have had the time to come back.
     lenient_until: Option<MonotonicTime>,
+    /// When the back end answered last.
+    answered: Option<MonotonicTime>,
 }
 
 impl Membership {
@@ -301,6 +282,8 @@ impl Shared {
             looking.lenient_until = Some(now.plus(self.membership_timeout));
         }
         let is_lenient = looking.is_lenient(now);
+        let seen_until = looking.answered.replace(now).unwrap_or(now);
+        let mut losses = old.as_ref().map(|old| old.losses.clone()).unwrap_or_default();
         let mut groups = HashMap::new();
         for (group, Found { mut members, .. }) in found {
             let former = old.as_ref().and_then(|old| old.groups.get(&group));
@@ -313,6 +296,10 @@ impl Shared {
             let ring = match former {
                 Some(former) if *former.members() == members => Arc::clone(former),
                 _ => {
+                    let is_gone = |member: &String| !members.contains_key(member);
+                    if former.is_some_and(|former| former.members().keys().any(is_gone)) {
+                        losses.add(seen_until);
+                    }
                     self.tell(&group, former.map(|former| &**former), &members);
                     Arc::new(HashRing::new(members))
                 }
@@ -332,7 +319,7 @@ impl Shared {
             let seconds = now.since(since).as_secs();
             tracing::warn!(backend = self.shown, seconds, "agents that share the work are seen again");
         }
-        self.rings.send_replace(Some(Arc::new(Rings { member: self.member.clone(), groups })));
+        self.rings.send_replace(Some(Arc::new(Rings { member: self.member.clone(), groups, losses })));
     }
 
     fn tell(&self, group: &str, former: Option<&HashRing>, members: &BTreeMap<String, u32>) {

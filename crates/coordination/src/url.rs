@@ -22,8 +22,13 @@ use self::query::{Query, membership};
 
 /// How long a member is alive without being seen, unless the URL says otherwise or the work is done more often.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The shortest such time that is not the URL's: one access without an answer makes nobody dead.
-const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where it is known how often the work is done: a part of the interval, so that there is time for the others to do what a
+/// dead member had.
+const PART_OF_INTERVAL: u32 = 4;
+/// The shortest such time: one access without an answer makes nobody dead.
+const SHORTEST: Duration = Duration::from_secs(10);
+/// The longest: a member that is held up for less is not dead.
+const LONGEST: Duration = Duration::from_secs(15);
 /// Time for one access, unless the URL says otherwise. tooz has its `timeout` of 30 s, for which a cycle would wait.
 const ACCESS: Duration = Duration::from_secs(5);
 /// The longest timeout that is taken, in seconds.
@@ -93,12 +98,12 @@ impl BackendUrl {
         }
     }
 
-    /// For work that is done at such an interval: unless the URL says otherwise, whoever is dead is known to be within one
-    /// interval, where that is neither shorter than 10 s nor longer than 30 s.
+    /// For work that is done at such an interval: unless the URL says otherwise, whoever is dead is known to be within a quarter
+    /// of it, but neither sooner than after 10 s nor later than after 15 s.
     #[must_use]
     pub fn at_interval(mut self, interval: Duration) -> Self {
         if !self.has_timeout {
-            self.membership_timeout = interval.clamp(SHORT_TIMEOUT, TIMEOUT);
+            self.membership_timeout = (interval / PART_OF_INTERVAL).clamp(SHORTEST, LONGEST);
         }
         self
     }
@@ -332,8 +337,9 @@ mod tests {
         assert_eq!(redis.options.server, "[::1]:6380");
 
         for (url, interval, expected) in [
-            ("redis://h", 300, 30),
-            ("redis://h", 20, 20),
+            ("redis://h", 300, 15),
+            ("redis://h", 50, 12),
+            ("redis://h", 20, 10),
             ("etcd3+http://h", 1, 10),
             ("redis://h?timeout=40", 20, 40),
             ("postgresql://u@h?membership_timeout=3", 60, 3),

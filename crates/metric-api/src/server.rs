@@ -42,15 +42,14 @@ pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Reque
         Err(failure) => (Err(failure.clone()), Some(failure)),
     };
     let mut request = Request::new(parts, &api.settings, caller);
-    let done = match refused {
+    let done = if let Some(failure) = refused {
         // The body of somebody who is not let in is not read.
-        Some(failure) => Err(failure),
-        None => {
-            let dispatched = Box::pin(dispatch(&api, &mut request, body, &mut watched));
-            // A request whose handler panics is answered as well.
-            let done = AssertUnwindSafe(dispatched).catch_unwind().await;
-            done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")))
-        }
+        Err(failure)
+    } else {
+        let dispatched = Box::pin(dispatch(&api, &mut request, body, &mut watched));
+        // A request whose handler panics is answered as well.
+        let done = AssertUnwindSafe(dispatched).catch_unwind().await;
+        done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")))
     };
     let (rows, measures) = done.as_ref().map_or((0, 0), |reply| (reply.rows(), reply.measures()));
     let mut response = match done {

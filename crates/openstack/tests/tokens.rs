@@ -153,6 +153,9 @@ fn shown(answer: &Result<Authenticated, Rejection>) -> Value {
     }
 }
 
+/// Options of the middleware, headers, method and path.
+type Case<'a> = (&'a Value, Vec<(&'a str, &'a str)>, (&'a str, &'a str));
+
 /// One Keystone for everything that only asks, because starting it is what takes the time.
 #[test]
 fn tokens_are_those_of_keystonemiddleware() {
@@ -237,7 +240,7 @@ async fn beside_the_original(keystone: &Keystone, admin: &Session, ann: &str, pr
     let (user, service) = ("X-Auth-Token", "X-Service-Token");
     let spaced = format!(" {scoped} ");
     let get = ("GET", "/v1/metric");
-    let cases: Vec<(&Value, Vec<(&str, &str)>, (&str, &str))> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (&plain_options, vec![], get),
         (&plain_options, vec![(user, "")], get),
         (&plain_options, vec![(user, "nonsense")], get),

@@ -156,19 +156,57 @@ impl Task {
     /// A resource is polled once by a pollster of that name, whichever source comes first. Once `stop` is cancelled, no
     /// further pollster is begun.
     pub async fn run(&self, progress: &Progress, stop: &CancellationToken) -> CycleReport {
-        let TaskParts { metrics, clock, partition, .. } = &*self.parts;
-        let share = tokio::select! {
+        let share = self.share(stop).await;
+        self.run_with(share, progress, stop).await
+    }
+
+    /// What is this agent's in a cycle that begins now.
+    pub(crate) async fn share(&self, stop: &CancellationToken) -> Arc<dyn Share> {
+        tokio::select! {
             biased;
-            share = partition.begin() => share,
+            share = self.parts.partition.begin() => share,
             // Nothing is begun then.
-            () = stop.cancelled() => Arc::new(Alone) as Arc<dyn Share>,
-        };
+            () = stop.cancelled() => Arc::new(Alone),
+        }
+    }
+
+    pub(crate) async fn run_with(
+        &self,
+        share: Arc<dyn Share>,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> CycleReport {
+        let TaskParts { metrics, clock, .. } = &*self.parts;
         let started = clock.monotonic();
-        let run = Run::new(self.interval_seconds, &self.registry, &self.parts, share, progress, stop);
-        join_all(self.services().into_iter().map(|service| self.poll_service(&run, service))).await;
+        let report = self.poll(share, None, progress, stop).await;
         let label = self.interval_seconds.to_string();
         metrics.cycles.with([&label]).inc();
         metrics.cycle_duration.with([&label]).observe(clock.elapsed(started).as_secs_f64());
+        report
+    }
+
+    /// Between two cycles, polls what was not this agent's in the last, but is now.
+    pub(crate) async fn take_over(
+        &self,
+        share: Arc<dyn Share>,
+        before: Arc<dyn Share>,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> CycleReport {
+        let report = self.poll(share, Some(before), progress, stop).await;
+        self.parts.metrics.takeovers.with([&self.interval_seconds.to_string()]).inc();
+        report
+    }
+
+    async fn poll(
+        &self,
+        share: Arc<dyn Share>,
+        before: Option<Arc<dyn Share>>,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> CycleReport {
+        let run = Run::new(self.interval_seconds, &self.registry, &self.parts, share, before, progress, stop);
+        join_all(self.services().into_iter().map(|service| self.poll_service(&run, service))).await;
         run.into_report()
     }
 }

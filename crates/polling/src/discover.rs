@@ -20,6 +20,8 @@ pub(crate) type Found = Result<Discovered, DiscoveryFailed>;
 pub(crate) struct Discovered {
     /// What is this agent's.
     pub(crate) own: Arc<[Resource]>,
+    /// What of it was not its own in the last cycle, if that is asked for; else all of it.
+    pub(crate) gained: Arc<[Resource]>,
     /// How many there are.
     pub(crate) all: usize,
 }
@@ -33,12 +35,19 @@ pub(crate) struct Discoveries<'t> {
     registry: &'t Registry,
     parts: &'t TaskParts,
     share: Arc<dyn Share>,
+    before: Option<Arc<dyn Share>>,
     cells: Mutex<HashMap<String, Arc<OnceCell<Found>>>>,
 }
 
 impl<'t> Discoveries<'t> {
-    pub(crate) fn new(registry: &'t Registry, parts: &'t TaskParts, share: Arc<dyn Share>) -> Self {
-        Self { registry, parts, share, cells: Mutex::default() }
+    /// Of what is found, this agent has `share`, and had `before` if that counts.
+    pub(crate) fn new(
+        registry: &'t Registry,
+        parts: &'t TaskParts,
+        share: Arc<dyn Share>,
+        before: Option<Arc<dyn Share>>,
+    ) -> Self {
+        Self { registry, parts, share, before, cells: Mutex::default() }
     }
 
     /// What is found by `url`, as it is written under `discovery:`, each resource once. A failure is not repeated in the
@@ -75,10 +84,18 @@ impl<'t> Discoveries<'t> {
                 let group = Group::Discovery(&group);
                 resources.retain(|resource| self.share.is_mine(group, What::Resource(resource)));
                 metrics.discovered.with([&name]).set(i64::try_from(all).unwrap_or(i64::MAX));
-                let own = i64::try_from(resources.len()).unwrap_or(i64::MAX);
-                metrics.own.with(["discovery", &name]).set(own);
+                let count = i64::try_from(resources.len()).unwrap_or(i64::MAX);
+                metrics.own.with(["discovery", &name]).set(count);
                 tracing::debug!(discovery = name, resources = all, own = resources.len(), "discovered");
-                Ok(Discovered { own: resources.into(), all })
+                let own: Arc<[Resource]> = resources.into();
+                let gained = match &self.before {
+                    None => Arc::clone(&own),
+                    Some(before) => {
+                        let is_new = |resource: &&Resource| !before.is_mine(group, What::Resource(resource));
+                        own.iter().filter(is_new).cloned().collect()
+                    }
+                };
+                Ok(Discovered { own, gained, all })
             }
             Err(error) => {
                 let cause = error.cause();

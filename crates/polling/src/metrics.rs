@@ -41,6 +41,7 @@ pub struct PollingMetrics {
     pub(crate) cycle_duration: HistogramFamily<1>,
     pub(crate) overruns: CounterFamily<1>,
     pub(crate) missed: CounterFamily<1>,
+    pub(crate) takeovers: CounterFamily<1>,
     pub(crate) polls: CounterFamily<1>,
     pub(crate) poll_duration: HistogramFamily<1>,
     pub(crate) poll_errors: CounterFamily<2>,
@@ -76,6 +77,11 @@ impl PollingMetrics {
                 "cycles_missed",
                 ["interval"],
                 "Cycles that were never begun, because those before them took too long",
+            ),
+            takeovers: component.counter_family(
+                "takeovers",
+                ["interval"],
+                "Times that what an agent had that is gone was polled between two cycles",
             ),
             polls: component.counter_family("polls", ["pollster"], "Runs of pollsters"),
             poll_duration: component.duration_histogram_family(

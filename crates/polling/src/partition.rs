@@ -7,7 +7,9 @@ mod shared;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use observability::clock::MonotonicTime;
 use pollsters::Resource;
 
 pub use expression::{ExpressionError, Surroundings};
@@ -15,7 +17,7 @@ pub(crate) use groups::of_resources;
 pub use groups::{GroupNames, SharedGroups};
 pub use shared::Shared;
 
-/// The future that [`Partition::begin`] returns.
+/// The future that [`Partition::begin`] and [`Share::takeover`] return.
 pub type Beginning<'a> = Pin<Box<dyn Future<Output = Arc<dyn Share>> + Send + 'a>>;
 
 /// Decides whose work something is.
@@ -28,6 +30,12 @@ pub trait Partition: fmt::Debug + Send + Sync {
 pub trait Share: fmt::Debug + Send + Sync {
     /// Whether it is this agent's work, among the agents of the group.
     fn is_mine(&self, group: Group<'_>, what: What<'_>) -> bool;
+
+    /// For a cycle that was this share's, the next of which is due an `interval` after the last, at `due`: waits until an agent
+    /// is gone whose part cannot be left until then. What it returns holds from now on. Without other agents, it waits for ever.
+    fn takeover(&self, _due: MonotonicTime, _interval: Duration) -> Beginning<'_> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Agents that share something.

@@ -32,6 +32,8 @@ pub(crate) struct Run<'t> {
     interval_seconds: u64,
     /// This agent's part of the work in this cycle.
     share: Arc<dyn Share>,
+    /// What was its part in the last cycle, if only what has come to it since is polled.
+    before: Option<Arc<dyn Share>>,
     discoveries: Discoveries<'t>,
     cycle: Cycle,
     /// What each pollster that several sources have, by its name, was given in this cycle.
@@ -43,7 +45,7 @@ pub(crate) struct Run<'t> {
 
 /// What a pollster is given in a cycle.
 struct Given {
-    /// No discovery has failed: there is nothing else.
+    /// There is nothing else: no discovery has failed, and the cycle is of all that is this agent's.
     is_all: bool,
     resources: Result<Resources, Skipped>,
 }
@@ -100,14 +102,16 @@ impl<'t> Run<'t> {
         registry: &'t Registry,
         parts: &'t TaskParts,
         share: Arc<dyn Share>,
+        before: Option<Arc<dyn Share>>,
         progress: &'t Progress,
         stop: &'t CancellationToken,
     ) -> Self {
         Self {
             parts,
             interval_seconds,
-            discoveries: Discoveries::new(registry, parts, Arc::clone(&share)),
+            discoveries: Discoveries::new(registry, parts, Arc::clone(&share), before.clone()),
             share,
+            before,
             cycle: Cycle::of_task(parts.clock.clone(), interval_seconds),
             history: Mutex::default(),
             report: Mutex::default(),
@@ -143,6 +147,8 @@ impl<'t> Run<'t> {
         };
         match given.resources {
             Ok(resources) => self.read(source, assigned, &resources, given.is_all).await,
+            // Nothing has come to it.
+            Err(_) if self.before.is_some() => {}
             Err(why) => {
                 self.parts.metrics.skipped.increment(why);
                 tracing::debug!(pollster = name, source, %why, "not polled in this cycle");
@@ -169,11 +175,20 @@ impl<'t> Run<'t> {
     /// cycle, without those that can never be read.
     async fn given(&self, source: &str, assigned: &'t Assigned) -> Given {
         let assignment = &assigned.assignment;
+        let name = assignment.pollster.name.as_str();
+        // What its resources have to be new to it; not where the pollster itself is.
+        let had_pollster =
+            |before: &&Arc<dyn Share>| before.is_mine(Group::Pollsters(source), What::Pollster(name));
+        let before = self.before.as_ref().filter(had_pollster);
         let group = Group::Resources(&assignment.resources_group);
-        let own = assignment.resources.iter();
-        let own = own.filter(|resource| self.share.is_mine(group, What::Resource(resource))).cloned();
+        let is_own = |resource: &&Resource| {
+            let resource = What::Resource(resource);
+            self.share.is_mine(group, resource)
+                && before.is_none_or(|before| !before.is_mine(group, resource))
+        };
+        let own = assignment.resources.iter().filter(is_own).cloned();
         let mut candidates = Resources::Chosen(own.collect());
-        if !assignment.resources.is_empty() {
+        if !assignment.resources.is_empty() && self.before.is_none() {
             let own = i64::try_from(candidates.len()).unwrap_or(i64::MAX);
             self.parts.metrics.own.with(["source", source]).set(own);
         }
@@ -195,8 +210,9 @@ impl<'t> Run<'t> {
             match self.discoveries.find(url, &self.cycle).await {
                 Ok(found) => {
                     has_some |= found.all > 0;
-                    has_one_origin &= candidates.is_empty() || found.own.is_empty();
-                    candidates = candidates.and(found.own);
+                    let own = if before.is_some() { found.gained } else { found.own };
+                    has_one_origin &= candidates.is_empty() || own.is_empty();
+                    candidates = candidates.and(own);
                 }
                 Err(failure) => {
                     has_failed = true;
@@ -204,7 +220,7 @@ impl<'t> Run<'t> {
                 }
             }
         }
-        let given = |resources| Given { is_all: !has_failed, resources };
+        let given = |resources| Given { is_all: !has_failed && self.before.is_none(), resources };
         if candidates.is_empty() {
             return given(Err(match (has_failed, has_some) {
                 (true, _) => Skipped::DiscoveryFailed,
@@ -215,7 +231,7 @@ impl<'t> Run<'t> {
         // Most pollsters are in one source and have one discovery: thousands of look-ups are spared.
         if assigned.is_shared || !has_one_origin {
             let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = history.entry(assignment.pollster.name.as_str()).or_default();
+            let seen = history.entry(name).or_default();
             candidates.retain(|resource| seen.insert(resource.clone()));
         }
         if candidates.is_empty() {
@@ -228,7 +244,6 @@ impl<'t> Run<'t> {
         if candidates.is_empty() {
             return given(Err(Skipped::GivenUp));
         }
-        let name = assignment.pollster.name.as_str();
         // Last, as in Ceilometer: what another agent polls counts as polled here, too.
         let is_mine = self.share.is_mine(Group::Pollsters(source), What::Pollster(name));
         given(if is_mine { Ok(candidates) } else { Err(Skipped::OtherAgent) })

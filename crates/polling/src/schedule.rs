@@ -4,6 +4,9 @@
 //! was due. A task never overlaps with itself: a cycle that takes longer than the interval is followed at once by the next,
 //! and those that were missed meanwhile are counted and not made up for. Intervals are measured on the monotonic clock, so
 //! that setting the wall clock changes nothing but the time in samples; while the machine sleeps, no time passes.
+//!
+//! Where agents share the work and one is gone, what has come to this one is polled between two cycles, if it cannot wait for
+//! the next ([`Share::takeover`]). Cycles keep their times.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cycle::{CycleReport, Task};
 use crate::metrics::PollingMetrics;
+use crate::partition::Share;
 
 /// Failures that the health page shows.
 const SHOWN: usize = 3;
@@ -40,21 +44,32 @@ impl Schedule {
         let label = self.interval.as_secs().to_string();
         let mut due = self.clock.monotonic().plus(self.jitter.mul_f64(fastrand::f64()));
         self.check.ok();
+        // What was this agent's in the last cycle.
+        let mut last: Option<Arc<dyn Share>> = None;
         loop {
             self.progress.rest();
-            loop {
+            let taken_over = loop {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
                     changed = self.tasks.changed() => if changed.is_err() { return Ok(()) },
-                    () = self.clock.sleep_until(due) => break,
+                    () = self.clock.sleep_until(due) => break None,
+                    share = takeover(last.as_ref(), due, self.interval) => break Some(share),
                 }
-            }
+            };
             self.progress.tick();
+            let task = Arc::clone(&self.tasks.borrow_and_update());
+            if let Some((share, before)) = taken_over {
+                last = Some(Arc::clone(&share));
+                let report = task.take_over(share, before, &self.progress, &stop).await;
+                self.show_takeover(&report);
+                continue;
+            }
             // The process may have been held up for long.
             let (begun, held_up) = realigned(due, self.clock.monotonic(), self.interval);
-            let task = Arc::clone(&self.tasks.borrow_and_update());
-            let report = task.run(&self.progress, &stop).await;
+            let share = task.share(&stop).await;
+            last = Some(Arc::clone(&share));
+            let report = task.run_with(share, &self.progress, &stop).await;
             self.show(&report);
             let next = Next::after(begun, self.clock.monotonic(), self.interval);
             due = next.due;
@@ -81,11 +96,40 @@ impl Schedule {
         );
         if failures.is_empty() {
             self.check.ok();
-            return;
+        } else {
+            self.show_failures(failures);
         }
+    }
+
+    fn show_takeover(&self, report: &CycleReport) {
+        let CycleReport { polls, samples, failures } = report;
+        tracing::info!(
+            interval_seconds = self.interval.as_secs(),
+            polls,
+            samples,
+            failures = failures.len(),
+            "what an agent had that is gone was polled before the next cycle"
+        );
+        // What failed in the last cycle is not well by this.
+        if !failures.is_empty() {
+            self.show_failures(failures);
+        }
+    }
+
+    fn show_failures(&self, failures: &[String]) {
         let shown = failures.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
         self.check.degraded(format_args!("{} failures in the last cycle: {shown}", failures.len()));
     }
+}
+
+/// Waits until what an agent had that is gone cannot wait; returns what is this agent's then, and what was.
+async fn takeover(
+    last: Option<&Arc<dyn Share>>,
+    due: MonotonicTime,
+    interval: Duration,
+) -> (Arc<dyn Share>, Arc<dyn Share>) {
+    let Some(before) = last else { return std::future::pending().await };
+    (before.takeover(due, interval).await, Arc::clone(before))
 }
 
 /// From when a cycle that was due at `due` and begins now counts, and how many were missed by then.

@@ -13,5 +13,7 @@ mod cycle;
 mod plan;
 #[path = "agent/schedule.rs"]
 mod schedule;
+#[path = "agent/takeover.rs"]
+mod takeover;
 #[path = "support/world.rs"]
 mod world;

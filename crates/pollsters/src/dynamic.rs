@@ -24,6 +24,7 @@ use nephoscope_http::{ClientOptions, client};
 
 use crate::{LoadedDiscovery, LoadedPollster, MakeError, Pollster, Registry, Tools};
 
+pub use self::cache::Responses;
 pub use self::cost::{DynamicLine, lines};
 
 use self::ask::Asker;
@@ -39,6 +40,8 @@ pub struct Surroundings {
     pub http: ClientOptions,
     /// The environment that commands have. Programs have a small part of it.
     pub environment: Vec<(String, String)>,
+    /// What was answered for extra metadata.
+    pub responses: Responses,
 }
 
 impl fmt::Debug for Surroundings {
@@ -71,7 +74,8 @@ pub fn add(
     let environment = Environment::new(surroundings.environment);
     problems.append(&mut check(definitions));
     for definition in definitions.pollsters.iter().filter(|definition| unknown_scheme(definition).is_none()) {
-        let asker = Asker::new(tools, http.clone(), environment.clone());
+        let responses = surroundings.responses.clone();
+        let asker = Asker::new(&definition.name, tools, http.clone(), environment.clone(), responses);
         let pollster: Box<dyn Pollster> = Box::new(Dynamic::new(Arc::clone(definition), asker));
         let made = match definition.request {
             // The message of the plan says why it cannot run without credentials.

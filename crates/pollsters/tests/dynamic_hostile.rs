@@ -26,6 +26,14 @@ use self::server::{Answer, Request, Server};
 
 /// A pollster of everything at `/x`, with `more` keys.
 async fn poll(server: &Server, more: &str) -> (Vec<Reading>, Result<(), PollError>) {
+    poll_in(server, more, dynamic::Surroundings::default()).await
+}
+
+async fn poll_in(
+    server: &Server,
+    more: &str,
+    surroundings: dynamic::Surroundings,
+) -> (Vec<Reading>, Result<(), PollError>) {
     let base = format!("http://{}/", server.address);
     let definition = format!(
         "- name: hostile\n  sample_type: gauge\n  unit: u\n  value_attribute: v\n  endpoint_type: t\n  url_path: x\n{more}"
@@ -39,7 +47,7 @@ async fn poll(server: &Server, more: &str) -> (Vec<Reading>, Result<(), PollErro
         DynamicPollsters::load(&[Source { path: "d.yaml", text: &definition }], &["central"]);
     assert_eq!(problems, [], "{more}");
     let mut registry = Registry::default();
-    let problems = dynamic::add(&mut registry, &definitions, &tools, dynamic::Surroundings::default());
+    let problems = dynamic::add(&mut registry, &definitions, &tools, surroundings);
     assert_eq!(problems, [], "{more}");
     let (_, loaded) = registry.pollsters().next().unwrap();
     let loaded = Arc::clone(loaded.unwrap());
@@ -92,6 +100,27 @@ async fn pages_without_an_end_end() {
     let (_, ended) = poll(&server, more).await;
     ended.unwrap();
     assert_eq!(server.requests()[1].target, "/'y'%20+%20'z'");
+}
+
+/// A reload makes pollsters anew, in the surroundings that there were.
+#[tokio::test]
+async fn answers_for_metadata_outlive_a_reload() {
+    let server = Server::start(|request: &Request, _| match request.target.as_str() {
+        "/x" => json(r#"[{"id": 1, "v": 1}, {"id": 2, "v": 1}]"#),
+        _ => json(r#"[{"owner": "o"}]"#),
+    });
+    let field = "  extra_metadata_fields: {name: more, endpoint_type: t, url_path: y, value: owner}\n";
+    let surroundings = dynamic::Surroundings::default();
+    for (new, asked) in [(false, 1), (false, 0), (true, 1)] {
+        let surroundings = if new { dynamic::Surroundings::default() } else { surroundings.clone() };
+        let before = server.requests().len();
+        let (readings, ended) = poll_in(&server, field, surroundings).await;
+        ended.unwrap();
+        assert_eq!(readings.len(), 2);
+        let requests = server.requests();
+        let answered = requests.iter().skip(before).filter(|request| request.target == "/y").count();
+        assert_eq!(answered, asked, "{new}");
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use definitions::{DynamicPollsters, Severity, Source};
 use model::json;
-use nephoscope_http::ClientOptions;
 use nephoscope_pollsters::compute::{ComputeMetrics, ComputeSettings};
 use nephoscope_pollsters::{Cycle, Reading, Readings, Registry, Resource, Tools, dynamic};
 use observability::clock::Clock;
@@ -96,7 +95,7 @@ async fn ours(case: &Case, base: &str) -> (Vec<Value>, Option<String>) {
     let (definitions, mut problems) = DynamicPollsters::load(&[file], &["central"]);
     let mut registry = Registry::default();
     let environment = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-    let surroundings = dynamic::Surroundings { http: ClientOptions::default(), environment };
+    let surroundings = dynamic::Surroundings { environment, ..dynamic::Surroundings::default() };
     problems.extend(dynamic::add(&mut registry, &definitions, &tools(base), surroundings));
     let error = problems.iter().find(|problem| problem.severity != Severity::Warning);
     if let Some(error) = error {

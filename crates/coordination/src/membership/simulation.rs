@@ -2,8 +2,10 @@
 //! cycle, to the tick.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use observability::clock::{Clock, TestClock};
 use observability::metrics::Metrics;
 
@@ -11,6 +13,7 @@ use super::{Membership, MembershipParts};
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
 use crate::metrics::CoordinationMetrics;
+use crate::rings::Rings;
 use crate::url::BackendUrl;
 
 const GROUP: &str = "central-global";
@@ -28,6 +31,8 @@ struct Agent {
     number: usize,
     next_cycle: u32,
     next_beat: u32,
+    /// What was its own when it polled last.
+    last: Option<Arc<Rings>>,
     is_suspended: bool,
 }
 
@@ -53,6 +58,7 @@ struct Simulation {
     /// When each key was polled, and by whom.
     polls: BTreeMap<usize, Vec<(u32, usize)>>,
     changes: Vec<(u32, Change)>,
+    takeovers: u32,
 }
 
 impl Simulation {
@@ -70,6 +76,7 @@ impl Simulation {
             started: 0,
             polls: BTreeMap::new(),
             changes: Vec::new(),
+            takeovers: 0,
         };
         for _ in 0..simulation.random.usize(2..4) {
             simulation.start();
@@ -99,6 +106,7 @@ impl Simulation {
             number,
             next_cycle: begin,
             next_beat: begin,
+            last: None,
             is_suspended: false,
         });
     }
@@ -107,17 +115,32 @@ impl Simulation {
     async fn tick(&mut self) {
         self.random.shuffle(&mut self.agents);
         for agent in self.agents.iter_mut().filter(|agent| !agent.is_suspended) {
-            if agent.next_beat <= self.now {
+            let has_looked = agent.next_beat <= self.now;
+            if has_looked {
                 agent.membership.0.look().await;
                 agent.next_beat = self.now + self.timeout / 3;
             }
-            if agent.next_cycle <= self.now {
-                let rings = agent.membership.for_cycle().await.unwrap();
-                for key in (0..KEYS).filter(|key| rings.owns(GROUP, &format!("key-{key}"))) {
+            let (rings, before) = if agent.next_cycle <= self.now {
+                agent.next_cycle = self.now + INTERVAL;
+                (agent.membership.for_cycle().await, None)
+            } else {
+                // What is known changes by looks alone.
+                let Some(before) = agent.last.clone().filter(|_| has_looked) else { continue };
+                let due = self.clock.monotonic().plus(TICK * (agent.next_cycle - self.now));
+                let takeover = agent.membership.takeover(&before, due, TICK * INTERVAL);
+                let Some(rings) = takeover.now_or_never() else { continue };
+                self.takeovers += 1;
+                (Some(rings), Some(before))
+            };
+            let rings = rings.unwrap();
+            let had = |key: &str| before.as_ref().is_some_and(|before| before.owns(GROUP, key));
+            for key in 0..KEYS {
+                let name = format!("key-{key}");
+                if rings.owns(GROUP, &name) && !had(&name) {
                     self.polls.entry(key).or_default().push((self.now, agent.number));
                 }
-                agent.next_cycle = self.now + INTERVAL;
             }
+            agent.last = Some(rings);
         }
         self.now += 1;
         self.hand.advance(TICK);
@@ -162,9 +185,11 @@ impl Simulation {
         self.changes.push((self.now, change));
     }
 
-    /// Panics unless each key is polled as often as it should be, by whom it should.
+    /// Panics unless each key is polled as often as it should be, by whom it should. Returns the longest time between two polls.
     fn judge(&self, seed: u64) -> u32 {
         let mut longest = 0;
+        // Of the last look that found a dead member, it may have been dead for the timeout.
+        let detection = self.timeout + self.timeout / 3;
         for (key, polls) in &self.polls {
             let times: Vec<u32> = polls.iter().map(|(at, _)| *at).chain([self.now]).collect();
             for (from, to) in [0].iter().chain(&times).zip(&times) {
@@ -172,12 +197,21 @@ impl Simulation {
                 let allowed = match within {
                     None => INTERVAL,
                     Some((_, Change::Joins | Change::Leaves | Change::Returns)) => 2 * INTERVAL,
-                    Some((_, Change::Dies | Change::IsSuspended)) => 2 * INTERVAL + self.timeout,
+                    Some((_, Change::Dies | Change::IsSuspended)) => INTERVAL + detection.max(INTERVAL),
                 };
                 longest = longest.max(to - from);
                 assert!(
                     to - from <= allowed,
                     "seed {seed}: key {key} from {from} to {to}: {:?}",
+                    self.changes
+                );
+            }
+            // What is made up for is polled once more than at every interval, and not again soon.
+            let settled: Vec<u32> = polls.iter().map(|(at, _)| *at).filter(|at| *at >= INTERVAL).collect();
+            for (first, third) in settled.iter().zip(settled.iter().skip(2)) {
+                assert!(
+                    third - first + detection + 1 >= INTERVAL,
+                    "seed {seed}: key {key} three times from {first} to {third}: {:?}",
                     self.changes
                 );
             }
@@ -197,12 +231,12 @@ impl Simulation {
     }
 }
 
-/// Whoever comes and goes: nothing is skipped for longer than an interval, and what a dead member had for no longer than that
-/// and the time until it is known to be dead; nothing has two owners for longer than a cycle.
+/// Whoever comes and goes: nothing is skipped for longer than an interval, unless it takes longer to know that a member is dead;
+/// nothing has two owners for longer than a cycle.
 #[tokio::test]
 async fn shares_move_within_an_interval() {
-    for timeout in [INTERVAL / 2, INTERVAL, 3 * INTERVAL] {
-        let mut longest = 0;
+    for timeout in [INTERVAL / 10, INTERVAL / 2, 3 * INTERVAL / 4, INTERVAL, 3 * INTERVAL] {
+        let (mut longest, mut takeovers) = (0, 0);
         for seed in 0..12 {
             let mut simulation = Simulation::new(seed, timeout);
             simulation.pass(CHANGE).await;
@@ -213,9 +247,12 @@ async fn shares_move_within_an_interval() {
                 simulation.pass(CHANGE).await;
             }
             longest = longest.max(simulation.judge(seed));
+            takeovers += simulation.takeovers;
         }
         // Deaths were among them, at bad moments.
-        assert!(longest > timeout, "{longest} ticks");
+        assert!(longest > timeout.max(INTERVAL), "{longest} ticks");
+        // Where beats are as rare as cycles, a cycle is the first to know.
+        assert_eq!(takeovers > 0, timeout / 3 < INTERVAL, "{takeovers} times");
     }
 }
 

@@ -333,7 +333,7 @@ pub(crate) fn request(route: &Route, person: &Person, stock: &Stock, random: &mu
         }
         E::PrometheusWrite => raw = Some(remote_write(&resource, value(pick.random))),
         E::InfluxQuery => {
-            path = Some(format!("v1/influxdb/query?q=create+database+d{}", pick.random.u32(..)))
+            path = Some(format!("v1/influxdb/query?q=create+database+d{}", pick.random.u32(..)));
         }
         E::InfluxWrite => {
             path = Some(format!("v1/influxdb/write?db={kind}"));

@@ -252,7 +252,7 @@ class Series:
             return self.create_metric()
         metric = self.metrics[chosen[0]]
         methods = self.methods(metric)
-        parameters = [part for part in self.aggregate_parameters(metric) if part[0] != "details" and part not in (("fill", "foo"), ("needed_overlap", "x"))]
+        parameters = [part for part in self.aggregate_parameters(metric) if part[0] != "details" and part[1] not in ("foo", "x")]
         aggregation = random.choice(methods)
         parameters.append(("aggregation", aggregation))
         # One that is no reaggregation fails there only where there is something to aggregate.

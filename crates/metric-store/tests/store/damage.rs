@@ -185,6 +185,9 @@ fn a_changed_byte_of_the_log_costs_one_request() {
     }
 }
 
+/// What is done to the bytes of a file.
+type Harm = fn(&mut Vec<u8>);
+
 /// Each kind of damage to each other file: nothing wrong is read, and what other files hold is there.
 #[test]
 fn damage_of_one_file_costs_what_that_file_holds() {
@@ -193,7 +196,7 @@ fn damage_of_one_file_costs_what_that_file_holds() {
         .map(|metric| minutes(&open(&medium.after_crash(testkit::faults::Survival::Everything)).0, metric))
         .into();
     assert_eq!([whole[0].len(), whole[1].len()], [43, 40]);
-    let kinds: [(&str, fn(&mut Vec<u8>)); 6] = [
+    let kinds: [(&str, Harm); 6] = [
         ("a byte at the begin", |bytes| bytes.iter_mut().take(1).for_each(|byte| *byte ^= 0x41)),
         ("a byte in the middle", |bytes| {
             let middle = bytes.len() / 2;

@@ -64,20 +64,21 @@ pub(super) fn creator_parts(creator: Option<&str>) -> (Option<&str>, Option<&str
 }
 
 /// What rules ask about mostly, without showing the whole thing.
-fn of_creator<'a>(creator: Option<&'a str>, name: &str) -> Option<Option<&'a str>> {
+fn of_creator<'a>(creator: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
+    let (user, project) = creator_parts(creator);
     match name {
-        "creator" => Some(creator),
-        "created_by_user_id" => Some(creator_parts(creator).0),
-        "created_by_project_id" => Some(creator_parts(creator).1),
-        _ => None,
+        "created_by_user_id" => user,
+        "created_by_project_id" => project,
+        _ => creator,
     }
+    .map(Cow::Borrowed)
 }
 
 fn of_resource<'a>(resource: &'a Resource, name: &str) -> Option<Cow<'a, str>> {
-    if let Some(found) = of_creator(resource.creator.as_deref(), name) {
-        return found.map(Cow::Borrowed);
-    }
     match name {
+        "creator" | "created_by_user_id" | "created_by_project_id" => {
+            of_creator(resource.creator.as_deref(), name)
+        }
         "project_id" => resource.project_id.as_deref().map(Cow::Borrowed),
         "user_id" => resource.user_id.as_deref().map(Cow::Borrowed),
         "type" => Some(Cow::Borrowed(&resource.resource_type)),
@@ -86,13 +87,13 @@ fn of_resource<'a>(resource: &'a Resource, name: &str) -> Option<Cow<'a, str>> {
 }
 
 fn of_metric<'a>(metric: &'a Metric, name: &str) -> Option<Cow<'a, str>> {
-    if let Some(found) = of_creator(metric.creator.as_deref(), name) {
-        return found.map(Cow::Borrowed);
-    }
     if let Some(name) = name.strip_prefix("resource.") {
         return of_resource(metric.resource.as_deref()?, name);
     }
     match name {
+        "creator" | "created_by_user_id" | "created_by_project_id" => {
+            of_creator(metric.creator.as_deref(), name)
+        }
         "name" => metric.name.as_deref().map(Cow::Borrowed),
         "unit" => metric.unit.as_deref().map(Cow::Borrowed),
         "archive_policy_name" | "archive_policy.name" => Some(Cow::Borrowed(&metric.archive_policy.name)),

@@ -75,6 +75,7 @@ impl Sessions {
         Surroundings {
             http: ClientOptions { proxy: self.proxy.clone(), ..ClientOptions::default() },
             environment: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            ..Surroundings::default()
         }
     }
 

@@ -20,11 +20,17 @@ use crate::timeline::{End, Poll, Timeline, now};
 
 const IMAGES: usize = 300;
 const LONG: Duration = Duration::from_secs(90);
-/// Seconds from one cycle to the next.
-const INTERVAL: f64 = 1.0;
-/// Members that are not seen for so many seconds are dead.
-const TIMEOUT: u32 = 3;
+/// Seconds from one cycle to the next, and without being seen until a member is dead.
+const PACE: Pace = Pace { interval: 1, timeout: 3 };
+/// An interval in which it can be known who is dead.
+const LONG_INTERVAL: Pace = Pace { interval: 4, timeout: 2 };
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    interval: u32,
+    timeout: u32,
+}
 
 /// Where the agents meet.
 enum Place {
@@ -85,15 +91,21 @@ fn rounds() -> Option<usize> {
     Some(text.parse().unwrap_or_else(|_| panic!("NEPHOSCOPE_SHARING_ROUNDS={text} is no number")))
 }
 
-/// An agent that polls every second what is its own, and writes it to a file.
-fn agent(glance: &FakeGlance, place: &Place) -> Agent {
+/// An agent that polls what is its own, and writes it to a file.
+fn agent(glance: &FakeGlance, place: &Place, pace: Pace) -> Agent {
+    let Pace { interval, timeout } = pace;
     let mut agent = glance
         .agent("")
         .without("transport_url")
         .command(PROGRAM, &["run"])
         .with("DEFAULT", "polling_namespaces = central")
         .with("polling", "partitioning_group_prefix = test")
-        .with("coordination", format!("backend_url = {}?membership_timeout={TIMEOUT}", place.url()));
+        .with("coordination", format!("backend_url = {}?membership_timeout={timeout}", place.url()));
+    fs::write(
+        agent.path("polling.yaml"),
+        format!("sources: [{{name: images, interval: {interval}, meters: [image.size]}}]\n"),
+    )
+    .unwrap();
     agent.start();
     agent
 }
@@ -127,6 +139,7 @@ impl Seen {
 struct Story {
     glance: FakeGlance,
     place: Place,
+    pace: Pace,
     agents: Vec<Agent>,
     /// Numbers of those that are at work.
     working: Vec<usize>,
@@ -134,18 +147,18 @@ struct Story {
 }
 
 impl Story {
-    fn new(place: Place) -> Self {
+    fn new(place: Place, pace: Pace) -> Self {
         // etcd looks twice a second whose lease has run out.
         let late = if matches!(place, Place::Etcd(_)) { 1.0 } else { 0.0 };
-        let timeline = Timeline::new(INTERVAL, f64::from(TIMEOUT) + late);
+        let timeline = Timeline::new(pace.interval.into(), f64::from(pace.timeout) + late);
         let glance = FakeGlance::in_pages(IMAGES, IMAGES);
-        Self { glance, place, agents: Vec::new(), working: Vec::new(), timeline }
+        Self { glance, place, pace, agents: Vec::new(), working: Vec::new(), timeline }
     }
 
     fn starts(&mut self) -> usize {
         let number = self.agents.len();
         self.timeline.begins(number, now());
-        self.agents.push(agent(&self.glance, &self.place));
+        self.agents.push(agent(&self.glance, &self.place, self.pace));
         self.working.push(number);
         number
     }
@@ -248,7 +261,7 @@ fn polls(samples: &Path) -> Vec<Poll> {
 
 /// Three agents share, and one of them is killed.
 fn beginning(place: Place, what: &str) {
-    let mut story = Story::new(place);
+    let mut story = Story::new(place, PACE);
     let [_, _, c] = [(); 3].map(|()| story.starts());
     story.settles("three agents");
     story.ends(c, End::Silent, Agent::kill);
@@ -257,7 +270,7 @@ fn beginning(place: Place, what: &str) {
 }
 
 fn whole_story(place: Place, what: &str) {
-    let mut story = Story::new(place);
+    let mut story = Story::new(place, PACE);
     let [_, b, c] = [(); 3].map(|()| story.starts());
     story.settles("three agents");
 
@@ -307,10 +320,30 @@ fn agents_share_at_other_places() {
     }
 }
 
+/// An agent dies just before the other polls, which does not know yet, and would come to the dead one's part nearly an interval
+/// after it does.
+#[test]
+fn what_a_dead_agent_had_does_not_wait_for_a_cycle_that_is_far_away() {
+    let mut story = Story::new(Place::Redis(CacheServer::redis(None).unwrap()), LONG_INTERVAL);
+    let [stays, dies] = [(); 2].map(|()| story.starts());
+    story.settles("two agents");
+    let samples = story.agents[stays].samples();
+    let last = polls(&samples).last().unwrap().at;
+    let interval = f64::from(LONG_INTERVAL.interval);
+    let moment = last + interval * ((now() + 1.0 - last) / interval).ceil() - 0.6;
+    wait_until("the worst moment", LONG, || (now() >= moment).then_some(())).unwrap();
+    story.ends(dies, End::Silent, Agent::kill);
+    let agent = &mut story.agents[stays];
+    let takeovers = || agent.metric("nephoscope_polling_takeovers_total{interval=\"4\"}").map(drop);
+    wait_until("what the dead one had", LONG, takeovers).unwrap();
+    story.settles("one after the other was killed");
+    story.judge("a death before a cycle");
+}
+
 /// An agent that cannot reach Redis says so, is not ready, and does everything after a while. A reload keeps what is shared.
 #[test]
 fn an_agent_that_starts_without_redis_goes_on_alone() {
-    let mut story = Story::new(Place::Redis(CacheServer::redis(None).unwrap()));
+    let mut story = Story::new(Place::Redis(CacheServer::redis(None).unwrap()), PACE);
     story.place.stop();
     let alone = story.starts();
     story.wait("everything polled", |seen| seen[0].own > 299.5);

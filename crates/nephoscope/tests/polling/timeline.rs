@@ -6,7 +6,8 @@
 //! - **Gaps.** Whoever loses a resource had polled it *D* before it is missed, and whoever gets it polls it *D* after it could
 //!   know of that. A cycle that has just asked who is there when something changes misses it, and is as old as a cycle is
 //!   late, *D* − *I*. Together that is 2 *D*, which is two intervals, of which one is skipped, and what the machine takes. Who
-//!   is dead is known after the timeout.
+//!   is dead is known after the timeout and a beat, a third of it. What it had is polled then, if it was not before; so that it is
+//!   only where the timeout is long that this takes more than 2 *D*.
 //! - **Doubles.** A change of members gives a resource one new owner. When that one has polled it, the former owner may be in
 //!   a cycle that began before, and in no other.
 
@@ -16,6 +17,8 @@ use std::time::SystemTime;
 
 /// A part of the interval, for what passes in an agent between asking who is there and reading.
 const SLACK: f64 = 0.1;
+/// Timeouts after which a member is known to be dead: its own, and a beat.
+const TO_KNOW: f64 = 4.0 / 3.0;
 /// Violations that are shown.
 const SHOWN: usize = 8;
 
@@ -143,9 +146,10 @@ impl Timeline {
                 life.to.is_some_and(|(at, how)| how == End::Silent && at > from - longest && at < to)
             });
             let silences = silences.count();
-            let late = longest - self.interval + SLACK * self.interval;
+            let held_up = longest - self.interval;
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
-            let allowed = 2.0 * longest + late + self.timeout * silences as f64;
+            let detection = TO_KNOW * self.timeout * silences as f64 + held_up;
+            let allowed = longest + longest.max(detection) + held_up + SLACK * self.interval;
             let gap = to - from;
             if gap > allowed {
                 report.violations.push(format!(

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use coordination::{Membership, Rings};
+use observability::clock::MonotonicTime;
 
 use super::{Beginning, Group, Partition, Share, SharedGroups, What};
 
-/// Shares the work with the other members of its groups.
-#[derive(Debug)]
+/// Shares the work with the other members of its groups. Cheap to clone; clones are the same.
+#[derive(Debug, Clone)]
 pub struct Shared {
     membership: Membership,
-    groups: Mutex<Arc<SharedGroups>>,
+    groups: Arc<Mutex<Arc<SharedGroups>>>,
 }
 
 impl Shared {
@@ -19,7 +21,7 @@ impl Shared {
     #[must_use]
     pub fn new(membership: Membership, groups: SharedGroups) -> Self {
         membership.set_groups(groups.all().clone());
-        Self { membership, groups: Mutex::new(Arc::new(groups)) }
+        Self { membership, groups: Arc::new(Mutex::new(Arc::new(groups))) }
     }
 
     /// Goes on with other groups, from the next cycle on.
@@ -33,14 +35,18 @@ impl Shared {
     pub const fn membership(&self) -> &Membership {
         &self.membership
     }
+
+    fn share(&self, rings: Option<Arc<Rings>>) -> Arc<dyn Share> {
+        let groups = Arc::clone(&self.groups.lock().unwrap_or_else(PoisonError::into_inner));
+        Arc::new(InCycle { rings, groups, shared: self.clone() })
+    }
 }
 
 impl Partition for Shared {
     fn begin(&self) -> Beginning<'_> {
-        let groups = Arc::clone(&self.groups.lock().unwrap_or_else(PoisonError::into_inner));
-        Box::pin(async move {
+        Box::pin(async {
             let rings = self.membership.for_cycle().await;
-            Arc::new(InCycle { rings, groups }) as Arc<dyn Share>
+            self.share(rings)
         })
     }
 }
@@ -51,6 +57,7 @@ struct InCycle {
     /// `None`: the others were never seen, and everything is polled.
     rings: Option<Arc<Rings>>,
     groups: Arc<SharedGroups>,
+    shared: Shared,
 }
 
 impl Share for InCycle {
@@ -62,5 +69,14 @@ impl Share for InCycle {
             What::Resource(resource) => Cow::Borrowed(resource.id()),
         };
         rings.owns(&group, &key)
+    }
+
+    fn takeover(&self, due: MonotonicTime, interval: Duration) -> Beginning<'_> {
+        Box::pin(async move {
+            // Who has polled everything has nothing to take over.
+            let Some(before) = &self.rings else { return std::future::pending().await };
+            let rings = self.shared.membership.takeover(before, due, interval).await;
+            self.shared.share(Some(rings))
+        })
     }
 }

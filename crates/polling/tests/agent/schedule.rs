@@ -11,15 +11,15 @@ use crate::world::{Running, Script, World, eventually};
 
 const A: &str = "sources: [{name: s, interval: 10, meters: [a], resources: [r]}]";
 
-struct At {
-    running: Running,
+pub(crate) struct At {
+    pub(crate) running: Running,
     agent: Option<Agent>,
     health: HealthRegistry,
     supervisor: Supervisor,
 }
 
 /// Starts an agent for the world's tasks.
-fn start(mut running: Running, jitter: Duration) -> At {
+pub(crate) fn start(mut running: Running, jitter: Duration) -> At {
     let clock = running.clock.clone();
     let supervisor =
         Supervisor::new(clock.clone(), SupervisorMetrics::register(&running.metrics.component("supervisor")));
@@ -39,12 +39,12 @@ fn start(mut running: Running, jitter: Duration) -> At {
 
 impl At {
     /// Waits until as many loops as there are intervals sleep.
-    async fn asleep(&self, loops: usize) {
+    pub(crate) async fn asleep(&self, loops: usize) {
         eventually("sleeping loops", || self.running.hand.sleepers() == loops).await;
     }
 
     /// Moves the clock by steps of a second, letting every loop run in between.
-    async fn pass(&self, seconds: u64, loops: usize) {
+    pub(crate) async fn pass(&self, seconds: u64, loops: usize) {
         for _ in 0..seconds {
             self.asleep(loops).await;
             self.running.hand.advance(Duration::from_secs(1));
@@ -57,7 +57,7 @@ impl At {
     }
 
     /// The times of the polls so far, in seconds since the start; forgotten then.
-    fn polls(&self) -> Vec<String> {
+    pub(crate) fn polls(&self) -> Vec<String> {
         let samples = self.running.collected.take().concat();
         let time = |sample: &std::sync::Arc<model::Sample>| {
             let text = sample.timestamp.as_str().unwrap();
@@ -69,11 +69,11 @@ impl At {
         polls
     }
 
-    fn agent(&mut self) -> &mut Agent {
+    pub(crate) fn agent(&mut self) -> &mut Agent {
         self.agent.as_mut().unwrap()
     }
 
-    async fn stop(mut self) -> bool {
+    pub(crate) async fn stop(mut self) -> bool {
         let agent = self.agent.take().unwrap();
         let ended = agent.stop(Duration::from_mins(1)).await;
         let _ = self.supervisor.drain(Duration::from_mins(1)).await;

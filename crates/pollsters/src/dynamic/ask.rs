@@ -14,8 +14,10 @@ use observability::clock::Clock;
 use openstack::{Method, Service, Url};
 
 use super::answer::{AnswerError, is_empty, read};
+use super::authentication::Challenges;
 use super::cache::Responses;
 use super::command::{self, CommandError, Environment};
+use super::discovery::payload;
 use crate::reading::Stopped;
 use crate::{MakeError, PollError, Resource, Tools};
 
@@ -96,12 +98,14 @@ impl From<AskError> for PollError {
 
 /// Asks on behalf of one pollster.
 pub(super) struct Asker {
+    pollster: String,
     cloud: Result<Service, MakeError>,
     /// For APIs outside of OpenStack; the error is that of the TLS files.
     http: Result<reqwest::Client, String>,
     environment: Environment,
     clock: Clock,
     responses: Responses,
+    challenges: Challenges,
 }
 
 /// What is asked: an address or a command.
@@ -111,7 +115,7 @@ enum Question {
 }
 
 impl Question {
-    /// What answers are remembered by.
+    /// What tells it from others.
     fn key(&self) -> &str {
         match self {
             Self::Address(url) => url.as_str(),
@@ -122,16 +126,20 @@ impl Question {
 
 impl Asker {
     pub(super) fn new(
+        pollster: &str,
         tools: &Tools,
         http: Result<reqwest::Client, String>,
         environment: Environment,
+        responses: Responses,
     ) -> Self {
         Self {
+            pollster: pollster.to_owned(),
             cloud: tools.service("identity"),
             http,
             environment,
             clock: tools.clock.clone(),
-            responses: Responses::default(),
+            responses,
+            challenges: Challenges::default(),
         }
     }
 
@@ -146,13 +154,7 @@ impl Asker {
 
     /// The contents of a secret of Barbican.
     pub(super) async fn secret(&self, id: &str) -> Result<String, AskError> {
-        let barbican = self.cloud()?.other("key-manager");
-        let endpoint = barbican.endpoint().await?;
-        let path = format!("/v1/secrets/{}/payload", openstack::path_segment(id));
-        let url = endpoint.join(&path).map_err(|error| AskError::Address(format!("{path}: {error}")))?;
-        let request = barbican.session.request_to(Method::GET, url).header("accept", "text/plain");
-        let answer = request.send().await?.success()?;
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+        Ok(String::from_utf8_lossy(&payload(self.cloud()?, id).await?).into_owned())
     }
 
     /// The entries of all pages, each with its owners. With `base` it is for a field of extra metadata, whose answers are used again for the time
@@ -178,8 +180,8 @@ impl Asker {
                 );
                 return Ok(entries);
             }
-            let known =
-                self.responses.get(question.key(), self.clock.monotonic()).filter(|_| !cache.is_zero());
+            let key = (!cache.is_zero()).then(|| self.key(definition, &question));
+            let known = key.as_ref().and_then(|key| self.responses.get(key, self.clock.monotonic()));
             let answer = if let Some(answer) = known {
                 answer
             } else {
@@ -189,9 +191,9 @@ impl Asker {
                     return Err(AskError::Endless(format!("the answer has more than {ANSWER_MAX} bytes")));
                 }
                 let answer = Arc::new(read(&definition.handlers, &text)?);
-                if !cache.is_zero() && !is_empty(&answer) {
+                if let Some(key) = key.filter(|_| !is_empty(&answer)) {
                     let now = self.clock.monotonic();
-                    self.responses.put(question.key(), &answer, now, now.plus(cache));
+                    self.responses.put(&key, &answer, now, now.plus(cache));
                 }
                 answer
             };
@@ -215,6 +217,12 @@ impl Asker {
         Err(AskError::Endless(format!(
             "more than {PAGES_MAX} pages; taken for a service that goes round in circles"
         )))
+    }
+
+    /// What an answer is remembered by: everything that makes it what it is.
+    fn key(&self, definition: &DynamicPollster, question: &Question) -> String {
+        let DynamicPollster { name, handlers, headers, .. } = definition;
+        format!("{} {name} {handlers:?} {headers:?} {}", self.pollster, question.key())
     }
 
     async fn ask(

@@ -2,6 +2,9 @@
 
 mod digest;
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openstack::Url;
@@ -82,25 +85,6 @@ impl Scheme {
         }
     }
 
-    /// The header that answers a refusal with these values of `WWW-Authenticate`; none if nothing can be answered.
-    ///
-    /// # Errors
-    /// What of the challenge cannot be answered.
-    pub(super) fn answer(
-        self,
-        url: &Url,
-        credentials: &str,
-        challenges: &[String],
-    ) -> Result<Option<(String, String)>, String> {
-        let parts: Vec<&str> = credentials.split(',').map(str::trim).collect();
-        let (Self::Digest, [user, password]) = (self, &parts[..]) else { return Ok(None) };
-        let Some(challenge) = digest::Challenge::best(challenges)? else { return Ok(None) };
-        // RFC 7616 wants it unpredictable.
-        let own = uuid::Uuid::new_v4().simple().to_string();
-        let answer = challenge.answer(user, password, &uri(url), &own);
-        Ok(Some(("authorization".to_owned(), answer)))
-    }
-
     fn wanted(self, count: usize) -> String {
         let wanted = match self {
             Self::Basic | Self::Digest => "user and password",
@@ -114,6 +98,78 @@ impl Scheme {
              in the secret of barbican_secret_id"
         )
     }
+}
+
+/// Servers whose challenges are remembered at most.
+const SERVERS_MAX: usize = 16;
+
+/// Challenges of servers, by their origins, so that not every request has to be challenged.
+#[derive(Default)]
+pub(super) struct Challenges(Mutex<HashMap<String, Known>>);
+
+struct Known {
+    challenge: digest::Challenge,
+    /// How often it was answered.
+    count: u32,
+}
+
+impl Known {
+    fn answer(&mut self, url: &Url, user: &str, password: &str) -> (String, String) {
+        self.count = self.count.saturating_add(1);
+        // RFC 7616 wants it unpredictable.
+        let own = uuid::Uuid::new_v4().simple().to_string();
+        ("authorization".to_owned(), self.challenge.answer(self.count, user, password, &uri(url), &own))
+    }
+}
+
+impl Challenges {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The header that answers the server's last challenge once more, if there was one.
+    pub(super) fn answer_again(
+        &self,
+        scheme: Scheme,
+        url: &Url,
+        credentials: &str,
+    ) -> Option<(String, String)> {
+        let (user, password) = digest_of(scheme, credentials)?;
+        Some(self.known().get_mut(&origin(url))?.answer(url, user, password))
+    }
+
+    /// The header that answers a refusal with these values of `WWW-Authenticate`; none if nothing can be answered.
+    ///
+    /// # Errors
+    /// What of the challenge cannot be answered.
+    pub(super) fn answer(
+        &self,
+        scheme: Scheme,
+        url: &Url,
+        credentials: &str,
+        challenges: &[String],
+    ) -> Result<Option<(String, String)>, String> {
+        let Some((user, password)) = digest_of(scheme, credentials) else { return Ok(None) };
+        let Some(challenge) = digest::Challenge::best(challenges)? else { return Ok(None) };
+        let mut new = Known { challenge, count: 0 };
+        let answer = new.answer(url, user, password);
+        let mut known = self.known();
+        if known.len() >= SERVERS_MAX {
+            known.clear();
+        }
+        known.insert(origin(url), new);
+        Ok(Some(answer))
+    }
+}
+
+/// User and password, where they answer challenges.
+fn digest_of(scheme: Scheme, credentials: &str) -> Option<(&str, &str)> {
+    let (user, password) = credentials.split_once(',').filter(|_| scheme == Scheme::Digest)?;
+    (!password.contains(',')).then(|| (user.trim(), password.trim()))
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// What the request's first line names.
@@ -170,16 +226,41 @@ mod tests {
 
     #[test]
     fn only_a_digest_answers_challenges() {
+        let known = Challenges::default();
         let url = Url::parse("http://h/x?y=z").unwrap();
         let challenges = [r#"Digest realm="r", nonce="n""#.to_owned()];
-        let (name, answer) = Scheme::Digest.answer(&url, "u, p", &challenges).unwrap().unwrap();
+        let (name, answer) = known.answer(Scheme::Digest, &url, "u, p", &challenges).unwrap().unwrap();
         assert_eq!(name, "authorization");
         assert!(
             answer.starts_with(r#"Digest username="u", realm="r", nonce="n", uri="/x?y=z", response=""#),
             "{answer}"
         );
-        assert_eq!(Scheme::Basic.answer(&url, "u,p", &challenges).unwrap(), None);
-        assert_eq!(Scheme::Digest.answer(&url, "u,p", &["Basic realm=\"r\"".to_owned()]).unwrap(), None);
-        assert_eq!(Scheme::Digest.answer(&url, "u,p", &[]).unwrap(), None);
+        assert_eq!(known.answer(Scheme::Basic, &url, "u,p", &challenges).unwrap(), None);
+        let basic = ["Basic realm=\"r\"".to_owned()];
+        assert_eq!(known.answer(Scheme::Digest, &url, "u,p", &basic).unwrap(), None);
+        assert_eq!(known.answer(Scheme::Digest, &url, "u,p", &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_servers_challenge_is_answered_again_and_counted() {
+        let page = |text: &str| Url::parse(text).unwrap();
+        let known = Challenges::default();
+        assert_eq!(known.answer_again(Scheme::Digest, &page("http://h/1"), "u,p"), None);
+        let challenges = [r#"Digest realm="r", nonce="n", qop="auth""#.to_owned()];
+        let (_, first) =
+            known.answer(Scheme::Digest, &page("http://h/1"), "u,p", &challenges).unwrap().unwrap();
+        assert!(first.contains("nc=00000001"), "{first}");
+        let (_, second) = known.answer_again(Scheme::Digest, &page("http://h/2"), "u,p").unwrap();
+        assert!(second.contains(r#"nonce="n", uri="/2""#) && second.contains("nc=00000002"), "{second}");
+        for (scheme, other) in
+            [(Scheme::Digest, "http://i/2"), (Scheme::Digest, "https://h/2"), (Scheme::Basic, "http://h/2")]
+        {
+            assert_eq!(known.answer_again(scheme, &page(other), "u,p"), None, "{other}");
+        }
+        for server in 0..100 {
+            let url = page(&format!("http://h{server}/"));
+            known.answer(Scheme::Digest, &url, "u,p", &challenges).unwrap().unwrap();
+        }
+        assert!(known.known().len() <= SERVERS_MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Responses`]: answers for extra metadata, which many samples of a pollster share.
+//! [`Responses`]: answers for extra metadata, which many samples share, and which a reload does not forget.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,9 +12,9 @@ const COUNT_MAX: usize = 10_000;
 /// The memory that they may take, in bytes.
 const BYTES_MAX: usize = 32 << 20;
 
-/// Answers by what was asked, each for a time of its own.
-#[derive(Default)]
-pub(super) struct Responses(Mutex<Inner>);
+/// Answers by who asked and what was asked, each for a time of its own. Cheap to clone; clones are the same.
+#[derive(Clone, Default)]
+pub struct Responses(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {

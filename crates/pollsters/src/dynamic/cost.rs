@@ -78,9 +78,10 @@ fn own(definition: &DynamicPollster) -> String {
         Request::OpenStack { .. } if definition.has_pages() => "1 an endpoint and page".to_owned(),
         Request::OpenStack { .. } => "1 an endpoint".to_owned(),
         Request::External { module, object, parameters, secret, .. } => {
-            let count = if Scheme::named(module, object) == Some(Scheme::Digest) { 2 } else { 1 };
+            let is_digest = Scheme::named(module, object) == Some(Scheme::Digest);
+            let challenge = if is_digest { ", and 1 for a challenge" } else { "" };
             let secret = if parameters.is_empty() && !secret.is_empty() { "1 for the secret, " } else { "" };
-            format!("{secret}{count}{page}")
+            format!("{secret}1{page}{challenge}")
         }
         Request::Command(_) => format!("1 command{page}"),
     }
@@ -138,7 +139,7 @@ mod tests {
                 "plain gauge u endpoint:t: 1 an endpoint",
                 "fields delta 5 endpoint:t: 1 an endpoint and page, and for each sample 1 an endpoint for outer, \
                  1 command for inner (kept for 1.5 s)",
-                "digest cumulative u barbican:s1: 1 for the secret, 2 a page",
+                "digest cumulative u barbican:s1: 1 for the secret, 1 a page, and 1 for a challenge",
                 "s3.{kind} cumulative u barbican:s1: 1 a page",
                 "command gauge u local_node: 1 command",
                 "program  m local_node: 1 program",

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use definitions::{DynamicPollsters, Source};
 use model::{Value, json};
 use nephoscope_pollsters::central::{CentralSettings, RgwSettings, ServiceTypes};
 use nephoscope_pollsters::compute::{ComputeMetrics, ComputeSettings};
 use nephoscope_pollsters::{
-    Cycle, DiscoveryError, Namespace, PollError, Reading, Readings, Registry, Resource, Tools,
+    Cycle, DiscoveryError, Namespace, PollError, Reading, Readings, Registry, Resource, Tools, dynamic,
 };
 use observability::clock::Clock;
 use observability::metrics::Metrics;
@@ -45,6 +46,7 @@ pub(crate) fn settings() -> CentralSettings {
 pub(crate) struct Central {
     pub(crate) registry: Registry,
     pub(crate) metrics: Metrics,
+    tools: Tools,
 }
 
 impl Central {
@@ -103,7 +105,19 @@ impl Central {
         let service = Service::new(session, ServiceFilter::new("identity").with_region(region));
         let tools = Tools::new(Ok(service), Clock::machine(), ComputeSettings::new("h"), compute)
             .with_central(settings);
-        Self { registry: Registry::load(&[Namespace::named("central").unwrap()], &tools), metrics }
+        Self { registry: Registry::load(&[Namespace::named("central").unwrap()], &tools), metrics, tools }
+    }
+
+    /// With the discoveries that dynamic pollsters bring.
+    pub(crate) fn with_dynamic(mut self) -> Self {
+        let text =
+            "- {name: any, sample_type: gauge, unit: u, value_attribute: v, endpoint_type: t, url_path: x}\n";
+        let (definitions, problems) =
+            DynamicPollsters::load(&[Source { path: "d.yaml", text }], &["central"]);
+        assert_eq!(problems, []);
+        let surroundings = dynamic::Surroundings::default();
+        assert_eq!(dynamic::add(&mut self.registry, &definitions, &self.tools, surroundings), []);
+        self
     }
 
     /// What a discovery finds.

@@ -12,7 +12,8 @@ use super::{AskError, Asker, PAGE_MAX, Target};
 use crate::dynamic::authentication::Scheme;
 
 impl Asker {
-    /// Asks an API outside of OpenStack; where it challenges and the authentication has an answer to that, twice.
+    /// Asks an API outside of OpenStack; where it challenges and the authentication has an answer to that, twice, unless the
+    /// last challenge's is still good.
     pub(super) async fn ask_another(
         &self,
         definition: &DynamicPollster,
@@ -34,12 +35,15 @@ impl Asker {
         })?;
         let signed =
             scheme.headers(url, &definition.headers, credentials, self.clock.now()).map_err(wrong)?;
-        let mut answer = self.get(url, definition.headers.iter().chain(&signed), timeout).await?;
+        let again = self.challenges.answer_again(scheme, url, credentials);
+        let headers = definition.headers.iter().chain(&signed).chain(&again);
+        let mut answer = self.get(url, headers, timeout).await?;
         if answer.status().is_client_error() {
             let challenges = answer.headers().get_all(WWW_AUTHENTICATE).iter();
             let challenges: Vec<String> =
                 challenges.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-            if let Some(header) = scheme.answer(url, credentials, &challenges).map_err(wrong)? {
+            let header = self.challenges.answer(scheme, url, credentials, &challenges).map_err(wrong)?;
+            if let Some(header) = header {
                 answer = self.get(url, definition.headers.iter().chain([&header]), timeout).await?;
             }
         }

@@ -106,10 +106,10 @@ impl Challenge {
         })
     }
 
-    /// The value of `Authorization` for a GET of `uri`. Each challenge is answered once, so the count is always 1; `own` is
-    /// a text that nobody can know before.
-    pub(super) fn answer(&self, user: &str, password: &str, uri: &str, own: &str) -> String {
-        const COUNT: &str = "00000001";
+    /// The value of `Authorization` for a GET of `uri`, which is the `count`th answer to the challenge; `own` is a text that
+    /// nobody can know before.
+    pub(super) fn answer(&self, count: u32, user: &str, password: &str, uri: &str, own: &str) -> String {
+        let count = format!("{count:08x}");
         let Self { realm, nonce, opaque, algorithm_name, algorithm, counts } = self;
         let mut secret = algorithm.hash(&format!("{user}:{realm}:{password}"));
         if *algorithm == Algorithm::Md5Session {
@@ -117,7 +117,7 @@ impl Challenge {
         }
         let request = algorithm.hash(&format!("GET:{uri}"));
         let response = algorithm.hash(&if *counts {
-            format!("{secret}:{nonce}:{COUNT}:{own}:auth:{request}")
+            format!("{secret}:{nonce}:{count}:{own}:auth:{request}")
         } else {
             format!("{secret}:{nonce}:{request}")
         });
@@ -135,7 +135,7 @@ impl Challenge {
             parts.push(format!("cnonce=\"{own}\""));
         }
         if *counts {
-            parts.push(format!("qop=auth, nc={COUNT}"));
+            parts.push(format!("qop=auth, nc={count}"));
         }
         format!("Digest {}", parts.join(", "))
     }
@@ -214,7 +214,7 @@ mod tests {
             r#"Digest realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41""#,
         ]);
         let answer =
-            challenge.unwrap().unwrap().answer("Mufasa", "Circle Of Life", "/dir/index.html", "0a4f113b");
+            challenge.unwrap().unwrap().answer(1, "Mufasa", "Circle Of Life", "/dir/index.html", "0a4f113b");
         assert_eq!(
             answer,
             r#"Digest username="Mufasa", realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", uri="/dir/index.html", response="6629fae49393a05397450978507c4ef1", opaque="5ccc069c403ebaf9f0171e9517f40e41", cnonce="0a4f113b", qop=auth, nc=00000001"#
@@ -232,7 +232,7 @@ mod tests {
         ] {
             let challenge = best(values).unwrap().unwrap();
             let own = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
-            let answer = challenge.answer("Mufasa", "Circle of Life", "/dir/index.html", own);
+            let answer = challenge.answer(1, "Mufasa", "Circle of Life", "/dir/index.html", own);
             assert!(answer.contains(&format!("response=\"{expected}\"")), "{answer}");
         }
     }
