@@ -206,7 +206,7 @@ def in_process(add, stage, metrics):
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds).stdout
 
     def said(text, word):
-        lines = re.findall(rf"^{word} (.*)$", text, re.MULTILINE)
+        lines = re.findall(rf"^{word} (\w+=.*)$", text, re.MULTILINE)
         return [dict(pair.split("=", 1) for pair in line.split()) for line in lines]
 
     costs = said(part("cpu", 1), "cpu")

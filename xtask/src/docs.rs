@@ -57,6 +57,7 @@ fn metrics() -> String {
     let _ = TrafficMetrics::register(&metrics.component("openstack"));
     let _ = IpmiMetrics::register(&metrics.component("ipmi"));
     let _ = polling::ExporterMetrics::register(&metrics.component("polling_exporter"));
+    let _ = openstack::tokens::TokenMetrics::register(&metrics.component("tokens"));
     let _ = metric_api::ApiMetrics::register(&metrics.component("metric_api"));
     let _ = AmqpMetrics::register(&metrics.component("amqp"));
     let _ = NotifierMetrics::register(&metrics.component("notifier"));

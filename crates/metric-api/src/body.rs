@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -18,6 +19,10 @@ use crate::watch::Refused;
 const PERMIT_BYTES: usize = 1_024;
 /// Bytes of all bodies together, unless one alone may be larger.
 const BUDGET_BYTES: usize = 256 << 20;
+
+/// So much of a body that nobody wants is read, and in so long.
+const DISCARDED_BYTES: usize = 64 << 10;
+const DISCARDED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A body, and its part of what all bodies together may take, for as long as it is worked on.
 #[derive(Debug)]
@@ -47,8 +52,34 @@ fn refused(status: StatusCode, text: &str, cause: Refused) -> NotRead {
     NotRead { failure: Failure::new(status, text), cause }
 }
 
+/// Reads what was not asked for, so that the connection can have another request. Whether all of it came: it is not worth
+/// much.
+pub(crate) async fn discard(body: &mut Body) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    let mut left = DISCARDED_BYTES;
+    if body.size_hint().lower() > left as u64 {
+        return false;
+    }
+    let reading = async {
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return false };
+            left = rest;
+        }
+        true
+    };
+    tokio::time::timeout(DISCARDED_WITHIN, reading).await.unwrap_or(false)
+}
+
 /// Reads a body.
-pub(crate) async fn read(body: Body, settings: &Settings, budget: &Arc<Semaphore>) -> Result<Held, NotRead> {
+pub(crate) async fn read(
+    body: &mut Body,
+    settings: &Settings,
+    budget: &Arc<Semaphore>,
+) -> Result<Held, NotRead> {
     let limit = settings.max_body_bytes;
     let too_large = || {
         let text = format!("The body is larger than {limit} bytes.");
@@ -59,11 +90,10 @@ pub(crate) async fn read(body: Body, settings: &Settings, budget: &Arc<Semaphore
         return Err(too_large());
     }
     let reading = async {
-        let mut body = body;
         // Most bodies come in one piece, which is taken as it is.
         let (mut first, mut read) = (Bytes::new(), BytesMut::new());
         let mut share: Option<OwnedSemaphorePermit> = None;
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
             let Ok(frame) = frame else {
                 let text = "The body did not come whole.";
                 return Err(refused(StatusCode::BAD_REQUEST, text, Refused::BodyBroken));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::LOCATION;
-use axum::http::{Method, Response, StatusCode};
+use axum::http::header::{CONNECTION, LOCATION};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use futures_util::FutureExt as _;
 use model::Value;
 
@@ -27,7 +27,7 @@ impl Api {
 }
 
 pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Response<Body> {
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let headers = parts.headers.clone();
     let origins = &api.settings.allowed_origins;
     let mut watched = Watched::begin(&api.counted, api.metrics.clock(), &headers);
@@ -43,10 +43,9 @@ pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Reque
     };
     let mut request = Request::new(parts, &api.settings, caller);
     let done = if let Some(failure) = refused {
-        // The body of somebody who is not let in is not read.
         Err(failure)
     } else {
-        let dispatched = Box::pin(dispatch(&api, &mut request, body, &mut watched));
+        let dispatched = Box::pin(dispatch(&api, &mut request, &mut body, &mut watched));
         // A request whose handler panics is answered as well.
         let done = AssertUnwindSafe(dispatched).catch_unwind().await;
         done.unwrap_or_else(|_panic| Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "")))
@@ -59,6 +58,9 @@ pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Reque
     if is_head {
         *response.body_mut() = Body::empty();
     }
+    if !body::discard(&mut body).await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     cors::allow(&headers, origins, response.headers_mut());
     watched.name(response.headers_mut());
     let outcome = Outcome { status: response.status(), rows, measures };
@@ -69,7 +71,7 @@ pub(crate) async fn answer(State(api): State<Api>, request: axum::extract::Reque
 async fn dispatch(
     api: &Api,
     request: &mut Request,
-    body: Body,
+    body: &mut Body,
     watched: &mut Watched<'_>,
 ) -> Result<Reply, Failure> {
     let path = decode(&request.path);

@@ -265,6 +265,9 @@ fn requests_have_bounds_that_are_named() {
     );
     let both = format!(r#"{{"{metric}": {}}}"#, measures(4));
     assert_eq!(status(&server.post("/v1/batch/metrics/measures", both)), 413);
+    let named = format!(r#"{{"{metric}": {{"cpu": {}}}}}"#, measures(4));
+    let refused = server.post("/v1/batch/resources/metrics/measures?create_metrics=true", named);
+    assert_eq!(status(&refused), 413);
     let refused = server.post(&path, " ".repeat(2_001));
     assert!(status(&refused) == 413 && refused.contains("larger than 2000 bytes"), "{refused}");
     // Not said before.

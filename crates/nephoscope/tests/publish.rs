@@ -137,7 +137,7 @@ fn every_publisher_can_be_tested() {
         ("http://h/?timeout=soon", "timeout=\"soon\" is not a whole number"),
         (
             "carrier-pigeon://h",
-            "there is no publisher \"carrier-pigeon\"; the publishers are gnocchi, file, ",
+            "there is no publisher \"carrier-pigeon\"; the publishers are gnocchi, metric, file, ",
         ),
     ] {
         let (code, _, complaint) = publish_test(directory.path(), &[url]);

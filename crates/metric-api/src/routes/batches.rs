@@ -16,8 +16,10 @@ use crate::{Api, parameters, schema};
 pub(super) async fn metrics(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     if let Some(batches) = text_of(request).and_then(schema::plain_batch) {
+        let count = batches.values().map(|batch| batch.points().len()).sum();
+        api.check_measures(count)?;
         api.metrics.add_batch(caller, batches).await?;
-        return Ok(Reply::empty(StatusCode::ACCEPTED));
+        return Ok(Reply::accepted(StatusCode::ACCEPTED, count));
     }
     let body = request.json()?;
     let now = api.metrics.now();
@@ -50,8 +52,11 @@ pub(super) async fn resources(api: &Api, request: &Request) -> Done {
     let create_metrics = parameters::boolean(request, "create_metrics", false)?;
     let ids = Ids { creator: caller.creator.as_deref() };
     if let Some(resources) = text_of(request).and_then(|text| schema::plain_resource_batch(text, ids)) {
+        let metrics = resources.iter().flat_map(|resource| &resource.metrics);
+        let count = metrics.map(|metric| metric.batch.points().len()).sum();
+        api.check_measures(count)?;
         api.metrics.add_resource_batch(caller, resources, create_metrics).await?;
-        return Ok(Reply::empty(StatusCode::ACCEPTED));
+        return Ok(Reply::accepted(StatusCode::ACCEPTED, count));
     }
     let body = request.json()?;
     let now = api.metrics.now();

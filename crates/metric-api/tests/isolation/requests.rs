@@ -91,6 +91,19 @@ pub(crate) fn is_write(endpoint: Endpoint) -> bool {
     }
 }
 
+/// Whether a request may bring measures.
+pub(crate) fn is_of_measures(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::AddMeasures
+            | Endpoint::AddNamedMeasures
+            | Endpoint::AddBatch
+            | Endpoint::AddResourceBatch
+            | Endpoint::PrometheusWrite
+            | Endpoint::InfluxWrite
+    )
+}
+
 /// Picks things: half of the time any, else one that the person may have to do with.
 struct Picker<'a> {
     person: &'a Person,
@@ -331,7 +344,11 @@ pub(crate) fn request(route: &Route, person: &Person, stock: &Stock, random: &mu
                 body = json!({ "operations": operation });
             }
         }
-        E::PrometheusWrite => raw = Some(remote_write(&resource, value(pick.random))),
+        // A text of their own: whoever writes an id into a label knows it.
+        E::PrometheusWrite => {
+            let instance = format!("i{}", pick.random.u32(..));
+            raw = Some(remote_write(&instance, value(pick.random)));
+        }
         E::InfluxQuery => {
             path = Some(format!("v1/influxdb/query?q=create+database+d{}", pick.random.u32(..)));
         }

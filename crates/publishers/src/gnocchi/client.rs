@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{Value, json};
-use openstack::{Bytes, Method, Service};
+use openstack::{Bytes, Method, Service, StatusCode};
 use pipeline::PublishError;
 use tokio::time::Instant;
 
@@ -290,6 +290,8 @@ impl Client {
     fn tell_answer(&self, status: u16, body: &[u8]) {
         self.witness.tell(|| {
             let text = body_text(body);
+            let status =
+                StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string());
             format!("< {status}{}{text}", if text.is_empty() { "" } else { "\n< " })
         });
     }
