@@ -6,8 +6,10 @@
 
 use std::path::PathBuf;
 
-use model::json::{parse, to_string};
-use model::{Map, Value};
+use model::Value;
+use model::json::parse;
+
+use crate::tap::protocol::{line, object};
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,16 +92,6 @@ pub(crate) fn said(line: &str) -> Option<Said> {
         "error" => Some(Said::Error(value.as_str().unwrap_or("no reason").to_owned())),
         _ => None,
     }
-}
-
-fn object(key: &str, value: impl Into<Value>) -> Value {
-    [(key, value.into())].into_iter().collect::<Map>().into()
-}
-
-fn line(value: &Value) -> Vec<u8> {
-    let mut line = to_string(value).into_bytes();
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]

@@ -142,11 +142,13 @@ pub(crate) fn said(line: &[u8]) -> Option<Said> {
     })
 }
 
-fn object(key: &str, value: impl Into<Value>) -> Value {
+/// An object with one key.
+pub(crate) fn object(key: &str, value: impl Into<Value>) -> Value {
     [(key, value.into())].into_iter().collect::<Map>().into()
 }
 
-fn line(value: &Value) -> Vec<u8> {
+/// A value as a line of JSON.
+pub(crate) fn line(value: &Value) -> Vec<u8> {
     let mut line = to_string(value).into_bytes();
     line.push(b'\n');
     line
