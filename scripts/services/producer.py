@@ -5,7 +5,9 @@
 Reads one JSON object a line from stdin: `id`, `exchange`, `routing_key`, `body` (text). Writes lines to
 stdout: `confirmed ID ID …` when the broker has taken responsibility, `unroutable ID` when no queue was bound,
 `connected` and `lost REASON` as it comes and goes. A message that was not confirmed when a connection was
-lost is published again on the next one. Ends at once when stdin ends: what is unconfirmed then stays so.
+lost is published again on the next one. A broker that has just come back may be without a binding for a moment: on
+any connection but the first, a message that no queue is bound for is published again for UNROUTABLE_SECONDS. Ends at
+once when stdin ends: what is unconfirmed then stays so.
 """
 
 import collections
@@ -25,6 +27,7 @@ BURST = 100
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS = 10
 WRITE_SECONDS = 30
+UNROUTABLE_SECONDS = 20
 TRANSIENT = (OSError, amqp.exceptions.AMQPError)
 
 
@@ -47,7 +50,11 @@ class Producer:
         self._sent = collections.OrderedDict()
         self._tag = 0
         self._confirmed = []
+        # Answered by the broker, and to be sent again.
+        self._unrouted = []
         self._returned = set()
+        self._connections = 0
+        self._patient_until = 0.0
         threading.Thread(target=read_ahead, args=(self._items,), daemon=True).start()
 
     def run(self):
@@ -57,12 +64,17 @@ class Producer:
             try:
                 connection = self._connect()
                 say("connected")
+                self._connections += 1
+                if self._connections > 1:
+                    self._patient_until = time.monotonic() + UNROUTABLE_SECONDS
                 self._work(connection, again)
             except TRANSIENT as error:
                 self._report()
+                self._returned.clear()
                 say(f"lost {error!r}"[:500].replace("\n", " "))
                 # Those that were sent come first, then those that were still to be sent again.
-                again[:0] = self._sent.values()
+                again[:0] = [*self._unrouted, *self._sent.values()]
+                self._unrouted.clear()
                 self._sent.clear()
                 if connection is not None:
                     connection.collect()
@@ -108,6 +120,10 @@ class Producer:
             except TimeoutError:
                 pass
             self._report()
+            if self._unrouted:
+                time.sleep(RETRY_SECONDS)
+                again.extend(self._unrouted)
+                self._unrouted.clear()
 
     def _publish(self, item):
         message = amqp.Message(
@@ -134,6 +150,10 @@ class Producer:
             if item["id"] in self._returned:
                 # The broker confirms what it could not route as well.
                 self._returned.discard(item["id"])
+                if time.monotonic() < self._patient_until:
+                    self._unrouted.append(item)
+                else:
+                    say(f"unroutable {item['id']}")
             else:
                 self._confirmed.append(item["id"])
             if not multiple:
@@ -141,7 +161,6 @@ class Producer:
 
     def _on_return(self, _exception, _exchange, _routing_key, message):
         self._returned.add(message.properties["message_id"])
-        say(f"unroutable {message.properties['message_id']}")
 
     def _report(self):
         if self._confirmed:

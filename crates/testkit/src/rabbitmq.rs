@@ -1,6 +1,7 @@
 //! A private RabbitMQ: the broker as a whole. What belongs to one virtual host is in [`Vhost`].
 
 mod control;
+mod recovery;
 mod shared;
 mod vhost;
 
@@ -209,8 +210,38 @@ impl RabbitMq {
     }
 
     /// Starts the server after [`Self::stop`] or [`Self::kill`], on the same ports and data.
+    ///
+    /// A broker that was killed has been seen to come back without a durable queue or binding. No client can help that,
+    /// so it is no subject of ours: see [`Self::make_whole`].
     pub fn start_again(&self) -> Result<(), Error> {
-        self.service.command("start").map(drop)
+        self.service.command("start")?;
+        self.make_whole()
+    }
+
+    /// Makes bindings again that are kept and by which nothing is routed; an error if a durable queue is not there.
+    #[expect(clippy::print_stderr, reason = "who reads a test's output should know")]
+    pub fn make_whole(&self) -> Result<(), Error> {
+        match recovery::recover(&self.report.control)? {
+            recovery::Recovery::Whole => Ok(()),
+            recovery::Recovery::Mended(what) => {
+                eprintln!(
+                    "the broker came back without {what}, which was made again; its log:\n{}",
+                    self.log_end()
+                );
+                Ok(())
+            }
+            recovery::Recovery::Lost(what) => Err(Error::refused(
+                "the broker came back without what it had kept",
+                format!("{what}; its log:\n{}", self.log_end()),
+            )),
+        }
+    }
+
+    /// The end of the broker's log, long enough for a start.
+    fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(120)..].join("\n")
     }
 
     /// Stops the whole server in order and starts it on the same ports and data.
