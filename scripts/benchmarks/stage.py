@@ -256,6 +256,13 @@ class Program:
         with open(f"/proc/{self.pid}/status", encoding="utf-8") as status:
             return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
 
+    def forget_peak(self):
+        """Has `peak_mib` begin anew; returns the resident memory."""
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="utf-8") as references:
+            # The kernel's name for the highest resident memory (proc(5)).
+            references.write("5")
+        return self.peak_mib()
+
     def cpu_seconds(self):
         """CPU time so far of the process and all that it has started."""
         return tree_cpu_seconds(self.pid)

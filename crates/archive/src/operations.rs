@@ -15,8 +15,10 @@ mod parse;
 mod python;
 mod reduce;
 mod sexpr;
+mod stream;
 mod usage;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::method::Method;
@@ -24,8 +26,9 @@ use crate::method::Method;
 pub use self::evaluate::{EvaluateError, Request, Table, evaluate};
 pub use self::gaps::{Column, Gaps, UnknownFill};
 pub use self::matrix::{Kind, Matrix};
-pub use self::parse::{MAX_DEPTH, MAX_NODES, OperationError, Term, parse};
+pub use self::parse::{MAX_DEPTH, MAX_NODES, MAX_REFERENCES, OperationError, Term, parse};
 pub use self::sexpr::TextError;
+pub use self::stream::Stream;
 pub use self::usage::{Share, sum_repeated};
 
 /// A series that an operation names.
@@ -226,35 +229,31 @@ impl Node {
     /// Every reference, once, in the order of their first mention.
     pub fn references(&self) -> Vec<&Reference> {
         let mut found = Vec::new();
-        self.collect(&mut found);
+        self.collect(&mut found, &mut HashSet::new());
         found
     }
 
-    fn collect<'n>(&'n self, found: &mut Vec<&'n Reference>) {
+    fn collect<'n>(&'n self, found: &mut Vec<&'n Reference>, known: &mut HashSet<&'n Reference>) {
         match self {
             Self::Number(_) => {}
             Self::Metric { references, .. } => {
-                for reference in references {
-                    if !found.contains(&reference) {
-                        found.push(reference);
-                    }
-                }
+                found.extend(references.iter().filter(|reference| known.insert(reference)));
             }
             Self::Aggregate(_, of)
             | Self::Rolling(_, _, of)
             | Self::Resample(_, _, of)
             | Self::Unary(_, _, of) => {
-                of.collect(found);
+                of.collect(found, known);
             }
             Self::Binary(_, _, left, right) => {
-                left.collect(found);
-                right.collect(found);
+                left.collect(found, known);
+                right.collect(found, known);
             }
             Self::Clip(of, low, high) => {
-                of.collect(found);
-                low.collect(found);
+                of.collect(found, known);
+                low.collect(found, known);
                 if let Some(high) = high {
-                    high.collect(found);
+                    high.collect(found, known);
                 }
             }
         }

@@ -58,6 +58,13 @@ impl AggregatedSeries {
         cut(self.points(), self.aggregation.grouping(), start, stop)
     }
 
+    /// The points of [`Self::fetch`].
+    pub fn into_fetched(mut self, start: Option<i64>, stop: Option<i64>) -> Series {
+        let grouping = self.aggregation.grouping();
+        self.series.keep_between(start.map(|start| grouping.start(start)), stop);
+        self.series
+    }
+
     /// The points grouped once more by the same method: the mean of means, the difference of differences. Whole groups
     /// are made, then cut as by [`Self::fetch`] with the new groups' starts.
     pub fn resample(

@@ -150,6 +150,18 @@ impl Series {
         self.values.drain(..count);
     }
 
+    /// Forgets what lies before `start` or from `stop` on.
+    pub fn keep_between(&mut self, start: Option<i64>, stop: Option<i64>) {
+        if let Some(stop) = stop {
+            let kept = self.points().before(stop);
+            self.timestamps.truncate(kept);
+            self.values.truncate(kept);
+        }
+        if let Some(start) = start {
+            self.forget_first(self.points().before(start));
+        }
+    }
+
     /// Adds `newer` points; where both have a timestamp, the newer value stays.
     pub fn merge(&mut self, newer: Points<'_>) {
         let Some(&first) = newer.timestamps.first() else { return };
@@ -244,5 +256,12 @@ mod tests {
         assert_eq!(cut(None, Some(3)), [1]);
         assert_eq!(cut(Some(2), Some(4)), [3]);
         assert_eq!(cut(Some(5), Some(1)), Vec::<i64>::new());
+        for bounds in [None, Some(0), Some(2), Some(3), Some(6)] {
+            for stop in [None, Some(0), Some(1), Some(4), Some(5), Some(9)] {
+                let mut kept = points.clone();
+                kept.keep_between(bounds, stop);
+                assert_eq!(kept.points(), points.points().between(bounds, stop));
+            }
+        }
     }
 }

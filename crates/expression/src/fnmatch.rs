@@ -70,6 +70,11 @@ impl Glob {
         &self.text
     }
 
+    /// The only text that it matches, if it has no wildcard.
+    pub fn exact(&self) -> Option<&str> {
+        if let Shape::Exact(text) = &self.shape { Some(text) } else { None }
+    }
+
     /// Whether the glob matches the whole of `text`.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.shape {

@@ -29,6 +29,11 @@ impl Reply {
         Self { body: Some(("application/json", body)), rows, ..Self::empty(StatusCode::OK) }
     }
 
+    /// JSON that is written already, with so many items.
+    pub(crate) fn written(body: String, items: usize) -> Self {
+        Self { body: Some(("application/json", body)), rows: items.max(1), ..Self::empty(StatusCode::OK) }
+    }
+
     /// No body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, headers: Vec::new(), body: None, rows: 0, measures: 0 }

@@ -170,11 +170,11 @@ impl Metric {
                 continue;
             }
             let decoded = files.read(id, granularity, *chunk, Some(method))?.unwrap_or_default();
-            for (_, series) in &decoded {
-                all.merge(series.points());
+            for (_, series) in decoded {
+                join(&mut all, series);
             }
         }
-        let mut newer = Series::new();
+        let mut newer = Series::with_capacity(level.rows.len() + 1);
         let mut add = |start, cells: &[Option<f64>]| {
             if let Some(value) = cells.get(column).copied().flatten() {
                 newer.push(start, value);
@@ -186,9 +186,9 @@ impl Metric {
             group.cells(self.raw.points(), granularity, &policy.columns, &mut cells);
             add(group.start(), &cells);
         }
-        all.merge(newer.points());
-        let within = all.points().between(from, stop).iter().collect();
-        Ok(Some(AggregatedSeries::from_series(aggregation, within)))
+        join(&mut all, newer);
+        all.keep_between(from, stop);
+        Ok(Some(AggregatedSeries::from_series(aggregation, all)))
     }
 
     /// This metric with its final aggregates in chunks, if there are enough of them, or with fewer chunks, if some are too
@@ -258,6 +258,15 @@ impl Metric {
     pub(crate) fn counts(&self) -> (usize, usize) {
         let rows = self.levels.iter().map(|level| level.rows.len() + usize::from(level.open.is_some())).sum();
         (rows, self.levels.iter().map(|level| level.chunks.len()).sum())
+    }
+}
+
+/// Adds newer points to a series.
+fn join(all: &mut Series, newer: Series) {
+    if all.is_empty() {
+        *all = newer;
+    } else {
+        all.merge(newer.points());
     }
 }
 

@@ -298,8 +298,7 @@ impl Store {
         start: Option<i64>,
         stop: Option<i64>,
     ) -> Result<Series, ReadError> {
-        let series = self.read(metric, (method, granularity), (start, stop))?;
-        Ok(series.fetch(start, stop).iter().collect())
+        Ok(self.read(metric, (method, granularity), (start, stop))?.into_fetched(start, stop))
     }
 
     /// All aggregates of a metric, a method and a granularity (nanoseconds).

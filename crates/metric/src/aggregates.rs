@@ -4,6 +4,9 @@ mod by_search;
 mod compute;
 mod history;
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use archive::operations::{Gaps, Node};
 use metric_index::{Filter, Metric};
 use model::Value;
@@ -11,13 +14,13 @@ use uuid::Uuid;
 
 use crate::measures::missing;
 use crate::{Caller, Kind, Measure, Metrics, Refusal, Rule, Target, view};
-use compute::Input;
+use compute::{Input, Inputs};
 
 /// What is computed, and over which time.
 #[derive(Debug, Clone)]
 pub struct AggregatesQuery {
-    /// The operation.
-    pub operation: Node,
+    /// The operation; shared, for it may name many metrics.
+    pub operation: Arc<Node>,
     /// From when, in nanoseconds.
     pub start: Option<i64>,
     /// Until when, which is excluded.
@@ -92,12 +95,14 @@ impl Metrics {
         for metric in &metrics {
             caller.enforce(Rule::GetMetric, &Target::of_metric(metric))?;
         }
-        let find = |id: Uuid| metrics.iter().find(|metric| metric.id == id).cloned();
-        let inputs = references.iter().zip(ids).filter_map(|(reference, id)| {
-            let path = vec![id.to_string(), reference.aggregation.clone()];
-            Some(Input { key: (*reference).clone(), metric: find(id)?, path })
-        });
-        let inputs: Vec<Input> = inputs.collect();
+        let found: HashMap<Uuid, &Metric> = metrics.iter().map(|metric| (metric.id, metric)).collect();
+        let mut inputs = Inputs::of(&query.operation);
+        for (reference, id) in ids.into_iter().enumerate() {
+            if let Some(metric) = found.get(&id) {
+                let policy = inputs.policy(&metric.archive_policy)?;
+                inputs.push(Input { reference, policy, metric: id, resource: None });
+            }
+        }
         let series = self.compute(query, inputs).await?;
         let references = query.details.then(|| metrics.iter().map(view::metric).collect());
         Ok(Result { series, references })
@@ -113,14 +118,18 @@ impl Metrics {
         ids: &[Uuid],
     ) -> std::result::Result<Vec<Metric>, Refusal> {
         let metrics = self.metrics_with_resources(ids).await?;
+        let mut found: HashMap<Uuid, Metric> =
+            metrics.into_iter().map(|metric| (metric.id, metric)).collect();
+        let mut known = HashSet::with_capacity(ids.len());
         let mut ordered: Vec<Metric> = Vec::with_capacity(ids.len());
         for id in ids {
-            let found = metrics.iter().find(|metric| metric.id == *id);
-            let metric = found.ok_or(metric_index::Error::NoSuchMetric(*id))?;
-            caller.enforce(Rule::GetMetric, &Target::of_metric(metric))?;
-            if !ordered.iter().any(|known| known.id == *id) {
-                ordered.push(metric.clone());
+            if known.contains(id) {
+                continue;
             }
+            let metric = found.remove(id).ok_or(metric_index::Error::NoSuchMetric(*id))?;
+            caller.enforce(Rule::GetMetric, &Target::of_metric(&metric))?;
+            known.insert(*id);
+            ordered.push(metric);
         }
         Ok(ordered)
     }

@@ -9,6 +9,8 @@ use model::{Map, Timestamp, Value};
 use crate::{Granularity, Measure};
 
 const NANOSECONDS: i64 = 1_000_000_000;
+/// About what the text of a measure takes.
+const MEASURE_BYTES: usize = 56;
 
 /// A number of seconds as a double.
 #[allow(clippy::cast_precision_loss, reason = "seconds are shown as doubles")]
@@ -29,21 +31,49 @@ pub fn time(time: Timestamp) -> Value {
 }
 
 /// The time of a measure: whole seconds.
-fn measure_time(nanoseconds: i64) -> Value {
+fn whole_seconds(nanoseconds: i64) -> Timestamp {
     let whole = Timestamp::from_microseconds(nanoseconds.div_euclid(NANOSECONDS) * 1_000_000);
-    time(whole.unwrap_or(Timestamp::EPOCH))
+    whole.unwrap_or(Timestamp::EPOCH)
+}
+
+fn width_value(granularity: Granularity) -> Value {
+    match granularity {
+        Granularity::Fixed(nanoseconds) => Value::Float(seconds(nanoseconds)),
+        Granularity::Calendar(calendar) => calendar.letter().to_string().into(),
+    }
 }
 
 /// Measures as lists of time, granularity and value.
 pub fn measures(measures: &[Measure]) -> Value {
     let rows = measures.iter().map(|measure| {
-        let granularity = match measure.granularity {
-            Granularity::Fixed(nanoseconds) => Value::Float(seconds(nanoseconds)),
-            Granularity::Calendar(calendar) => calendar.letter().to_string().into(),
-        };
-        Value::List(vec![measure_time(measure.timestamp), granularity, Value::Float(measure.value)])
+        let shown = time(whole_seconds(measure.timestamp));
+        Value::List(vec![shown, width_value(measure.granularity), Value::Float(measure.value)])
     });
     Value::List(rows.collect())
+}
+
+/// The JSON text of [`measures`], as Python writes it.
+pub fn measures_text(measures: &[Measure]) -> String {
+    let mut text = Vec::with_capacity(2 + MEASURE_BYTES * measures.len());
+    text.push(b'[');
+    // Nearly always all of one answer are of one width.
+    let (mut width, mut width_text) = (None, Vec::new());
+    for (place, measure) in measures.iter().enumerate() {
+        if width != Some(measure.granularity) {
+            width = Some(measure.granularity);
+            width_text.clear();
+            model::json::write(&width_value(measure.granularity), &mut width_text);
+        }
+        text.extend_from_slice(if place == 0 { b"[\"" } else { b", [\"" });
+        whole_seconds(measure.timestamp).write_iso(&mut text);
+        text.extend_from_slice(b"+00:00\", ");
+        text.extend_from_slice(&width_text);
+        text.extend_from_slice(b", ");
+        write_float(measure.value, Specials::Json, &mut text);
+        text.push(b']');
+    }
+    text.push(b']');
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// An archive policy.
@@ -220,6 +250,19 @@ mod tests {
         };
         let shown = model::json::to_string(&measures(&[measure]));
         assert_eq!(shown, r#"[["2015-03-06T14:33:57+00:00", 0.5, 1.0]]"#);
+    }
+
+    #[test]
+    fn the_text_of_measures_is_that_of_their_value() {
+        let mut all = Vec::new();
+        let widths = [Granularity::Fixed(60 * NANOSECONDS), Granularity::Calendar(archive::Calendar::Month)];
+        for (place, value) in [1.0, -0.0, 12.34, 1.0 / 3.0, 1e22, f64::NAN, f64::NEG_INFINITY].into_iter().enumerate() {
+            assert_eq!(measures_text(&all), model::json::to_string(&measures(&all)));
+            let timestamp = i64::MAX / 7 * i64::try_from(place).unwrap() - 1_000;
+            let granularity = widths[place / 2 % 2];
+            all.push(Measure { timestamp, granularity, value });
+        }
+        assert_eq!(measures_text(&all), model::json::to_string(&measures(&all)));
     }
 
     #[test]

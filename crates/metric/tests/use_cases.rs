@@ -87,7 +87,7 @@ async fn measures_survive_a_restart_and_can_be_computed_with() {
     );
     let term = archive::operations::Term::from_text("(aggregate sum (metric c* mean))").unwrap();
     let query = AggregatesQuery {
-        operation: archive::operations::parse(&term).unwrap(),
+        operation: archive::operations::parse(&term).unwrap().into(),
         start: None,
         stop: None,
         granularity: None,

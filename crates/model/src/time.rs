@@ -3,10 +3,12 @@
 //! [`IsoTime`] is what `oslo_utils.timeutils.parse_isotime` makes of a text: a local time and an offset, both kept,
 //! because a sample's timestamp is printed with the offset that it came with. [`Timestamp`] is the instant.
 
+mod civil;
 mod parse;
 
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
+
+use civil::Civil;
 
 /// Instants are counted from here. Civil times do the arithmetic: `jiff::Timestamp` ends a day before the year does.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
@@ -55,43 +57,32 @@ impl Timestamp {
         IsoTime::parse(text)?.timestamp()
     }
 
-    fn civil(self) -> DateTime {
-        EPOCH.checked_add(SignedDuration::from_micros(self.microseconds)).unwrap_or(EPOCH)
-    }
-
     /// Appends `2026-07-21T13:56:12.123456`: no zone, and no fraction when it is zero (`datetime.isoformat()`).
     pub fn write_iso(self, out: &mut Vec<u8>) {
-        write_civil(self.civil(), b'T', out);
+        Civil::of(self.microseconds).write(b'T', out);
     }
 
     /// Appends `2026-07-21 13:56:12.123456` (Python's `str()` of a `datetime`).
     pub fn write_str(self, out: &mut Vec<u8>) {
-        write_civil(self.civil(), b' ', out);
+        Civil::of(self.microseconds).write(b' ', out);
     }
 
     /// Appends `datetime.datetime(2026, 7, 21, 13, 56, 12, 123456)` (Python's `repr()` of a `datetime`).
     pub fn write_repr(self, out: &mut Vec<u8>) {
-        let civil = self.civil();
-        let microsecond = civil.subsec_nanosecond() / 1000;
-        let mut fields = vec![
-            i64::from(civil.year()),
-            i64::from(civil.month()),
-            i64::from(civil.day()),
-            i64::from(civil.hour()),
-            i64::from(civil.minute()),
-        ];
-        if civil.second() != 0 || microsecond != 0 {
-            fields.push(i64::from(civil.second()));
+        let Civil { year, month, day, hour, minute, second, microsecond } = Civil::of(self.microseconds);
+        let mut fields = vec![year, month, day, hour, minute];
+        if second != 0 || microsecond != 0 {
+            fields.push(second);
         }
         if microsecond != 0 {
-            fields.push(i64::from(microsecond));
+            fields.push(microsecond);
         }
         out.extend_from_slice(b"datetime.datetime(");
         for (place, field) in fields.into_iter().enumerate() {
             if place > 0 {
                 out.extend_from_slice(b", ");
             }
-            crate::pytext::write_integer(field, out);
+            crate::pytext::write_integer(i64::from(field), out);
         }
         out.push(b')');
     }
@@ -99,7 +90,7 @@ impl Timestamp {
     /// The text of [`write_iso`](Self::write_iso).
     #[must_use]
     pub fn to_iso(self) -> String {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(26);
         self.write_iso(&mut out);
         String::from_utf8(out).unwrap_or_default()
     }
@@ -148,12 +139,12 @@ impl IsoTime {
 
     /// Appends `2026-07-21T13:56:12.123456+00:00` (`datetime.isoformat()`).
     pub fn write_iso(self, out: &mut Vec<u8>) {
-        write_civil(self.local, b'T', out);
+        Civil::from(self.local).write(b'T', out);
         out.push(if self.offset_seconds < 0 { b'-' } else { b'+' });
         let minutes = self.offset_seconds.unsigned_abs() / 60;
-        write_padded(minutes / 60, 2, out);
+        out.extend_from_slice(&civil::two_digits(minutes / 60));
         out.push(b':');
-        write_padded(minutes % 60, 2, out);
+        out.extend_from_slice(&civil::two_digits(minutes % 60));
     }
 
     /// The text of [`write_iso`](Self::write_iso).
@@ -162,33 +153,6 @@ impl IsoTime {
         let mut out = Vec::with_capacity(32);
         self.write_iso(&mut out);
         String::from_utf8(out).unwrap_or_default()
-    }
-}
-
-fn write_padded(number: u32, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        let digit = number / 10_u32.pow(place) % 10;
-        out.push(b'0' + u8::try_from(digit).unwrap_or(0));
-    }
-}
-
-fn write_civil(civil: DateTime, separator: u8, out: &mut Vec<u8>) {
-    let field = |number: i8| u32::try_from(number).unwrap_or(0);
-    write_padded(u32::try_from(civil.year()).unwrap_or(0), 4, out);
-    out.push(b'-');
-    write_padded(field(civil.month()), 2, out);
-    out.push(b'-');
-    write_padded(field(civil.day()), 2, out);
-    out.push(separator);
-    write_padded(field(civil.hour()), 2, out);
-    out.push(b':');
-    write_padded(field(civil.minute()), 2, out);
-    out.push(b':');
-    write_padded(field(civil.second()), 2, out);
-    let microsecond = u32::try_from(civil.subsec_nanosecond() / 1000).unwrap_or(0);
-    if microsecond > 0 {
-        out.push(b'.');
-        write_padded(microsecond, 6, out);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an operation makes of series.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::grouped::{Grouped, Grouping};
@@ -127,12 +128,17 @@ pub fn evaluate(
         grid = gaps::overlap(grid, needed, request.start, request.stop)?;
     }
     let keys: Vec<&Reference> = columns.iter().map(|column| column.key).collect();
-    let scope = Scope {
-        granularity,
-        timestamps: Rc::new(grid.timestamps),
-        matrix: Rc::new(grid.matrix),
-        keys: &keys,
-    };
+    compute(granularity, grid.timestamps, Leaves::Columns(Rc::new(grid.matrix), &keys), request)
+}
+
+/// Computes an operation with what its leaves are.
+pub(super) fn compute(
+    granularity: i64,
+    timestamps: Vec<i64>,
+    leaves: Leaves<'_>,
+    request: Request<'_>,
+) -> Result<Table, EvaluateError> {
+    let scope = Scope { granularity, timestamps: Rc::new(timestamps), leaves };
     let frame = scope.compute(request.operation)?;
     // What it holds may now be taken instead of copied.
     drop(scope);
@@ -148,12 +154,19 @@ pub fn evaluate(
     })
 }
 
+/// What the leaves of an operation are.
+pub(super) enum Leaves<'a> {
+    /// Columns, and the reference that each was found under.
+    Columns(Rc<Matrix>, &'a [&'a Reference]),
+    /// Nodes whose columns are reduced already.
+    Reduced(Vec<(&'a Node, Matrix)>),
+}
+
 /// What the leaves of an operation see.
 struct Scope<'a> {
     granularity: i64,
     timestamps: Rc<Vec<i64>>,
-    matrix: Rc<Matrix>,
-    keys: &'a [&'a Reference],
+    leaves: Leaves<'a>,
 }
 
 /// An intermediate result.
@@ -186,15 +199,23 @@ impl Scope<'_> {
         match node {
             Node::Number(number) => Ok(self.leaf(Operand::Scalar(*number, Kind::Float))),
             Node::Metric { references, .. } => {
-                let named = |key: &&Reference| references.contains(key);
-                let indices: Vec<usize> =
-                    (0..self.keys.len()).filter(|index| self.keys.get(*index).is_some_and(named)).collect();
-                let every = indices.len() == self.keys.len();
-                let matrix =
-                    if every { Rc::clone(&self.matrix) } else { Rc::new(self.matrix.select(&indices)) };
+                let Leaves::Columns(matrix, keys) = &self.leaves else {
+                    return Err(EvaluateError::Number { operation: "metric" });
+                };
+                let named: HashSet<&Reference> = references.iter().collect();
+                let is_named = |index: &usize| keys.get(*index).is_some_and(|key| named.contains(key));
+                let indices: Vec<usize> = (0..keys.len()).filter(is_named).collect();
+                let every = indices.len() == keys.len();
+                let matrix = if every { Rc::clone(matrix) } else { Rc::new(matrix.select(&indices)) };
                 Ok(self.leaf(Operand::Matrix(matrix)))
             }
-            Node::Aggregate(reduction, of) => aggregate(&self.compute(of)?, *reduction),
+            Node::Aggregate(reduction, of) => match self.reduced(node) {
+                Some(reduced) => {
+                    let nothing = Operand::Scalar(0.0, Kind::Float);
+                    Ok(aggregated(&self.leaf(nothing), *reduction, reduced.clone()))
+                }
+                None => aggregate(&self.compute(of)?, *reduction),
+            },
             Node::Rolling(reduction, window, of) => rolling(&self.compute(of)?, *reduction, *window),
             Node::Resample(method, granularity, of) => resample(&self.compute(of)?, *method, *granularity),
             Node::Binary(_, operator, left, right) => {
@@ -231,6 +252,12 @@ impl Scope<'_> {
         }
     }
 
+    /// What an aggregation's columns are reduced to, if they are already.
+    fn reduced(&self, node: &Node) -> Option<&Matrix> {
+        let Leaves::Reduced(all) = &self.leaves else { return None };
+        all.iter().find(|(known, _)| std::ptr::eq(*known, node)).map(|(_, reduced)| reduced)
+    }
+
     fn leaf(&self, operand: Operand) -> Frame {
         let timestamps = Rc::clone(&self.timestamps);
         Frame { granularity: self.granularity, timestamps, operand, aggregated: false }
@@ -257,12 +284,16 @@ fn common(operands: &[(&Node, &Frame)]) -> Result<(Frame, bool), EvaluateError> 
 
 fn aggregate(frame: &Frame, reduction: Reduction) -> Result<Frame, EvaluateError> {
     let reduced = reduce::rows(frame.matrix("aggregate")?, reduction);
-    Ok(Frame {
+    Ok(aggregated(frame, reduction, reduced))
+}
+
+fn aggregated(frame: &Frame, reduction: Reduction, reduced: Matrix) -> Frame {
+    Frame {
         granularity: frame.granularity,
         timestamps: frame.later(usize::from(reduction.rate)),
         operand: reduced.into(),
         aggregated: true,
-    })
+    }
 }
 
 fn rolling(frame: &Frame, reduction: Reduction, window: usize) -> Result<Frame, EvaluateError> {

@@ -11,8 +11,14 @@ use super::{BINARY, Node, Reducer, Reduction, Reference, UNARY};
 /// How deep lists may nest.
 pub const MAX_DEPTH: usize = 64;
 
-/// How many lists and atoms an operation may have.
+/// How many lists and atoms an operation may have, without the series that it names.
 pub const MAX_NODES: usize = 20_000;
+
+/// How many series it may name.
+pub const MAX_REFERENCES: usize = 262_144;
+
+/// Lists and atoms of a series that is named.
+pub(super) const REFERENCE_NODES: usize = 3;
 
 /// An operation as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,15 +67,18 @@ pub enum OperationError {
         /// What is wrong, and where.
         problem: String,
     },
-    /// The operation is larger than [`MAX_DEPTH`] and [`MAX_NODES`] allow.
-    #[error("the operation nests deeper than {MAX_DEPTH} or has more than {MAX_NODES} parts")]
+    /// The operation is larger than [`MAX_DEPTH`], [`MAX_NODES`] and [`MAX_REFERENCES`] allow.
+    #[error(
+        "the operation nests deeper than {MAX_DEPTH}, or has more than {MAX_NODES} parts, or names more than \
+         {MAX_REFERENCES} series"
+    )]
     TooLarge,
 }
 
 /// Reads an operation. Its root is a list; numbers stand for themselves below it, also as texts.
 pub fn parse(term: &Term) -> Result<Node, OperationError> {
-    let mut budget = MAX_NODES;
-    if !fits(term, MAX_DEPTH, &mut budget) {
+    let mut budget = Budget { nodes: MAX_NODES, of_references: MAX_REFERENCES * REFERENCE_NODES };
+    if !budget.holds(term, MAX_DEPTH, false) {
         return Err(OperationError::TooLarge);
     }
     let items = match term {
@@ -87,12 +96,24 @@ pub fn parse(term: &Term) -> Result<Node, OperationError> {
     operation(items).map_err(|problem| OperationError::Invalid { head: python::text(head), problem })
 }
 
-fn fits(term: &Term, depth: usize, budget: &mut usize) -> bool {
-    let Some(rest) = budget.checked_sub(1) else { return false };
-    *budget = rest;
-    match term {
-        Term::List(items) => depth > 0 && items.iter().all(|item| fits(item, depth - 1, budget)),
-        _ => true,
+/// How much larger an operation may be.
+struct Budget {
+    nodes: usize,
+    /// Of lists of series: they cost far less than operators do.
+    of_references: usize,
+}
+
+impl Budget {
+    fn holds(&mut self, term: &Term, depth: usize, is_reference: bool) -> bool {
+        let left = if is_reference { &mut self.of_references } else { &mut self.nodes };
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        let Term::List(items) = term else { return true };
+        let names = is_reference || matches!(items.first(), Some(Term::Text(head)) if head == "metric");
+        // Its own head is one of the parts.
+        let is_reference = |place: usize| is_reference || (names && place > 0);
+        depth > 0
+            && items.iter().enumerate().all(|(place, item)| self.holds(item, depth - 1, is_reference(place)))
     }
 }
 
@@ -282,8 +303,10 @@ mod tests {
     fn deep_and_large_operations_are_refused() {
         let deep = format!("{}1{}", "(abs ".repeat(MAX_DEPTH + 1), ")".repeat(MAX_DEPTH + 1));
         assert_eq!(read(&deep), Err(OperationError::TooLarge));
-        let wide = format!("(metric{})", " (a mean)".repeat(MAX_NODES / 3 + 1));
-        assert_eq!(read(&wide), Err(OperationError::TooLarge));
+        let wide = |operator: &str, operand: &str, count| format!("({operator}{})", operand.repeat(count));
+        assert!(read(&wide("metric", " (a mean)", MAX_REFERENCES)).is_ok());
+        assert_eq!(read(&wide("metric", " (a mean)", MAX_REFERENCES + 1)), Err(OperationError::TooLarge));
+        assert_eq!(read(&wide("abs", " (abs 1)", MAX_NODES / 3 + 1)), Err(OperationError::TooLarge));
     }
 
     #[test]

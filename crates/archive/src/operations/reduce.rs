@@ -32,11 +32,12 @@ pub(super) fn rolling(matrix: &Matrix, reduction: Reduction, window: usize) -> M
     finish(rolled, reduction)
 }
 
-fn finish(matrix: Matrix, reduction: Reduction) -> Matrix {
+/// The differences of the results, if they are asked for.
+pub(super) fn finish(matrix: Matrix, reduction: Reduction) -> Matrix {
     if reduction.rate { matrix.differences() } else { matrix }
 }
 
-fn kind_of(reducer: Reducer, of: Kind) -> Kind {
+pub(super) fn kind_of(reducer: Reducer, of: Kind) -> Kind {
     match reducer {
         Reducer::Mean | Reducer::Median | Reducer::Std | Reducer::Var => Kind::Float,
         Reducer::Min | Reducer::Max => of,
@@ -54,11 +55,11 @@ fn or_zero(cell: f64) -> f64 {
     if cell.is_nan() { 0.0 } else { cell }
 }
 
-fn smaller(a: f64, b: f64) -> f64 {
+pub(super) fn smaller(a: f64, b: f64) -> f64 {
     if b < a || a.is_nan() { b } else { a }
 }
 
-fn larger(a: f64, b: f64) -> f64 {
+pub(super) fn larger(a: f64, b: f64) -> f64 {
     if b > a || a.is_nan() { b } else { a }
 }
 
@@ -99,7 +100,7 @@ fn counts(matrix: &Matrix) -> Vec<f64> {
     sums(matrix, |cell| f64::from(u8::from(!cell.is_nan())))
 }
 
-fn means(sums: &[f64], counts: &[f64]) -> Vec<f64> {
+pub(super) fn means(sums: &[f64], counts: &[f64]) -> Vec<f64> {
     sums.iter().zip(counts).map(|(sum, count)| sum / count).collect()
 }
 
@@ -127,7 +128,7 @@ fn folded(matrix: &Matrix, pick: impl Fn(f64, f64) -> f64) -> Vec<f64> {
 }
 
 /// Cells that lie in one piece.
-fn one_piece(cells: &[f64], reducer: Reducer, scratch: &mut Vec<f64>) -> f64 {
+pub(super) fn one_piece(cells: &[f64], reducer: Reducer, scratch: &mut Vec<f64>) -> f64 {
     let count = || double(cells.iter().filter(|cell| !cell.is_nan()).count());
     let mut added = |cell: &dyn Fn(f64) -> f64| {
         scratch.clear();

@@ -1,6 +1,9 @@
 //! S-expressions, as pyparsing's `nestedExpr` reads them.
 
-use super::parse::{MAX_DEPTH, MAX_NODES, Term};
+use super::parse::{MAX_DEPTH, MAX_NODES, MAX_REFERENCES, REFERENCE_NODES, Term};
+
+/// More lists and atoms than any operation may have.
+const TOO_MANY: usize = MAX_NODES + MAX_REFERENCES * REFERENCE_NODES;
 
 /// Why a text is no s-expression; in pyparsing's words, which Gnocchi hands on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +56,7 @@ impl Reader<'_> {
             self.skip_blanks();
             match self.peek() {
                 // What is too large for an operation is cut here, and refused there.
-                _ if depth > MAX_DEPTH || self.nodes > MAX_NODES => return Ok(Term::List(items)),
+                _ if depth > MAX_DEPTH || self.nodes > TOO_MANY => return Ok(Term::List(items)),
                 None => return Err(self.error(')')),
                 Some('(') => items.push(self.group(depth + 1)?),
                 Some(')') => {

@@ -59,7 +59,7 @@ pub(super) async fn aggregates(api: &Api, request: &Request) -> Done {
         }
     };
     schema::references_required(&operation, shown)?;
-    let query = AggregatesQuery { operation, start, stop, granularity, gaps, details };
+    let query = AggregatesQuery { operation: operation.into(), start, stop, granularity, gaps, details };
     let Some(resource_type) = resource_type else {
         return Ok(Reply::json(shown_result(&api.metrics.aggregates(caller, &query).await?)));
     };

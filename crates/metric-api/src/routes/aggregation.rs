@@ -63,7 +63,7 @@ impl Wanted {
 
     fn query(&self, operation: Node) -> AggregatesQuery {
         let (start, stop, granularity, gaps) = (self.start, self.stop, self.granularity, self.gaps);
-        AggregatesQuery { operation, start, stop, granularity, gaps, details: false }
+        AggregatesQuery { operation: operation.into(), start, stop, granularity, gaps, details: false }
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) async fn of_metric(api: &Api, request: &Request, metric: &Metric) -> 
     // What was accepted is always seen.
     parameters::boolean(request, "refresh", false)?;
     let query = MeasuresQuery { start, stop, aggregation, granularity, resample };
-    Ok(Reply::json(view::measures(&api.metrics.measures(metric, query).await?)))
+    let measures = api.metrics.measures(metric, query).await?;
+    Ok(Reply::written(view::measures_text(&measures), measures.len()))
 }
 
 /// Takes the measures of the body.

@@ -34,8 +34,11 @@ pub(super) async fn add_metrics(transaction: &Transaction, resources: &mut [Reso
     for metrics in found.values_mut() {
         metrics.sort_unstable();
     }
+    // Of a resource with its history there are several.
+    let is_once = ids.len() == resources.len();
     for resource in resources {
-        resource.metrics = found.get(&resource.id).cloned().unwrap_or_default();
+        let metrics = if is_once { found.remove(&resource.id) } else { found.get(&resource.id).cloned() };
+        resource.metrics = metrics.unwrap_or_default();
     }
     Ok(())
 }

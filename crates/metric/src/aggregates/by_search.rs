@@ -1,14 +1,13 @@
 //! Metrics of resources that a search finds, by names or patterns of names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expression::Glob;
-use metric_index::{Metric, Page, Resource, ResourceQuery};
+use metric_index::{Page, Resource, ResourceMetric, ResourceQuery};
 use model::Value;
-use uuid::Uuid;
 
-use super::compute::Input;
+use super::compute::{Input, Inputs};
 use super::{AggregatesQuery, Group, ResourceSearch, Result};
 use crate::{Caller, Kind, Metrics, Refusal, Rule, view};
 
@@ -84,40 +83,68 @@ impl Metrics {
     ) -> std::result::Result<Option<Result>, Refusal> {
         let references = query.operation.references();
         let patterns: Vec<Glob> = references.iter().map(|reference| Glob::new(&reference.metric)).collect();
-        let mut wanted = Vec::new();
+        let mut inputs = Inputs::of(&query.operation);
+        let mut policies: HashMap<&str, Option<usize>> = HashMap::new();
+        let mut taken = Vec::with_capacity(resources.len());
         for resource in &resources {
-            for (reference, pattern) in references.iter().zip(&patterns) {
-                for metric in &resource.metrics {
-                    let Some(name) = metric.name.as_deref().filter(|name| pattern.is_match(name)) else {
-                        continue;
+            let before = inputs.len();
+            let named = Named::of(resource);
+            for (reference, pattern) in patterns.iter().enumerate() {
+                for (name, metric) in named.matching(pattern) {
+                    let policy = match policies.get(metric.archive_policy_name.as_str()) {
+                        Some(known) => *known,
+                        None => {
+                            let found = self.index.archive_policy(&metric.archive_policy_name).await?;
+                            let known = found.map(|found| inputs.policy(&Arc::new(found))).transpose()?;
+                            policies.insert(&metric.archive_policy_name, known);
+                            known
+                        }
                     };
-                    let aggregation = reference.aggregation.clone();
-                    let path = vec![resource.id.to_string(), name.to_owned(), aggregation];
-                    wanted.push((metric.id, (*reference).clone(), path));
+                    // One that was deleted meanwhile, with its policy, takes no part.
+                    let Some(policy) = policy else { continue };
+                    let resource = Some((resource.id, name.to_owned()));
+                    inputs.push(Input { reference, policy, metric: metric.id, resource });
                 }
             }
+            taken.push(inputs.len() > before);
         }
-        if wanted.is_empty() {
+        if inputs.len() == 0 {
             return Ok(None);
         }
-        let ids: BTreeSet<Uuid> = wanted.iter().map(|(id, ..)| *id).collect();
-        let ids: Vec<Uuid> = ids.into_iter().collect();
-        let metrics: BTreeMap<Uuid, Metric> =
-            self.index.metrics_by_id(&ids).await?.into_iter().map(|metric| (metric.id, metric)).collect();
-        // One that was deleted meanwhile takes no part.
-        let inputs: Vec<Input> = wanted
-            .into_iter()
-            .filter_map(|(id, key, path)| Some(Input { key, metric: metrics.get(&id)?.clone(), path }))
-            .collect();
         let shown = query.details.then(|| {
-            let taken: BTreeSet<&str> =
-                inputs.iter().filter_map(|input| input.path.first().map(String::as_str)).collect();
-            let taking = |resource: &&Arc<Resource>| taken.contains(resource.id.to_string().as_str());
-            let all: Vec<Arc<Resource>> = resources.into_iter().map(Arc::new).collect();
-            all.iter().filter(taking).map(|resource| view::resource(resource, true).into()).collect()
+            let shown = resources.iter().zip(taken).filter(|(_, taken)| *taken);
+            shown.map(|(resource, _)| view::resource(resource, true).into()).collect()
         });
+        drop(resources);
         let series = self.compute(query, inputs).await?;
         Ok(Some(Result { series, references: shown }))
+    }
+}
+
+/// The metrics of a resource that have a name.
+struct Named<'r> {
+    in_order: Vec<(&'r str, &'r ResourceMetric)>,
+    places: HashMap<&'r str, usize>,
+}
+
+impl<'r> Named<'r> {
+    fn of(resource: &'r Resource) -> Self {
+        let named = resource.metrics.iter().filter_map(|metric| Some((metric.name.as_deref()?, metric)));
+        let in_order: Vec<_> = named.collect();
+        // No two have the same name.
+        let places = in_order.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
+        Self { in_order, places }
+    }
+
+    /// Those whose names a pattern matches, in order.
+    fn matching(&self, pattern: &Glob) -> impl Iterator<Item = (&'r str, &'r ResourceMetric)> {
+        let exact = pattern.exact();
+        let candidates = match exact {
+            Some(name) => self.places.get(name).and_then(|place| self.in_order.get(*place..=*place)),
+            None => Some(&self.in_order[..]),
+        };
+        let candidates = candidates.unwrap_or_default().iter().copied();
+        candidates.filter(move |(name, _)| exact.is_some() || pattern.is_match(name))
     }
 }
 

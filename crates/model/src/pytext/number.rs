@@ -66,6 +66,18 @@ pub fn write_float(number: f64, specials: Specials, out: &mut Vec<u8>) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
+    if let Some((digits, places)) = short_decimal(number.abs()) {
+        if number.is_sign_negative() {
+            out.push(b'-');
+        }
+        write_decimal(digits, places, out);
+        return;
+    }
+    write_shortest(number, out);
+}
+
+/// Any finite number.
+fn write_shortest(number: f64, out: &mut Vec<u8>) {
     // `{:e}` gives the shortest digits as d.ddde-N; only their arrangement differs from Python's.
     let mut shortest = Scientific::default();
     let _ = write!(shortest, "{number:e}");
@@ -88,6 +100,59 @@ pub fn write_float(number: f64, specials: Specials, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     arrange(digits.get(..count).unwrap_or_default(), shortest.exponent(), out);
+}
+
+/// Powers of ten that [`short_decimal`] tries.
+const POWERS: [f64; 7] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+/// From here on an integer has more than 15 digits.
+const LONG: f64 = 1e15;
+
+/// A number that is an integer of 15 digits at most by 10^places, with the fewest places; most that meters report are.
+///
+/// No other decimal of 15 digits or fewer is as near to the same double, so its digits are the shortest. Small numbers,
+/// which are written with an exponent, are left out.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below 10^15 and not negative")]
+#[expect(clippy::cast_precision_loss, reason = "2^53 is more than 10^15")]
+fn short_decimal(number: f64) -> Option<(u64, usize)> {
+    if number != 0.0 && number < 1e-4 {
+        return None;
+    }
+    POWERS.iter().enumerate().find_map(|(places, power)| {
+        let scaled = number * power;
+        if scaled >= LONG {
+            return None;
+        }
+        let integer = (scaled + 0.5) as u64;
+        // Both are exact, so the quotient is the double next to the decimal.
+        (integer as f64 / power == number).then_some((integer, places))
+    })
+}
+
+/// Writes `digits / 10^places`, with one decimal place at least.
+fn write_decimal(digits: u64, places: usize, out: &mut Vec<u8>) {
+    let mut text = [b'0'; 24];
+    let mut rest = digits;
+    let mut place = text.len();
+    let mut put = |byte: u8| {
+        place = place.saturating_sub(1);
+        if let Some(slot) = text.get_mut(place) {
+            *slot = byte;
+        }
+    };
+    if places == 0 {
+        put(b'0');
+    }
+    for written in 0.. {
+        if written == places {
+            put(b'.');
+        }
+        if written > places && rest == 0 {
+            break;
+        }
+        put(b'0' + u8::try_from(rest % 10).unwrap_or(0));
+        rest /= 10;
+    }
+    out.extend_from_slice(text.get(place..).unwrap_or_default());
 }
 
 /// From so many digits on, two texts can be equally near to a double.
@@ -261,6 +326,8 @@ pub fn float_of(value: &Value) -> Result<f64, NumberError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -287,6 +354,31 @@ mod tests {
             let mut out = Vec::new();
             write_float(number, Specials::Repr, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    fn check_short(number: f64) {
+        for number in [number, -number] {
+            let (mut short, mut shortest) = (Vec::new(), Vec::new());
+            write_float(number, Specials::Repr, &mut short);
+            write_shortest(number, &mut shortest);
+            assert_eq!(String::from_utf8(short), String::from_utf8(shortest), "{number:e}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_written_as_any(digits in 0_u64..1_000_000_000_000_000_000, by in 0_u32..19, places in 0_i32..20) {
+            let digits = digits / 10_u64.pow(by);
+            check_short(format!("{digits}e-{places}").parse().unwrap());
+            // One that is next to it.
+            check_short(f64::from_bits(format!("{digits}e-{places}").parse::<f64>().unwrap().to_bits() + 1));
+        }
+
+        #[test]
+        fn other_numbers_are_written_as_any(bits in 0..f64::INFINITY.to_bits(), number in 0.0..1e6) {
+            check_short(f64::from_bits(bits));
+            check_short(number);
         }
     }
 
