@@ -5,10 +5,13 @@
 
 The API takes everybody for who they say they are (`auth_mode = basic`); `admin` may do everything.
 
-Commands on stdin: kill, start (data and port are kept).
+Commands on stdin: kill, start (data and port are kept), and between the two auth JSON: {"mode": "basic"},
+{"mode": "noauth"} (headers are believed, as behind a proxy that sets them), or {"mode": "keystone", "url": …, "user": …,
+"password": …}.
 """
 
 import argparse
+import json
 import os
 import signal
 
@@ -16,6 +19,21 @@ import openstack
 from launcher import Launcher
 
 THREADS = 8
+# Gnocchi with the headers of auth_mode = keystone, and without the filter that validates tokens.
+NOAUTH = """\
+[composite:gnocchi+keystone]
+use = egg:Paste#urlmap
+/ = versions
+/v1 = v1
+
+[app:versions]
+paste.app_factory = gnocchi.rest.app:app_factory
+root = gnocchi.rest.api.VersionsController
+
+[app:v1]
+paste.app_factory = gnocchi.rest.app:app_factory
+root = gnocchi.rest.api.V1Controller
+"""
 
 
 class Gnocchi:
@@ -30,8 +48,8 @@ class Gnocchi:
     def program(self, name):
         return os.path.join(openstack.venv(), "bin", name)
 
-    def begin(self):
-        groups = {
+    def groups(self):
+        return {
             # One process works off the incoming measures, at once.
             "DEFAULT": {"parallel_operations": "1"},
             "indexer": {"url": self.options.indexer_url},
@@ -40,7 +58,9 @@ class Gnocchi:
             "api": {"auth_mode": "basic", "operation_timeout": "120"},
             "metricd": {"workers": "1", "metric_processing_delay": "1", "metric_cleanup_delay": "3600"},
         }
-        self.config = openstack.write_configuration(self.launcher, "gnocchi.conf", groups, self.options.set)
+
+    def begin(self):
+        self.config = openstack.write_configuration(self.launcher, "gnocchi.conf", self.groups(), self.options.set)
         self.launcher.run(
             [self.program("gnocchi-upgrade"), "--config-file", self.config, "--sacks-number", "4",
              "--skip-archive-policies-creation"]
@@ -59,6 +79,24 @@ class Gnocchi:
         )  # fmt: skip
         return {"pid": self.api.pid, "log": log, "requests": requests}
 
+    def auth(self, text):
+        """How the next start asks who is there."""
+        how, groups = json.loads(text), self.groups()
+        if how["mode"] == "noauth":
+            # Not under the default name, by which it would be found beside the configuration ever after.
+            paste = self.launcher.path("noauth-paste.ini")
+            with open(paste, "w", encoding="utf-8") as file:
+                file.write(NOAUTH)
+            groups["api"].update(auth_mode="keystone", paste_config=paste)
+        elif how["mode"] == "keystone":
+            groups["api"]["auth_mode"] = "keystone"
+            groups["keystone_authtoken"] = {
+                "auth_type": "password", "auth_url": how["url"], "www_authenticate_uri": how["url"],
+                "username": how["user"], "password": how["password"], "project_name": how["user"],
+                "user_domain_id": "default", "project_domain_id": "default", "interface": "public",
+            }  # fmt: skip
+        self.config = openstack.write_configuration(self.launcher, "gnocchi.conf", groups, self.options.set)
+
     def kill(self):
         """Ends the API at once, whatever it was doing. What it had accepted lies on disk."""
         self.launcher.end_child(self.metricd, signal.SIGKILL, 10)
@@ -74,7 +112,7 @@ def main():
     options = parser.parse_args()
     launcher = Launcher("gnocchi", keep_user=True)
     gnocchi = Gnocchi(launcher, options)
-    launcher.serve(gnocchi.begin, {"kill": gnocchi.kill, "start": gnocchi.start})
+    launcher.serve(gnocchi.begin, {"auth": gnocchi.auth, "kill": gnocchi.kill, "start": gnocchi.start})
 
 
 if __name__ == "__main__":

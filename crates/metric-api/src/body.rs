@@ -41,6 +41,11 @@ fn permits(bytes: usize) -> usize {
     bytes.div_ceil(PERMIT_BYTES).min(Semaphore::MAX_PERMITS)
 }
 
+/// A part of what all bodies together may take, for what one of them is unpacked to; `None` if there is no more room.
+pub(crate) fn part_of(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(budget).try_acquire_many_owned(u32::try_from(permits(bytes)).unwrap_or(u32::MAX)).ok()
+}
+
 /// Why a body was not read.
 #[derive(Debug)]
 pub(crate) struct NotRead {
@@ -102,8 +107,7 @@ pub(crate) async fn read(
             if first.len() + read.len() + bytes.len() > limit {
                 return Err(too_large());
             }
-            let more = u32::try_from(permits(bytes.len())).unwrap_or(u32::MAX);
-            let Ok(more) = Arc::clone(budget).try_acquire_many_owned(more) else {
+            let Some(more) = part_of(budget, bytes.len()) else {
                 let text = "The server holds as many bytes of requests as it may. Please retry.";
                 return Err(refused(StatusCode::SERVICE_UNAVAILABLE, text, Refused::Busy));
             };

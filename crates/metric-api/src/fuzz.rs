@@ -42,9 +42,13 @@ pub fn bodies(data: &[u8]) {
 
 /// Unpacks a body of Prometheus' remote write, and reads the message.
 pub fn remote_write(data: &[u8]) {
-    let _ = remote_write::read(data);
+    const AT_MOST: usize = 1_000;
+    // What a server does before it unpacks.
+    if remote_write::unpacked_bytes(data).is_ok_and(|bytes| bytes <= 1 << 20) {
+        let _ = remote_write::read(data, AT_MOST);
+    }
     if let Ok(packed) = snap::raw::Encoder::new().compress_vec(data) {
-        let _ = remote_write::read(&packed);
+        let _ = remote_write::read(&packed, AT_MOST);
     }
 }
 

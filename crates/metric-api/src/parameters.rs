@@ -2,7 +2,7 @@
 
 use archive::{Calendar, Grouping};
 use metric_index::time;
-use model::{Timestamp, Value};
+use model::{Timestamp, Value, pytext};
 
 use crate::failure::Failure;
 use crate::request::Request;
@@ -13,7 +13,16 @@ const FALSE: [&str; 6] = ["f", "false", "off", "n", "no", "0"];
 
 /// A parameter that is true or false.
 pub(crate) fn boolean(request: &Request, name: &str, default: bool) -> Result<bool, Failure> {
-    let Some(value) = request.parameter(name) else { return Ok(default) };
+    let mut values: Vec<&str> = request.parameters(name).collect();
+    let value = match (values.pop(), values.is_empty()) {
+        (None, _) => return Ok(default),
+        (Some(value), true) => value.to_owned(),
+        // One that is repeated is a list to Gnocchi, which says neither.
+        (Some(last), false) => {
+            values.push(last);
+            pytext::to_repr(&Value::List(values.into_iter().map(Value::from).collect()))
+        }
+    };
     let word = value.trim().to_lowercase();
     if TRUE.contains(&word.as_str()) {
         Ok(true)

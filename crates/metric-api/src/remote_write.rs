@@ -1,69 +1,84 @@
 //! Prometheus' remote write, version 1: a protobuf message in a block of snappy.
+//!
+//! A few bytes can say that there is much: what a body unpacks to is bounded before it is unpacked, the number of series and
+//! samples while they are read, and of labels only those are kept that somebody asks for.
 
 /// One series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TimeSeries {
-    /// Names and values.
+    /// Names and values of the labels in [`KEPT`].
     pub(crate) labels: Vec<(String, String)>,
     /// Milliseconds since 1970, and values.
     pub(crate) samples: Vec<(i64, f64)>,
 }
+
+/// Labels that are kept.
+pub(crate) const KEPT: [&str; 3] = ["__name__", "job", "instance"];
 
 /// The message is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RemoteWriteError {
     #[error("the body is no block of snappy")]
     Snappy,
-    #[error("the body unpacks to more than {MAX_BYTES} bytes")]
-    TooLarge,
+    #[error("the body has too many series or samples")]
+    TooMany,
     #[error("the body is no WriteRequest")]
     Message,
 }
 
-/// The most bytes that a body may unpack to.
-const MAX_BYTES: usize = 256 << 20;
-
-/// Reads a body.
-pub(crate) fn read(body: &[u8]) -> Result<Vec<TimeSeries>, RemoteWriteError> {
-    let length = snap::raw::decompress_len(body).map_err(|_| RemoteWriteError::Snappy)?;
-    if length > MAX_BYTES {
-        return Err(RemoteWriteError::TooLarge);
-    }
-    let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(|_| RemoteWriteError::Snappy)?;
-    message(&plain).ok_or(RemoteWriteError::Message)
+/// How many bytes a body says that it unpacks to.
+pub(crate) fn unpacked_bytes(body: &[u8]) -> Result<usize, RemoteWriteError> {
+    snap::raw::decompress_len(body).map_err(|_| RemoteWriteError::Snappy)
 }
 
-fn message(bytes: &[u8]) -> Option<Vec<TimeSeries>> {
+/// Reads a body that may be unpacked, of so many series, and samples, at most.
+pub(crate) fn read(body: &[u8], at_most: usize) -> Result<Vec<TimeSeries>, RemoteWriteError> {
+    let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(|_| RemoteWriteError::Snappy)?;
     let mut series = Vec::new();
-    let mut fields = Fields(bytes);
-    while let Some(field) = fields.next_field().ok()? {
+    let mut samples = at_most;
+    let mut fields = Fields(&plain);
+    while let Some(field) = fields.next_field()? {
         if let (1, Field::Bytes(bytes)) = field {
-            series.push(time_series(bytes)?);
+            if series.len() >= at_most {
+                return Err(RemoteWriteError::TooMany);
+            }
+            series.push(time_series(bytes, &mut samples)?);
         }
     }
-    Some(series)
+    Ok(series)
 }
 
-fn time_series(bytes: &[u8]) -> Option<TimeSeries> {
+/// One series; `left` says how many samples it may have.
+fn time_series(bytes: &[u8], left: &mut usize) -> Result<TimeSeries, RemoteWriteError> {
     let mut series = TimeSeries::default();
     let mut fields = Fields(bytes);
-    while let Some(field) = fields.next_field().ok()? {
+    while let Some(field) = fields.next_field()? {
         match field {
-            (1, Field::Bytes(bytes)) => series.labels.push(label(bytes)?),
-            (2, Field::Bytes(bytes)) => series.samples.push(sample(bytes)?),
+            (1, Field::Bytes(bytes)) => {
+                let (name, value) = label(bytes).ok_or(RemoteWriteError::Message)?;
+                // The first one of a name counts.
+                let is_new = KEPT.contains(&name) && series.labels.iter().all(|(known, _)| known != name);
+                if is_new {
+                    series.labels.push((name.to_owned(), value.to_owned()));
+                }
+            }
+            (2, Field::Bytes(bytes)) => {
+                *left = left.checked_sub(1).ok_or(RemoteWriteError::TooMany)?;
+                series.samples.push(sample(bytes).ok_or(RemoteWriteError::Message)?);
+            }
             _ => {}
         }
     }
-    Some(series)
+    Ok(series)
 }
 
-fn label(bytes: &[u8]) -> Option<(String, String)> {
-    let (mut name, mut value) = (String::new(), String::new());
+fn label(bytes: &[u8]) -> Option<(&str, &str)> {
+    let (mut name, mut value) = ("", "");
     let mut fields = Fields(bytes);
     while let Some(field) = fields.next_field().ok()? {
         match field {
-            (1, Field::Bytes(bytes)) => name = String::from_utf8(bytes.to_vec()).ok()?,
-            (2, Field::Bytes(bytes)) => value = String::from_utf8(bytes.to_vec()).ok()?,
+            (1, Field::Bytes(bytes)) => name = std::str::from_utf8(bytes).ok()?,
+            (2, Field::Bytes(bytes)) => value = std::str::from_utf8(bytes).ok()?,
             _ => {}
         }
     }
@@ -141,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_message() {
-        let label = [b"\x0a\x08__name__".as_slice(), b"\x12\x01a"].concat();
+        let label = label_of_a();
         let sample = [&[0x09][..], &1.5_f64.to_le_bytes(), &[0x10, 0xe8, 0x07]].concat();
         let field = |number: u8, bytes: &[u8]| {
             [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
@@ -149,9 +164,29 @@ mod tests {
         let series = [field(1, &label), field(2, &sample)].concat();
         let packed = snap::raw::Encoder::new().compress_vec(&field(1, &series)).unwrap();
         let labels = vec![("__name__".to_owned(), "a".to_owned())];
-        assert_eq!(read(&packed), Ok(vec![TimeSeries { labels, samples: vec![(1_000, 1.5)] }]));
-        assert_eq!(read(b"nothing of the kind"), Err(RemoteWriteError::Snappy));
+        assert_eq!(read(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![(1_000, 1.5)] }]));
+        assert_eq!(unpacked_bytes(&packed), Ok(field(1, &series).len()));
+        assert_eq!(read(&packed, 0), Err(RemoteWriteError::TooMany));
+        assert_eq!(read(b"nothing of the kind", 1), Err(RemoteWriteError::Snappy));
         let broken = snap::raw::Encoder::new().compress_vec(&[0x0a, 0x05]).unwrap();
-        assert_eq!(read(&broken), Err(RemoteWriteError::Message));
+        assert_eq!(read(&broken, 1), Err(RemoteWriteError::Message));
+        // Two samples of one series, and two series: one too many.
+        let two = [field(1, &label), field(2, &sample), field(2, &sample)].concat();
+        for message in [field(1, &two), [field(1, &series), field(1, &series)].concat()] {
+            let packed = snap::raw::Encoder::new().compress_vec(&message).unwrap();
+            assert_eq!(read(&packed, 1), Err(RemoteWriteError::TooMany));
+            assert!(read(&packed, 2).is_ok());
+        }
+        // Of labels only the first of those that count is kept.
+        let other = [b"\x0a\x01x".as_slice(), b"\x12\x01y"].concat();
+        let again = [b"\x0a\x08__name__".as_slice(), b"\x12\x01b"].concat();
+        let series = [field(1, &other), field(1, &label_of_a()), field(1, &again)].concat();
+        let packed = snap::raw::Encoder::new().compress_vec(&field(1, &series)).unwrap();
+        let labels = vec![("__name__".to_owned(), "a".to_owned())];
+        assert_eq!(read(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![] }]));
+    }
+
+    fn label_of_a() -> Vec<u8> {
+        [b"\x0a\x08__name__".as_slice(), b"\x12\x01a"].concat()
     }
 }

@@ -278,6 +278,14 @@ fn requests_have_bounds_that_are_named() {
     );
     let chunked = format!("POST {path} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n{ADMIN}{chunked}");
     assert_eq!(status(&server.send(chunked.as_bytes())), 413);
+    // Ninety bytes that unpack to more than a body may have, and a hundred to more series: neither takes what it says.
+    let bomb = snap::raw::Encoder::new().compress_vec(&vec![b'x'; 2_001]).unwrap();
+    assert!(bomb.len() < 200, "{}", bomb.len());
+    let refused = server.ask("POST", "/v1/prometheus/write", "", &bomb);
+    assert!(status(&refused) == 413 && refused.contains("unpacks to more than 2000 bytes"), "{refused}");
+    let series = snap::raw::Encoder::new().compress_vec(&[0x0a, 0x00].repeat(1_000)).unwrap();
+    let refused = server.ask("POST", "/v1/prometheus/write", "", &series);
+    assert!(status(&refused) == 413 && refused.contains("Too many measures"), "{refused}");
     // One metric is there; two may be.
     let many =
         r#"{"id": "r", "metrics": {"a": {"archive_policy_name": "p"}, "b": {"archive_policy_name": "p"}}}"#;
@@ -291,6 +299,28 @@ fn requests_have_bounds_that_are_named() {
     assert_eq!(status(&server.post("/v1/metric", r#"{"archive_policy_name": "p"}"#)), 403);
     assert_eq!(status(&server.ask("DELETE", &format!("/v1/metric/{metric}"), "", b"")), 204);
     assert_eq!(status(&server.post("/v1/metric", r#"{"archive_policy_name": "p"}"#)), 201);
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_given_up() {
+    let settings = Settings { deadline: Duration::from_millis(1), ..Settings::default() };
+    let server = Server::start(settings, metric::Settings::default());
+    let made = async {
+        let second = archive::Definition::new(Some(1_000_000_000), None, None).unwrap();
+        let methods = archive::ArchivePolicy::default_methods();
+        let policy = archive::ArchivePolicy::new("p", 0, vec![second], methods).unwrap();
+        server.metrics.create_archive_policy(&policy).await.unwrap();
+        let admin = metric::Caller::named("admin");
+        server.metrics.create_metric(&admin, None, None, Some("p".to_owned()), None).await.unwrap().id
+    };
+    let id = server.runtime.block_on(made);
+    // More than anybody reads and aggregates in a millisecond.
+    let measures: Vec<String> =
+        (0..50_000).map(|at| format!(r#"{{"timestamp": {at}, "value": 1}}"#)).collect();
+    let answer = server.post(&format!("/v1/metric/{id}/measures"), format!("[{}]", measures.join(",")));
+    assert!(status(&answer) == 503 && answer.contains("The request took too long"), "{answer}");
+    let text = server.counters.prometheus_text();
+    assert!(text.contains(r#"requests_refused_total{cause="deadline"} 1"#), "{text}");
 }
 
 #[test]

@@ -50,9 +50,11 @@ impl Ours {
             async move {
                 set_time(&hand, &request);
                 let is_deletion = request.method() == axum::http::Method::DELETE;
+                let path = request.uri().path();
+                let brings_measures = path.ends_with("/measures") || path.ends_with("/write");
                 let response = next.run(request).await;
-                if is_deletion {
-                    // As the real one's janitor does after each deletion.
+                if is_deletion || brings_measures {
+                    // As the real one's janitor does after each deletion, and its processing with measures.
                     janitor.maintain().await.unwrap();
                 }
                 response

@@ -1,6 +1,7 @@
 //! The open index.
 
 mod changes;
+mod ends;
 mod history;
 mod metrics;
 mod policies;

@@ -22,6 +22,8 @@ mod error;
 mod frame;
 mod frozen;
 mod fsck;
+#[cfg(test)]
+mod hostile;
 mod level;
 mod metric;
 mod open_group;

@@ -14,6 +14,8 @@
 //!           21 + 2 place   difference of an earlier column's value and the one before
 //! ```
 //!
+//! The columns stand in the order of `crate::columns`, so that one follows from earlier ones.
+//!
 //! "The value before" is the newest one that the column has in an earlier row, or 0. As in chunks, a form is only used for
 //! a row for which it gives the value back to the bit.
 

@@ -7,6 +7,8 @@ mod backup;
 mod crash;
 #[path = "store/damage.rs"]
 mod damage;
+#[path = "store/evenness.rs"]
+mod evenness;
 #[path = "store/import.rs"]
 mod import;
 #[path = "store/model.rs"]

@@ -9,6 +9,7 @@
 //! - `value_search`, `aggregates`: computations over them.
 //! - `statsd`: measures that come as datagrams.
 //! - `import`: what a running Gnocchi has.
+//! - `lives`: ends of resources that follow from their measures.
 //! - `backup`, `fsck`, `usage`: what operators do with index and measures together.
 //! - [`view`]: the records as the API shows them.
 
@@ -19,6 +20,7 @@ mod backup;
 mod batches;
 mod fsck;
 mod import;
+mod lives;
 mod measures;
 mod metrics;
 mod refusal;
@@ -39,6 +41,7 @@ pub use backup::{
 pub use batches::{NamedMeasures, ResourceMeasures};
 pub use fsck::{Check, CheckError, fsck};
 pub use import::{ImportError, ImportedMetric, ImportedSeries, series_checksum, shown_series};
+pub use lives::CleanUp;
 pub use measures::{Granularity, Measure, MeasuresQuery};
 pub use metrics::MetricOrder;
 pub use refusal::{Kind, Refusal};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use archive::{Batch, Calendar, Grouping, Method, Series};
 use metric_index::Metric;
 use metric_store::{MetricId, ReadError, Store};
-use model::{Map, Value};
+use model::{Map, Timestamp, Value};
 
 use crate::archive_policies::number;
 use crate::service::NotWritten;
@@ -91,16 +91,16 @@ impl Metrics {
 
     /// Takes measures of metrics that the caller may write to, all or none.
     pub(crate) async fn write_measures(&self, measures: Vec<(Metric, Batch)>) -> Result<(), Refusal> {
-        let ids: Vec<uuid::Uuid> = measures
-            .iter()
-            .filter(|(_, batch)| !batch.points().is_empty())
-            .map(|(metric, _)| metric.id)
-            .collect();
-        if ids.is_empty() {
+        let newest = measures.iter().filter_map(|(metric, batch)| {
+            let newest = *batch.points().timestamps().last()?;
+            Some((metric.id, Timestamp::from_microseconds(newest / 1_000)?))
+        });
+        let newest: Vec<(uuid::Uuid, Timestamp)> = newest.collect();
+        if newest.is_empty() {
             return Ok(());
         }
         self.write_store(move |store| write(store, measures)).await?;
-        self.note_last_measures(ids.into_iter());
+        self.note_last_measures(newest);
         Ok(())
     }
 

@@ -49,19 +49,17 @@ pub struct GivenResource {
 }
 
 impl Metrics {
-    /// The metrics with their archive policies. A metric that exists can be taken into a resource, and so be given to the
-    /// resource's owners, by whoever may write to it; those that are there already stay.
-    async fn sources(
+    /// A metric that exists can be taken into a resource, and so be given to the resource's owners, by whoever may write to
+    /// it; those that are there already stay.
+    async fn check_taking(
         &self,
         caller: &Caller,
         resource: Option<Uuid>,
-        given: Vec<(String, GivenMetric)>,
-    ) -> Result<Vec<(String, MetricSource)>, Refusal> {
-        let new = given.iter().filter(|(_, metric)| matches!(metric, GivenMetric::New { .. })).count();
-        self.check_room(caller, new).await?;
-        let existing = given.iter().filter_map(|(_, metric)| match metric {
-            GivenMetric::Existing(id) => Some(*id),
-            GivenMetric::New { .. } => None,
+        sources: &[(String, MetricSource)],
+    ) -> Result<(), Refusal> {
+        let existing = sources.iter().filter_map(|(_, source)| match source {
+            MetricSource::Existing(id) => Some(*id),
+            MetricSource::New { .. } => None,
         });
         let existing: Vec<Uuid> = existing.collect();
         for metric in self.metrics_with_resources(&existing).await? {
@@ -70,6 +68,17 @@ impl Metrics {
                 return Err(Refusal::from(Error::NoSuchMetric(metric.id)).in_body());
             }
         }
+        Ok(())
+    }
+
+    /// The metrics with their archive policies.
+    async fn sources(
+        &self,
+        caller: &Caller,
+        given: Vec<(String, GivenMetric)>,
+    ) -> Result<Vec<(String, MetricSource)>, Refusal> {
+        let new = given.iter().filter(|(_, metric)| matches!(metric, GivenMetric::New { .. })).count();
+        self.check_room(caller, new).await?;
         let mut sources = Vec::with_capacity(given.len());
         for (name, metric) in given {
             check_name(Some(&name))?;
@@ -97,6 +106,14 @@ impl Metrics {
         pairs.extend(given.project_id.as_deref().map(|project| ("project_id", project)));
         pairs.extend(given.user_id.as_deref().map(|user| ("user_id", user)));
         caller.enforce(Rule::CreateResource, &Target::of_pairs(&pairs))?;
+        let metrics = self.sources(caller, given.metrics).await?;
+        if let Err(refusal) = self.check_taking(caller, None, &metrics).await {
+            // As with Gnocchi, which looks at the metrics last.
+            if self.index.resource(GENERIC, given.id).await?.is_some() {
+                return Err(Error::ResourceAlreadyExists(given.id).into());
+            }
+            return Err(refusal);
+        }
         let new = NewResource {
             resource_type: given.resource_type,
             id: given.id,
@@ -107,7 +124,7 @@ impl Metrics {
             ended_at: given.ended_at,
             original_resource_id: Some(given.original_id),
             attributes: given.attributes,
-            metrics: self.sources(caller, None, given.metrics).await?,
+            metrics,
         };
         self.index.create_resource(&new).await.map_err(|error| match error {
             error @ Error::NoSuchResourceType(_) => error.into(),
@@ -138,7 +155,9 @@ impl Metrics {
     ) -> Result<Changed, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
         if let Some(metrics) = metrics {
-            change.metrics = MetricsChange::Replace(self.sources(caller, Some(resource.id), metrics).await?);
+            let metrics = self.sources(caller, metrics).await?;
+            self.check_taking(caller, Some(resource.id), &metrics).await?;
+            change.metrics = MetricsChange::Replace(metrics);
         }
         self.index.update_resource(resource_type, resource.id, &change).await.map_err(|error| match error {
             error @ Error::NoSuchResource(_) => error.into(),
@@ -157,8 +176,9 @@ impl Metrics {
         metrics: Vec<(String, GivenMetric)>,
     ) -> Result<Vec<ResourceMetric>, Refusal> {
         caller.enforce(Rule::UpdateResource, &Target::of_resource(resource))?;
-        let metrics = MetricsChange::Append(self.sources(caller, Some(resource.id), metrics).await?);
-        let change = ResourceChange { metrics, ..ResourceChange::default() };
+        let metrics = self.sources(caller, metrics).await?;
+        self.check_taking(caller, Some(resource.id), &metrics).await?;
+        let change = ResourceChange { metrics: MetricsChange::Append(metrics), ..ResourceChange::default() };
         let changed = self.index.update_resource(GENERIC, resource.id, &change).await;
         Ok(changed.map_err(|error| Refusal::from(error).in_body())?.resource.metrics)
     }

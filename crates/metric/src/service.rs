@@ -14,6 +14,7 @@ use observability::clock::Clock;
 use tokio::sync::{RwLock, Semaphore};
 use uuid::Uuid;
 
+use crate::lives::LastMeasures;
 use crate::{Caller, Kind, Refusal};
 
 /// Metrics that are forgotten by one turn of the janitor.
@@ -34,6 +35,8 @@ pub struct Settings {
     /// Metrics that a project may have, or a user who has no project; 0: any number. Those who create metrics at the same
     /// moment may come a few above it.
     pub max_project_metrics: u64,
+    /// Cells of the tables that one request computes with at most, and all together: times by metrics, at each granularity.
+    pub max_cells: usize,
 }
 
 impl Default for Settings {
@@ -42,8 +45,17 @@ impl Default for Settings {
             default_methods: ArchivePolicy::default_methods(),
             limits: Limits::default(),
             max_project_metrics: 0,
+            max_cells: 200_000_000,
         }
     }
+}
+
+/// Cells of a permit of `cells`.
+const PERMIT_CELLS: usize = 1_024;
+
+/// Permits for so many cells.
+pub(crate) fn cell_permits(cells: usize) -> usize {
+    cells.div_ceil(PERMIT_CELLS).min(Semaphore::MAX_PERMITS)
 }
 
 /// Why it cannot begin.
@@ -72,11 +84,13 @@ pub struct Metrics {
     pub(crate) expunging: Arc<RwLock<()>>,
     clock: Clock,
     /// When measures came last, until it is noted in the index.
-    last_measures: Arc<Mutex<HashMap<Uuid, Timestamp>>>,
+    pub(crate) last_measures: Arc<Mutex<HashMap<Uuid, LastMeasures>>>,
     /// Why the store takes no measures; none while it takes them.
     write_trouble: Arc<Mutex<Option<String>>>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
+    /// What tables of all requests may take.
+    pub(crate) cells: Arc<Semaphore>,
 }
 
 impl Metrics {
@@ -106,6 +120,7 @@ impl Metrics {
     ) -> Result<(Self, Opened), OpenError> {
         let index = Index::open(url, sql::Options::default(), clock.clone()).await?;
         let (place, limits) = (directory.to_owned(), settings.limits);
+        let cells = Arc::new(Semaphore::new(cell_permits(settings.max_cells)));
         let opened = tokio::task::spawn_blocking(move || Store::open(medium, &place, limits)).await;
         let (store, found) = opened.map_err(|_| OpenError::Interrupted)??;
         let metrics = Self {
@@ -119,6 +134,7 @@ impl Metrics {
             write_trouble: Arc::default(),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
             writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
+            cells,
         };
         Ok((metrics, found))
     }
@@ -235,12 +251,6 @@ impl Metrics {
         Err(Refusal::because(Kind::Forbidden, "Too many metrics", facts))
     }
 
-    pub(crate) fn note_last_measures(&self, metrics: impl Iterator<Item = Uuid>) {
-        let now = self.now();
-        let mut times = self.last_measures.lock().unwrap_or_else(PoisonError::into_inner);
-        times.extend(metrics.map(|metric| (metric, now)));
-    }
-
     /// Forgets the data of deleted metrics, then the metrics; later, while a backup is made.
     pub(crate) async fn expunge(&self, metrics: Vec<Uuid>) -> Result<(), Refusal> {
         let Ok(_gate) = self.expunging.try_read() else { return Ok(()) };
@@ -264,8 +274,8 @@ impl Metrics {
         }
     }
 
-    /// What is to be done now and then: the next part of the store is written to disk, deleted metrics are forgotten, and
-    /// the times of the last measures noted. One of [`Self::STEPS`] steps, which the caller spreads over an interval.
+    /// What is to be done now and then: the next part of the store is written to disk, deleted metrics are forgotten, the
+    /// times of the last measures noted, and ends that measures have reached taken back. One of [`Self::STEPS`] steps, which the caller spreads over an interval.
     ///
     /// # Errors
     /// Nothing is lost; the next step tries again.
@@ -280,9 +290,7 @@ impl Metrics {
             })
         })
         .await?;
-        let times = std::mem::take(&mut *self.last_measures.lock().unwrap_or_else(PoisonError::into_inner));
-        let times: Vec<(Uuid, Timestamp)> = times.into_iter().collect();
-        self.index.set_last_measures(&times).await?;
+        self.follow_measures().await?;
         let page = Page { limit: Some(EXPUNGED_AT_ONCE), ..Page::default() };
         let query = MetricQuery { status: MetricStatus::Delete, page, ..MetricQuery::default() };
         let deleted: Vec<Uuid> = self.index.metrics(&query).await?.iter().map(|metric| metric.id).collect();

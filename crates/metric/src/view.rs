@@ -256,7 +256,9 @@ mod tests {
     fn the_text_of_measures_is_that_of_their_value() {
         let mut all = Vec::new();
         let widths = [Granularity::Fixed(60 * NANOSECONDS), Granularity::Calendar(archive::Calendar::Month)];
-        for (place, value) in [1.0, -0.0, 12.34, 1.0 / 3.0, 1e22, f64::NAN, f64::NEG_INFINITY].into_iter().enumerate() {
+        for (place, value) in
+            [1.0, -0.0, 12.34, 1.0 / 3.0, 1e22, f64::NAN, f64::NEG_INFINITY].into_iter().enumerate()
+        {
             assert_eq!(measures_text(&all), model::json::to_string(&measures(&all)));
             let timestamp = i64::MAX / 7 * i64::try_from(place).unwrap() - 1_000;
             let granularity = widths[place / 2 % 2];

@@ -50,6 +50,10 @@ fn mean() -> MeasuresQuery {
     }
 }
 
+fn operation(text: &str) -> archive::operations::Node {
+    archive::operations::parse(&archive::operations::Term::from_text(text).unwrap()).unwrap()
+}
+
 fn batch(id: u128, points: &[(i64, f64)]) -> ResourceMeasures {
     let points = points.iter().map(|(seconds, value)| (seconds * SECOND, *value));
     let measures = NamedMeasures {
@@ -85,9 +89,8 @@ async fn measures_survive_a_restart_and_can_be_computed_with() {
         model::json::to_string(&view::measures(&read)),
         r#"[["1970-01-01T00:01:00+00:00", 60.0, 2.0]]"#
     );
-    let term = archive::operations::Term::from_text("(aggregate sum (metric c* mean))").unwrap();
     let query = AggregatesQuery {
-        operation: archive::operations::parse(&term).unwrap().into(),
+        operation: operation("(aggregate sum (metric c* mean))").into(),
         start: None,
         stop: None,
         granularity: None,
@@ -152,4 +155,48 @@ async fn projects_see_their_own() {
     }
     let denied = metrics.add_resource_batch(&user("p1"), vec![batch(1, &[(60, 1.0)])], false).await;
     assert_eq!(denied.unwrap_err().kind, Kind::Forbidden);
+}
+
+/// The story: metrics with a few thousand measures each at times of their own made a table of thousands of millions of cells.
+#[tokio::test]
+async fn tables_have_a_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:///{}", directory.path().join("index.sqlite").display());
+    let settings = Settings { max_cells: 2_000, ..Settings::default() };
+    let opened = Metrics::open(&directory.path().join("measures"), &url, settings, Clock::machine()).await;
+    let metrics = opened.unwrap().0;
+    let admin = Caller::named("admin");
+    let definition = Definition::new(Some(60 * SECOND), None, None).unwrap();
+    let policy =
+        ArchivePolicy::new("minutes", 0, vec![definition], ArchivePolicy::default_methods()).unwrap();
+    metrics.create_archive_policy(&policy).await.unwrap();
+    for number in 0..30_i64 {
+        let id = u128::try_from(number).unwrap() + 1;
+        metrics.create_resource(&admin, resource(id, "p")).await.unwrap();
+        // Times that no other one has.
+        let points: Vec<(i64, f64)> = (0..3).map(|place| (60 * (number * 3 + place), 1.0)).collect();
+        metrics.add_resource_batch(&admin, vec![batch(id, &points)], false).await.unwrap();
+    }
+    let sum = |stop: Option<i64>| AggregatesQuery {
+        operation: operation("(aggregate sum (metric cpu mean))").into(),
+        start: None,
+        stop,
+        granularity: None,
+        gaps: archive::operations::Gaps::Drop,
+        details: false,
+    };
+    let search = ResourceSearch {
+        resource_type: "generic".to_owned(),
+        filter: None,
+        group_by: Vec::new(),
+        use_history: false,
+    };
+    // 30 metrics at 90 times.
+    let refused = metrics.aggregates_of_resources(&admin, &sum(None), &search).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Invalid);
+    assert!(format!("{refused:?}").contains("More than 2000 values"), "{refused:?}");
+    // 30 metrics at 60 times.
+    let stop = Some(60 * 60 * SECOND);
+    let computed = metrics.aggregates_of_resources(&admin, &sum(stop), &search).await.unwrap();
+    assert_eq!(computed.series[0].1.len(), 60);
 }

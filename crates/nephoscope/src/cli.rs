@@ -145,6 +145,7 @@ pub(crate) fn parse(argv: Vec<OsString>) -> Result<Invocation, Stop> {
     match called {
         Some(publish::SEND_SAMPLE) => return upstreams_send_sample(argv),
         Some(publish::STATUS) => return upstreams_status(argv),
+        Some(GNOCCHI_API) => return gnocchis_api(argv),
         _ => {}
     }
     if called == Some(AGENT_NOTIFICATION) {
@@ -333,6 +334,15 @@ fn upstreams_status(argv: Vec<OsString>) -> Result<Invocation, Stop> {
         None => (Action::Version, Common::default()),
     };
     Ok(Invocation { action, common, exit_codes, program: AGENT_NOTIFICATION.into() })
+}
+
+/// The metric store under Gnocchi's name.
+fn gnocchis_api(argv: Vec<OsString>) -> Result<Invocation, Stop> {
+    let exit_codes = ExitCodes::Upstream;
+    let matches = metric::upstreams(with_common).try_get_matches_from(metric::without_dashes(argv));
+    let matches = matches.map_err(|error| Stop { error, exit_codes })?;
+    let action = Action::Metric(metric::arguments(&matches));
+    Ok(Invocation { action, common: common(&matches), exit_codes, program: GNOCCHI_API.into() })
 }
 
 fn own_command() -> Command {

@@ -24,5 +24,7 @@ mod kill;
 mod schemathesis;
 #[path = "metric_faults/shutdown.rs"]
 mod shutdown;
+#[path = "metric_faults/slow.rs"]
+mod slow;
 #[path = "metric_faults/tls.rs"]
 mod tls;

@@ -6,6 +6,7 @@
     reason = "in a test, a failed step is a failed test"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,9 +15,11 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Keystone, Process, Program, wait_until};
+use testkit::{Keystone, Port, Process, Program, wait_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nephoscope");
+/// The page of all metrics.
+const REFERENCE: &str = include_str!("../../../docs/reference/metrics.md");
 const NO_BROKER: &str = "fake://";
 /// For something that the program does by itself, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -79,10 +82,11 @@ fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error} {said}"))
 }
 
-fn start(directory: &Path, keystone: &Keystone) -> (Process, u16) {
+fn start(directory: &Path, keystone: &Keystone, health: u16) -> (Process, u16) {
     let file = directory.join("gnocchi.conf");
     let text = format!(
-        "[api]\nauth_mode = keystone\nhost = 0.0.0.0\n[nephoscope]\nmetric_listen_address =\nstate_dir = {}\n\
+        "[api]\nauth_mode = keystone\nhost = 0.0.0.0\n[nephoscope]\n\
+         metric_listen_address = 127.0.0.1:{health}\nstate_dir = {}\n\
          [keystone_authtoken]\nauth_type = password\nauth_url = {}\nusername = {}\npassword = {}\n\
          user_domain_id = default\nproject_name = admin\nproject_domain_id = default\ninterface = public\n\
          http_request_max_retries = 0\nmemcached_servers = controller:11211\n",
@@ -100,6 +104,38 @@ fn start(directory: &Path, keystone: &Keystone) -> (Process, u16) {
     (process, port)
 }
 
+/// How often tokens came out as this, as the role's page of metrics says.
+fn validated(health: u16, outcome: &str) -> u64 {
+    let (_, page) = ask(health, "GET", "/metrics", &[], "");
+    let series = format!("nephoscope_tokens_validated_total{{outcome=\"{outcome}\"}} ");
+    page.lines().find_map(|line| line.strip_prefix(series.as_str())?.parse().ok()).unwrap_or(0)
+}
+
+/// The metrics of tokens that the role shows are those of the reference, no more and no fewer, of the same types.
+fn assert_documented(health: u16) {
+    let (_, page) = ask(health, "GET", "/metrics", &[], "");
+    let exposed: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| format!("| `{name}` | {kind} |"))
+        .filter(|line| line.contains("`nephoscope_tokens_"))
+        .collect();
+    let documented: BTreeSet<String> = REFERENCE
+        .lines()
+        .filter(|line| line.starts_with("| `nephoscope_tokens_"))
+        .map(|line| line.splitn(4, '|').take(3).collect::<Vec<_>>().join("|") + "|")
+        .collect();
+    assert!(!exposed.is_empty(), "{page}");
+    assert_eq!(exposed, documented);
+    let line =
+        REFERENCE.lines().find(|line| line.starts_with("| `nephoscope_tokens_validated_total`")).unwrap();
+    let outcomes =
+        page.lines().filter_map(|line| line.strip_prefix("nephoscope_tokens_validated_total{outcome=\""));
+    for outcome in outcomes.filter_map(|line| line.split('"').next()) {
+        assert!(line.contains(outcome), "{outcome} is not in the reference: {line}");
+    }
+}
+
 #[test]
 fn users_of_keystone_have_their_own_metrics() {
     let keystone = Keystone::start(NO_BROKER).unwrap();
@@ -110,7 +146,8 @@ fn users_of_keystone_have_their_own_metrics() {
         cloud.assign_role(&project, &user, &role).unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
-    let (mut process, port) = start(directory.path(), &keystone);
+    let health = Port::take().unwrap();
+    let (mut process, port) = start(directory.path(), &keystone, health.number());
     cloud.register_service("gnocchi", "metric", &format!("http://127.0.0.1:{port}")).unwrap();
 
     let run = |program, user, arguments: &[&str]| command(&keystone, program, user, user, arguments);
@@ -153,10 +190,19 @@ fn users_of_keystone_have_their_own_metrics() {
     assert_eq!(status(port, "GET", &metric, &of_bob, ""), 200);
     assert_eq!(status(port, "GET", "/v1/status", &of_ann, ""), 403);
 
+    assert_eq!(status(port, "GET", &metric, "no token of anybody", ""), 401);
+    assert_eq!(status(port, "GET", &metric, "no token of anybody", ""), 401);
+    for outcome in ["good", "known", "refused", "refused_known"] {
+        assert!(validated(health.number(), outcome) > 0, "{outcome}");
+    }
+    assert_eq!(validated(health.number(), "unavailable"), 0);
+    assert_documented(health.number());
+
     drop((cloud, keystone));
     let (head, body) = ask(port, "GET", "/v1/metric", &[("X-Auth-Token", "new")], "");
     assert!(head.starts_with("HTTP/1.1 503") && body.contains("Keystone"), "{head} {body}");
     assert_eq!(status(port, "GET", &metric, &of_bob, ""), 200);
+    assert_eq!(validated(health.number(), "unavailable"), 1);
     assert!(process.terminate().unwrap().success());
     assert!(!process.output().contains(&of_bob), "a token in the log");
 }

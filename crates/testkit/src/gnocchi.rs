@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::service::Service;
-use crate::{Error, PostgreSql};
+use crate::{Error, Keystone, PostgreSql};
 
 /// Gnocchi from PyPI: its index in a private PostgreSQL, its measures in files, `auth_mode = basic`. Dropped, it is gone.
 #[derive(Debug)]
@@ -59,6 +59,25 @@ impl Gnocchi {
     /// Starts them after [`Self::kill`].
     pub fn start_again(&self) -> Result<(), Error> {
         self.service.command("start").map(drop)
+    }
+
+    /// Ends it, and starts it with `auth_mode = keystone` without the filter that validates tokens: the headers `X-User-Id`,
+    /// `X-Project-Id` and `X-Roles` are believed, as behind a proxy that sets them. [`Self::request`] is refused from now on.
+    pub fn restart_without_authentication(&self) -> Result<(), Error> {
+        self.restart_with(&json!({ "mode": "noauth" }))
+    }
+
+    /// Ends it, and starts it with `auth_mode = keystone`: tokens are validated. [`Self::request`] is refused from now on.
+    pub fn restart_with_keystone(&self, keystone: &Keystone) -> Result<(), Error> {
+        self.restart_with(&json!({
+            "mode": "keystone", "url": keystone.url(), "user": keystone.user(), "password": keystone.password(),
+        }))
+    }
+
+    fn restart_with(&self, how: &Value) -> Result<(), Error> {
+        self.kill()?;
+        self.service.command(&format!("auth {how}"))?;
+        self.start_again()
     }
 
     /// The database of the index.

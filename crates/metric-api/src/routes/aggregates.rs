@@ -28,6 +28,10 @@ pub(super) async fn aggregates(api: &Api, request: &Request) -> Done {
     let gaps = gaps(request, needed_overlap)?;
     let body = request.json()?;
     let map = schema::dictionary(&body)?;
+    // A text that cannot be read is refused whatever else is wrong.
+    if let Some(Value::Str(text)) = map.get("operations") {
+        schema::operations_text(text)?;
+    }
     for (key, _) in map.iter() {
         if !["operations", "search", "resource_type"].contains(&key) {
             return Err(Invalid::new("extra keys not allowed").of_key(key).into());

@@ -31,16 +31,19 @@ fn value(term: &Term) -> Value {
     }
 }
 
-/// The operation of a body. `Ok(Err(…))` is what the caller shows as its own refusal.
+/// An operation that was given as a text, not looked at.
+pub(crate) fn operations_text(text: &str) -> Result<Term, Failure> {
+    Term::from_text(text).map_err(|error| {
+        let facts =
+            [("reason", "Fail to parse the operations string".into()), ("detail", error.to_string().into())];
+        Failure::because(StatusCode::BAD_REQUEST, "Invalid operations", facts)
+    })
+}
+
+/// The operation of a body, and the same as the answer shows it.
 pub(crate) fn operations(body: &Value) -> Result<(Node, Value), Failure> {
     let read = match body {
-        Value::Str(text) => Term::from_text(text).map_err(|error| {
-            let facts = [
-                ("reason", "Fail to parse the operations string".into()),
-                ("detail", error.to_string().into()),
-            ];
-            Failure::because(StatusCode::BAD_REQUEST, "Invalid operations", facts)
-        })?,
+        Value::Str(text) => operations_text(text)?,
         other => term(other),
     };
     let node =

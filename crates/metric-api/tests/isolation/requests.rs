@@ -199,9 +199,10 @@ pub(crate) fn request(route: &Route, person: &Person, stock: &Stock, random: &mu
     let mut path = None;
     let mut raw = None;
     match route.endpoint {
+        // Without the slash it is a redirection.
+        E::Index => path = Some("v1/".to_owned()),
         E::Versions
         | E::OpenApi
-        | E::Index
         | E::Health
         | E::Capabilities
         | E::Status

@@ -9,7 +9,7 @@ use axum::http::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use metric::Metrics;
-use nephoscope_metric_api::{Api, Authentication, Settings};
+use nephoscope_metric_api::{Api, ApiMetrics, Authentication, Route, Settings};
 use observability::clock::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -145,6 +145,8 @@ impl fmt::Debug for Answer {
 
 pub(crate) struct Server {
     service: TowerToHyperService<Router>,
+    /// What the server says of its requests.
+    counted: observability::metrics::Metrics,
     _directory: tempfile::TempDir,
 }
 
@@ -159,8 +161,10 @@ impl Server {
         let store = directory.path().join("measures");
         let opened = Metrics::open(&store, &url, metric::Settings::default(), Clock::machine()).await;
         let settings = Settings { authentication: Authentication::KeystoneHeaders, ..Settings::default() };
-        let router = Api::new(opened.unwrap().0, settings).router();
-        let server = Self { service: TowerToHyperService::new(router), _directory: directory };
+        let counted = observability::metrics::Metrics::new();
+        let api_metrics = ApiMetrics::register(&counted.component("metric_api"));
+        let router = Api::new(opened.unwrap().0, settings).counted(api_metrics).router();
+        let server = Self { service: TowerToHyperService::new(router), counted, _directory: directory };
         let policy = json!({ "name": "p", "definition": [{ "granularity": "1 minute" }] });
         server.admin("POST", "/v1/archive_policy", &policy).await;
         let rule = json!({ "name": "all", "metric_pattern": "*", "archive_policy_name": "p" });
@@ -169,6 +173,15 @@ impl Server {
             "attributes": { "display_name": { "type": "string", "required": false } } });
         server.admin("POST", "/v1/resource_type", &kind).await;
         server
+    }
+
+    /// How many requests have been answered by a route.
+    pub(crate) fn answered(&self, route: &Route) -> f64 {
+        let labels = format!("{{method=\"{}\",route=\"/{}\",status=", route.method, route.path);
+        let prefix = format!("nephoscope_metric_api_requests_total{labels}");
+        let page = self.counted.prometheus_text();
+        let counts = page.lines().filter(|line| line.starts_with(&prefix));
+        counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     async fn admin(&self, method: &str, path: &str, body: &Value) -> Value {

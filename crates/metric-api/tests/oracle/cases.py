@@ -11,7 +11,7 @@ POLICY = {"name": "cases", "back_window": 1, "definition": [{"granularity": 1}, 
 
 
 def questions(world):
-    for question in [*preparation(), *named(), *refusals(), *formats(), *influx(), *back_window(), *calendar()]:
+    for question in [*preparation(), *status(), *named(), *refusals(), *formats(), *influx(), *back_window(), *calendar(), *ends()]:
         world.now += 1_000_000
         question.now = world.now
         yield question
@@ -48,6 +48,18 @@ def named():
     of_cases = {"resource_type": "generic", "search": {"like": {"original_resource_id": "case-%"}}}
     yield ask("aggregates by search", "POST", "/v1/aggregates?granularity=7", {"operations": ["metric", "lo*", "mean"], **of_cases})
     yield ask("aggregates by search", "POST", "/v1/aggregates?granularity=60", {"operations": ["metric", "l*", "std"], **of_cases})
+
+
+def status():
+    """What waits, when nothing does: both have worked off what came before."""
+    for details in ("", "?details=true", "?details=no", "?details=0", "?details=", "?details=maybe", "?details=false&details=true", "?nothing=1"):
+        for user in ("admin", "alice", None):
+            yield ask("case: status", "GET", f"/v1/status{details}", user=user)
+    for accept in (None, "text/html", "text/plain", "application/*"):
+        yield ask("case: status", "GET", "/v1/status", accept=accept)
+        yield ask("case: status", "GET", "/v1/status?details=maybe", accept=accept)
+    for method in ("POST", "PUT", "DELETE"):
+        yield ask("case: status", method, "/v1/status")
 
 
 def refusals():
@@ -114,6 +126,25 @@ def back_window():
         for granularity in (1, 60):
             for method in ("sum", "rate:mean", "max"):
                 yield shown("late", {"granularity": granularity, "aggregation": method})
+
+
+def ends():
+    """An end is taken back by a measure of its time or later, once, and what the resource was is history."""
+    metrics = {name: {"archive_policy_name": "cases"} for name in ("load", "more")}
+    yield ask("case: resource", "POST", "/v1/resource/case_type", {"id": "case-5", "started_at": "2026-01-01", "size": 1, "metrics": metrics})
+    path = "/v1/resource/case_type/case-5"
+    end = ask("case: end", "PATCH", path, {"ended_at": "2026-04-01T00:00:00.000002"})
+    yield end
+    for time in ("2026-03-31T23:59:59.999999", "2026-04-01T00:00:00.000001", "2026-04-01T00:00:00.000002", "2026-04-01T00:00:01"):
+        yield ask("case: measures", "POST", f"{path}/metric/load/measures", [{"timestamp": time, "value": 1}], measures=True)
+        yield ask("case: end", "GET", path)
+    for body in ({"load": "2026-04-01T00:01:00", "more": "2026-03-01"}, {"load": "2026-03-01", "more": "2026-04-01T00:01:00"}, {"load": "2026-04-02", "more": "2026-04-02"}):
+        yield ask("case: end", "PATCH", path, {"ended_at": "2026-04-01"})
+        measures = {name: [{"timestamp": "2026-01-05", "value": 2}, {"timestamp": time, "value": 1}] for name, time in body.items()}
+        yield ask("case: measures", "POST", "/v1/batch/resources/metrics/measures", {"case-5": measures}, measures=True)
+        yield ask("case: end", "GET", path)
+    yield ask("case: end", "GET", f"{path}/history?details=true")
+    yield ask("case: end", "GET", "/v1/resource/generic/case-5/history")
 
 
 def calendar():

@@ -17,6 +17,8 @@ from theirs import Gnocchi
 from world import World
 
 QUESTIONS = 1_840
+# Those, and those of the table; a world of so many questions that compares fewer has lost some.
+AT_LEAST = 2_000
 # Our server in the test has pages of so many.
 MAX_LIMIT = 50
 
@@ -67,7 +69,7 @@ def main():
     for question in cases.questions(world):
         both(question)
     print(f"seed {given.seed}: started in {started:.1f} s, ours {seconds[0]:.1f} s, gnocchi {seconds[1]:.1f} s")
-    sys.exit(judge.finish(given.questions, given.any_seed))
+    sys.exit(judge.finish(AT_LEAST if given.questions >= QUESTIONS else given.questions, given.any_seed))
 
 
 if __name__ == "__main__":

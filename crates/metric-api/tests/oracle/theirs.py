@@ -28,7 +28,8 @@ class Gnocchi:
         path = os.path.join(directory, "gnocchi.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write(
-                f"[DEFAULT]\ncoordination_url = file://{directory}/locks\nparallel_operations = 1\n"
+                # Without a coordination_url, the database is it: `/v1/status` tells of no processes then.
+                f"[DEFAULT]\nparallel_operations = 1\n"
                 f"[indexer]\nurl = {indexer_url}\n"
                 f"[storage]\ndriver = file\nfile_basepath = {directory}/data\n"
                 f"[incoming]\ndriver = file\nfile_basepath = {directory}/data\n"
@@ -53,7 +54,7 @@ class Gnocchi:
         store.upgrade()
         arriving.upgrade(1)
         self.application = app.load_app(conf)
-        coordinator = metricd.get_coordinator_and_start(b"oracle", conf.coordination_url)
+        coordinator = metricd.get_coordinator_and_start(b"oracle", f"file://{directory}/locks")
         self.incoming = arriving
         self.chef = chef.Chef(coordinator, arriving, index, store)
 

@@ -19,8 +19,8 @@ class World(Kinds, Objects, Series):
     METRICS = ["cpu", "memory", "disk.read", "disk.write", "cpu_util"]
     UUIDS = [str(uuid.UUID(int=number)) for number in (1, 2, 0x5A8DF9A14E23568586FBD4D184A6B844)]
     TIMES = ["2026-01-01", "2025-12-31T12:00:00+01:00", "2030-01-01T00:00:00Z", "2026-01-01 00:05:00.25"]
-    # Measures of these end no resource's end.
-    ENDS = ["2031-01-01", "2032-01-01T00:00:00+02:00"]
+    # Measures reach the last ones, which takes these ends back.
+    ENDS = ["2031-01-01", "2032-01-01T00:00:00+02:00", "2026-01-01T01:00:00", "2026-01-01T03:00:00.25"]
 
     def __init__(self, random):
         self.random = random
@@ -48,10 +48,9 @@ class World(Kinds, Objects, Series):
     # All else
 
     def other(self):
-        """Not the status, which tells of the processes that a Gnocchi has."""
         random = self.random
         path, method = random.choice([
-            ("/", "GET"), ("/v1", "GET"), ("/v1/", "GET"), ("/v1/capabilities", "GET"), 
+            ("/", "GET"), ("/v1", "GET"), ("/v1/", "GET"), ("/v1/capabilities", "GET"), ("/v1/status", "GET"), ("/v1/status?details=false", "GET"),
             ("/nothing", "GET"), ("/v1/nothing", "GET"), ("/v1/metric", "PUT"), ("/v1/archive_policy", "DELETE"), ("/v1/aggregates", "GET"),
             ("/v1/search/resource/generic", "GET"), ("/v1/resource/generic//", "GET"), ("/v1//archive_policy//", "GET"),
             ("/v1/search/metric", "GET"), ("/v1/batch/metrics/measures", "GET"), ("/v1/aggregation/metric", "GET"), ("/v1/resource_type", "PUT"),

@@ -188,7 +188,7 @@ fn has_existing(metrics: &[(String, MetricSource)]) -> bool {
 }
 
 /// Of two changes of one resource the second sees what the first has made of it.
-async fn lock_resource(transaction: &Transaction, id: Uuid) -> Result<(), Error> {
+pub(super) async fn lock_resource(transaction: &Transaction, id: Uuid) -> Result<(), Error> {
     if transaction.dialect() == Dialect::PostgreSql {
         transaction.query(Statement::new("SELECT 1 FROM resource WHERE id = $1 FOR UPDATE").bind(id)).await?;
     }
@@ -326,7 +326,11 @@ fn check_period(resource_type: &str, old: &Resource, change: &ResourceChange) ->
 }
 
 /// Makes a revision of what a resource is, with the attributes of its own type.
-async fn keep_revision(transaction: &Transaction, old: &Resource, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn keep_revision(
+    transaction: &Transaction,
+    old: &Resource,
+    now: Timestamp,
+) -> Result<(), Error> {
     let text = format!(
         "INSERT INTO resource_history (revision_end, {COPIED}) SELECT CAST($1 AS BIGINT), {COPIED} FROM resource \
          WHERE id = $2 RETURNING revision"

@@ -6,10 +6,12 @@ use archive::operations::{Column, EvaluateError, Node, Reference, Request, Strea
 use archive::{ArchivePolicy, Method, Series};
 use metric_store::{MetricId, Store};
 use model::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::AggregatesQuery;
 use crate::measures::{measures_of, or_empty};
+use crate::service::cell_permits;
 use crate::{Granularity, Kind, Measure, Metrics, Refusal, computed_policy, view};
 
 /// A metric that takes part.
@@ -83,7 +85,8 @@ impl Inputs {
         let methods = self.each(references).map(|(input, reference)| {
             let method = known.get(input.reference).copied().flatten();
             let policy = self.policies.get(input.policy);
-            let is_kept = |method: &Method| policy.is_some_and(|(_, policy)| policy.methods().contains(*method));
+            let is_kept =
+                |method: &Method| policy.is_some_and(|(_, policy)| policy.methods().contains(*method));
             method.filter(is_kept).ok_or_else(|| {
                 let id = input.metric.to_string().into();
                 let detail = Value::List(vec![Value::List(vec![id, reference.aggregation.as_str().into()])]);
@@ -102,7 +105,11 @@ impl Inputs {
         let without = self.each(references).filter(|(input, _)| lacks(input));
         let shown = without.map(|(_, reference)| {
             let seconds = Value::Float(view::seconds(granularity));
-            Value::List(vec![reference.metric.as_str().into(), reference.aggregation.as_str().into(), seconds])
+            Value::List(vec![
+                reference.metric.as_str().into(),
+                reference.aggregation.as_str().into(),
+                seconds,
+            ])
         });
         shown.collect()
     }
@@ -141,8 +148,51 @@ impl Metrics {
         }
         drop(references);
         let query = query.clone();
-        self.on_store(move |store| tables(store, &query, &inputs, &methods, &granularities)).await
+        let room = Room { most: self.settings.max_cells, all: Arc::clone(&self.cells) };
+        self.on_store(move |store| tables(store, &query, &inputs, &methods, &granularities, &room)).await
     }
+}
+
+/// What tables may take.
+struct Room {
+    /// Cells of one request at most.
+    most: usize,
+    /// What is left for all requests.
+    all: Arc<Semaphore>,
+}
+
+impl Room {
+    fn check(&self, cells: usize, inputs: &Inputs) -> Result<(), Refusal> {
+        if cells <= self.most {
+            return Ok(());
+        }
+        let reason = format!(
+            "More than {} values: take a shorter time, a coarser granularity or fewer metrics",
+            self.most
+        );
+        Err(not_computable(reason, inputs.pairs()))
+    }
+
+    fn take(&self, cells: usize, inputs: &Inputs) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.check(cells, inputs)?;
+        let permits = u32::try_from(cell_permits(cells)).unwrap_or(u32::MAX);
+        Arc::clone(&self.all).try_acquire_many_owned(permits).map_err(|_| {
+            let text = "The server computes with as many values as it may. Please retry.";
+            Refusal::new(Kind::Unavailable, text)
+        })
+    }
+}
+
+/// The cells of a table of series at most: it has a row for each time that one of them has.
+fn cells(series: &[(&Reference, Series)], granularity: i64) -> usize {
+    let times = || series.iter().map(|(_, series)| series.points().timestamps());
+    let points: usize = times().map(<[i64]>::len).sum();
+    let first = times().filter_map(|times| times.first()).min();
+    let last = times().filter_map(|times| times.last()).max();
+    let (Some(first), Some(last)) = (first, last) else { return 0 };
+    let span = (last.saturating_sub(*first)) / granularity.max(1);
+    let rows = usize::try_from(span).map_or(points, |span| span.saturating_add(1).min(points));
+    rows.saturating_mul(series.len())
 }
 
 fn tables(
@@ -151,12 +201,13 @@ fn tables(
     inputs: &Inputs,
     methods: &[Method],
     granularities: &[i64],
+    room: &Room,
 ) -> Result<Keyed, Refusal> {
     let references = inputs.operation.references();
     let mut aggregated: Option<Vec<Measure>> = None;
     let mut separate: Vec<Vec<Measure>> = Vec::new();
     for granularity in granularities {
-        let table = table(store, query, (inputs, &references, methods), *granularity)?;
+        let table = table(store, query, (inputs, &references, methods), *granularity, room)?;
         let width = Granularity::Fixed(table.granularity);
         if table.aggregated {
             aggregated.get_or_insert_default().extend(measures_of(&table.points(0), width));
@@ -180,13 +231,14 @@ fn tables(
     Ok(paths.zip(separate).collect())
 }
 
-/// The table of one granularity. Series are read one after the other, and only held together where the operation needs
-/// them together.
+/// The table of one granularity. Series are read one after the other, and only held together, within `room`, where the
+/// operation needs them together.
 fn table(
     store: &Store,
     query: &AggregatesQuery,
     (inputs, references, methods): (&Inputs, &[&Reference], &[Method]),
     granularity: i64,
+    room: &Room,
 ) -> Result<Table, Refusal> {
     let request =
         Request { operation: &inputs.operation, gaps: query.gaps, start: query.start, stop: query.stop };
@@ -203,7 +255,15 @@ fn table(
         })?;
         stream.finish()
     } else {
-        let series = keyed.collect::<Result<Vec<(&Reference, Series)>, _>>()?;
+        let mut series: Vec<(&Reference, Series)> = Vec::new();
+        let mut points = 0_usize;
+        for read in keyed {
+            let (key, read) = read?;
+            points = points.saturating_add(read.points().len());
+            room.check(points, inputs)?;
+            series.push((key, read));
+        }
+        let _taken = room.take(cells(&series, granularity), inputs)?;
         let columns = series.iter().map(|(key, series)| Column { key, points: series.points() });
         evaluate(granularity, &columns.collect::<Vec<_>>(), request)
     };

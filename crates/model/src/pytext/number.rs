@@ -111,7 +111,11 @@ const LONG: f64 = 1e15;
 ///
 /// No other decimal of 15 digits or fewer is as near to the same double, so its digits are the shortest. Small numbers,
 /// which are written with an exponent, are left out.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below 10^15 and not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is below 10^15 and not negative"
+)]
 #[expect(clippy::cast_precision_loss, reason = "2^53 is more than 10^15")]
 fn short_decimal(number: f64) -> Option<(u64, usize)> {
     if number != 0.0 && number < 1e-4 {

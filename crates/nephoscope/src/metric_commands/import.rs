@@ -91,6 +91,10 @@ async fn import(source: &Source, metrics: &Metrics, places: &Places, tells: bool
         }
     };
     let mut counts = Counts::default();
+    // Listings have what their reader may see, and do not say that there is more.
+    source.get("/v1/status?details=false").await.context(
+        "only an administrator of Gnocchi sees everything, and this user may not see its status; choose another one",
+    )?;
     for shown in source.list("/v1/archive_policy").await? {
         metrics.import_archive_policy(&shown).await?;
         counts.archive_policies += 1;

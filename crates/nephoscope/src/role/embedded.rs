@@ -189,7 +189,7 @@ impl StorePart {
             Vec::new()
         };
         let metrics = role::open(&self.settings, house.supervisor.clock().clone()).await?;
-        role::keep_up(&house.supervisor, &house.health, &metrics);
+        role::keep_up(&house.supervisor, &house.health, &metrics, self.settings.lives);
         role::serve_others(&house.supervisor, &house.metrics, &metrics, &self.settings).await?;
         self.store.open(metrics.clone());
         let client = Client::new(self.store.way(), REQUEST_LIMIT);

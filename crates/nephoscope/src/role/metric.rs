@@ -123,7 +123,7 @@ async fn serve(
         });
     }
     let store = open(&settings, clock.clone()).await?;
-    keep_up(&supervisor, &health, &store);
+    keep_up(&supervisor, &health, &store, settings.lives);
     serve_others(&supervisor, &metrics, &store, &settings).await?;
     access.apply(&mut settings.api, &clock, &metrics);
     access.watch(&supervisor);

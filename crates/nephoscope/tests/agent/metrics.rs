@@ -8,7 +8,8 @@ use crate::harness::{Agent, PROGRAM};
 
 const REFERENCE: &str = include_str!("../../../../docs/reference/metrics.md");
 
-/// Of the metric API: the suite `metric_faults` compares them with that role; and of tokens, where Keystone is asked.
+/// Of the metric API, which the suite `metric_faults` compares, and of tokens, where Keystone is asked: the suite
+/// `metric_tokens`.
 const OF_METRIC_API: [&str; 2] = ["nephoscope_metric_api_", "nephoscope_tokens_"];
 
 #[test]

@@ -93,6 +93,11 @@ pub(super) fn command(state: &Path, arguments: &[&str]) -> Vec<String> {
 
 /// Runs a command to its end.
 pub(super) fn run(arguments: &[String]) -> Done {
+    run_with(&[], arguments)
+}
+
+/// The same with an environment.
+pub(super) fn run_with(environment: &[(&str, &str)], arguments: &[String]) -> Done {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(PROGRAM)
         .arg("metric")
@@ -100,6 +105,7 @@ pub(super) fn run(arguments: &[String]) -> Done {
         .current_dir(home.path())
         .env_clear()
         .env("HOME", home.path())
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     let text = [output.stdout, output.stderr].concat();

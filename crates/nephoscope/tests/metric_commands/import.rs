@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use testkit::{Gnocchi, Program};
+use testkit::{Gnocchi, Keystone, Program};
 
-use crate::house::{House, PROGRAM, command, run};
+use crate::house::{Done, House, PROGRAM, command, run, run_with};
 
 const SERVER: &str = "5a301761-aaaa-46e2-8900-8b4f6fe6675a";
 const PLAIN: &str = "5a301761-bbbb-46e2-8900-8b4f6fe6675a";
 const METHODS: [&str; 6] = ["mean", "std", "count", "95pct", "rate:mean", "last"];
+/// What is listed without an order.
+const LISTS: [&str; 4] = ["/v1/archive_policy", "/v1/archive_policy_rule", "/v1/resource_type", "/v1/metric"];
 /// The first measure.
 const BEGIN: u64 = 1_700_000_000 / 3_600 * 3_600;
 
@@ -123,7 +125,7 @@ fn what_a_gnocchi_has_is_taken_over() {
         assert_eq!(status, 200, "{path}: {shown}");
         shown
     };
-    for path in ["/v1/archive_policy", "/v1/archive_policy_rule", "/v1/resource_type", "/v1/metric"] {
+    for path in LISTS {
         assert_eq!(sorted(ours(path)), sorted(gnocchi.get(path).unwrap()), "{path}");
     }
     for path in [
@@ -141,4 +143,66 @@ fn what_a_gnocchi_has_is_taken_over() {
             assert_eq!(ours(&path), gnocchi.get(&path).unwrap(), "{path}");
         }
     }
+}
+
+/// The story: only a Gnocchi that believes user names (`auth_mode = basic`) had ever been read; those of clouds ask Keystone,
+/// or believe the headers of a proxy.
+#[test]
+fn a_gnocchi_is_read_behind_a_proxy_and_with_keystone() {
+    let keystone = Keystone::start("fake://").unwrap();
+    let cloud = keystone.cloud().unwrap();
+    let (project, user) = (cloud.create_project("ann").unwrap(), cloud.create_user("ann", "ann").unwrap());
+    cloud.assign_role(&project, &user, &cloud.create_role("observer").unwrap()).unwrap();
+    let gnocchi = Gnocchi::start().unwrap();
+    fill(&gnocchi);
+    let shown: Vec<Value> = LISTS.iter().map(|path| sorted(gnocchi.get(path).unwrap())).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let import = |state: &str, environment: &[(&str, &str)], options: &[&str]| -> Done {
+        let options = options.iter().map(ToString::to_string);
+        let line = arguments(&gnocchi, &directory.path().join(state)).into_iter().chain(options);
+        run_with(environment, &line.collect::<Vec<_>>())
+    };
+    let assert_all_there = |state: &str, imported: &Done| {
+        assert_eq!(imported.status, 0, "{imported:?}");
+        assert!(imported.output.contains("48 of 48 series are equal"), "{imported:?}");
+        let house = House::start_in(&directory.path().join(state), "");
+        for (path, theirs) in LISTS.iter().zip(&shown) {
+            let (status, ours) = house.request("GET", path, &Value::Null);
+            assert_eq!((status, &sorted(ours)), (200, theirs), "{path}");
+        }
+    };
+
+    gnocchi.restart_without_authentication().unwrap();
+    let who = ["--auth", "noauth", "--user", "root", "--project", "ops", "--roles", "admin"];
+    assert_all_there("noauth", &import("noauth", &[], &who));
+    // Users who would see a part, and be told that all of it is equal.
+    for who in [&["--auth", "basic"][..], &["--auth", "noauth", "--user", "u", "--roles", "reader"]] {
+        let partial = import("partial", &[], who);
+        let is_refused = partial.output.contains("403") && partial.output.contains("only an administrator");
+        assert!(partial.status == 1 && is_refused, "{partial:?}");
+    }
+
+    gnocchi.restart_with_keystone(&keystone).unwrap();
+    let environment = |user: &'static str, password: &'static str| {
+        [
+            ("OS_AUTH_URL", keystone.url()),
+            ("OS_USERNAME", user),
+            ("OS_PASSWORD", password),
+            ("OS_PROJECT_NAME", user),
+            ("OS_USER_DOMAIN_ID", "default"),
+            ("OS_PROJECT_DOMAIN_ID", "default"),
+        ]
+    };
+    let mut of_admin = environment("admin", "");
+    of_admin[2].1 = keystone.password();
+    assert_all_there("keystone", &import("keystone", &of_admin, &["--auth", "keystone"]));
+    let partial = import("partial", &environment("ann", "ann"), &["--auth", "keystone"]);
+    assert!(partial.status == 1 && partial.output.contains("only an administrator"), "{partial:?}");
+    let refused = import("refused", &environment("ann", "wrong"), &["--auth", "keystone"]);
+    assert!(refused.status == 1 && refused.output.contains("401"), "{refused:?}");
+    assert!(!refused.output.contains("wrong"), "a password is shown: {refused:?}");
+    let unknown = import("unknown", &of_admin[..2], &["--auth", "keystone"]);
+    assert!(unknown.status == 64 && unknown.output.contains("OS_PASSWORD"), "{unknown:?}");
+    let spoofed = import("spoofed", &[], &who);
+    assert!(spoofed.status == 1 && spoofed.output.contains("401"), "{spoofed:?}");
 }

@@ -18,6 +18,7 @@ pub(crate) struct Packages {
     pub(crate) names: PathBuf,
     pub(crate) compute: PathBuf,
     pub(crate) ipmi: PathBuf,
+    pub(crate) gnocchi: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -53,9 +54,9 @@ fn build(version: &str, change: impl FnOnce(&mut Command)) -> Packages {
     let mut command = command(directory.path(), version);
     change(&mut command);
     let printed = checked(&mut command);
-    let [nephoscope, names, compute, ipmi] =
+    let [nephoscope, names, compute, ipmi, gnocchi] =
         printed.lines().map(PathBuf::from).collect::<Vec<_>>().try_into().unwrap();
-    Packages { nephoscope, names, compute, ipmi, _directory: directory }
+    Packages { nephoscope, names, compute, ipmi, gnocchi, _directory: directory }
 }
 
 impl Packages {
@@ -107,6 +108,7 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-notification.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-compute.service"),
         ("-rw-r--r--", "./lib/systemd/system/nephoscope-ipmi.service"),
+        ("-rw-r--r--", "./lib/systemd/system/nephoscope-metric.service"),
         ("-rw-r--r--", "./usr/lib/sysusers.d/nephoscope.conf"),
         ("-rw-r--r--", "./usr/lib/tmpfiles.d/nephoscope.conf"),
         ("drwxr-x---", "./etc/ceilometer/"),
@@ -137,6 +139,16 @@ fn the_packages_hold_what_they_should_and_all_of_it_belongs_to_root() {
         assert_eq!(field(package, "Conflicts"), agent);
         all.extend(held);
     }
+    let gnocchi = contents(&packages.gnocchi);
+    for link in [
+        "./usr/bin/gnocchi-api -> nephoscope",
+        "./usr/share/man/man8/gnocchi-api.8.gz -> nephoscope.8.gz",
+        "./lib/systemd/system/gnocchi-api.service -> nephoscope-metric.service",
+    ] {
+        assert!(gnocchi.iter().any(|entry| entry.2 == link), "{link}\n{gnocchi:#?}");
+    }
+    assert_eq!(field(&packages.gnocchi, "Conflicts"), "gnocchi-api");
+    all.extend(gnocchi);
     for (_, owner, name) in &all {
         assert_eq!(owner, "root/root", "{name}");
     }
@@ -225,7 +237,8 @@ fn lintian_finds_no_error() {
     let packages = packages();
     let mut command = Command::new("lintian");
     command.args(["--allow-root", "--no-cfg", "--tag-display-limit=0", "--fail-on=error"]);
-    checked(command.args([&packages.nephoscope, &packages.names, &packages.compute, &packages.ipmi]));
+    let Packages { nephoscope, names, compute, ipmi, gnocchi, _directory: _ } = packages;
+    checked(command.args([nephoscope, names, compute, ipmi, gnocchi]));
 }
 
 #[test]

@@ -39,6 +39,11 @@ fn a_package_is_installed_upgraded_removed_and_purged() {
         assert_eq!(root.try_sh(&format!("{agent} --nonsense")).status.code(), Some(2), "{agent}");
         root.sh(&format!("dpkg --purge nephoscope-ceilometer-{namespace}"));
     }
+    root.dpkg("--install", &[&first.gnocchi]);
+    assert!(root.sh("gnocchi-api --help").contains("--port"));
+    assert_eq!(root.try_sh("gnocchi-api --nonsense").status.code(), Some(2));
+    assert_eq!(root.sh("readlink /lib/systemd/system/gnocchi-api.service"), "nephoscope-metric.service\n");
+    root.sh("dpkg --purge nephoscope-gnocchi");
     let user = root.sh("getent passwd nephoscope");
     assert!(user.contains(":/var/lib/nephoscope:/usr/sbin/nologin"), "{user}");
     assert_eq!(root.sh("id -nG nephoscope").trim(), "nephoscope ceilometer");

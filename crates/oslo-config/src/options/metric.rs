@@ -45,6 +45,35 @@ pub mod indexer {
     }
 }
 
+/// `[metricd]`: what Gnocchi's second program does.
+pub mod metricd {
+    use crate::option::{boolean, integer, nullable_integer};
+
+    const AT_ONCE: &str = "measures are aggregated before they are answered";
+
+    options! { "metricd";
+        /// Seconds without measures of any of its metrics after which a resource ends: its `ended_at` is set. 0: never.
+        METRIC_INACTIVE_AFTER: Int = integer("metric_inactive_after", 0).min(0);
+        /// Seconds after its end (`ended_at`) for which a resource is kept; then it is deleted, with its history, metrics and
+        /// measures. 0: for ever.
+        RESOURCE_CLEANUP_AFTER: Int = integer("resource_cleanup_after", 0).min(0);
+        /// Seconds between looks for resources that `metric_inactive_after` and `resource_cleanup_after` concern.
+        METRIC_CLEANUP_DELAY: Int = integer("metric_cleanup_delay", 300).min(1);
+        /// Processes that aggregate.
+        WORKERS: OptInt = nullable_integer("workers").no_effect(AT_ONCE);
+        /// Seconds between looks for measures.
+        METRIC_PROCESSING_DELAY: Int = integer("metric_processing_delay", 60).no_effect(AT_ONCE);
+        /// Whether these looks are also made when measures come.
+        GREEDY: Bool = boolean("greedy", true).no_effect(AT_ONCE);
+        /// Seconds between lines of the log about what waits.
+        METRIC_REPORTING_DELAY: Int = integer("metric_reporting_delay", 120).no_effect(AT_ONCE);
+        /// Processes that share a part of the metrics.
+        PROCESSING_REPLICAS: Int = integer("processing_replicas", 3).no_effect(AT_ONCE);
+        /// Deleted metrics that are forgotten at once.
+        CLEANUP_BATCH_SIZE: Int = integer("cleanup_batch_size", 10_000).no_effect("they are forgotten with their deletion");
+    }
+}
+
 /// `[archive_policy]`
 pub mod archive_policy {
     use crate::option::list;
@@ -236,6 +265,9 @@ pub mod own {
         METRIC_MAX_REQUESTS: Int = integer("metric_max_requests", 256).min(1).max(65_536);
         /// Metrics that a project may have, or with `auth_mode` `basic` and `remoteuser` a user; 0: any number.
         METRIC_MAX_PROJECT_METRICS: Int = integer("metric_max_project_metrics", 0).min(0);
+        /// Values that a request of `/v1/aggregates` or `/v1/aggregation` computes with at most, and all of them together: times
+        /// by metrics, at each granularity. Each takes 8 bytes of memory, and as much for each step of the operation.
+        METRIC_MAX_REQUEST_VALUES: Int = integer("metric_max_request_values", 200_000_000).min(1_000);
         /// Milliseconds after which a request is logged as slow; 0: none is.
         METRIC_SLOW_REQUEST_MILLISECONDS: Int = integer("metric_slow_request_milliseconds", 1_000).min(0);
     }
@@ -247,6 +279,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Opt> {
     [
         api::OPTIONS,
         indexer::OPTIONS,
+        metricd::OPTIONS,
         archive_policy::OPTIONS,
         cors::OPTIONS,
         keystone_authtoken::OPTIONS,

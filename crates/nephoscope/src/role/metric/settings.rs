@@ -9,7 +9,7 @@ use archive::policy::expand_methods;
 use metric_api::Authentication;
 use nephoscope_http::ServerTls;
 use oslo_config::Config;
-use oslo_config::options::metric::{api, archive_policy, cors, own, statsd};
+use oslo_config::options::metric::{api, archive_policy, cors, metricd, own, statsd};
 
 use crate::metric_commands::{Places, SOCKET};
 
@@ -28,8 +28,20 @@ pub(crate) struct MetricSettings {
     pub(crate) health: Option<SocketAddr>,
     pub(crate) presets: bool,
     pub(crate) statsd: Option<StatsdSettings>,
+    pub(crate) lives: Lives,
     pub(crate) store: metric::Settings,
     pub(crate) api: metric_api::Settings,
+}
+
+/// What becomes of resources without measures, and of those that have ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lives {
+    /// Silence after which one ends.
+    pub(crate) inactive_after: Option<Duration>,
+    /// Time from its end to its deletion.
+    pub(crate) deleted_after: Option<Duration>,
+    /// Time between looks.
+    pub(crate) pause: Duration,
 }
 
 /// Reads the options.
@@ -84,9 +96,15 @@ pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
         health,
         presets: config.get(&own::METRIC_PRESETS),
         statsd: statsd_settings(config)?,
+        lives: Lives {
+            inactive_after: after(config.get(&metricd::METRIC_INACTIVE_AFTER)),
+            deleted_after: after(config.get(&metricd::RESOURCE_CLEANUP_AFTER)),
+            pause: Duration::from_secs(config.get(&metricd::METRIC_CLEANUP_DELAY).unsigned_abs()),
+        },
         store: metric::Settings {
             default_methods,
             max_project_metrics: config.get(&own::METRIC_MAX_PROJECT_METRICS).unsigned_abs(),
+            max_cells: count(config.get(&own::METRIC_MAX_REQUEST_VALUES)),
             ..metric::Settings::default()
         },
         api: metric_api::Settings {
@@ -105,6 +123,11 @@ pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
         },
         tls,
     })
+}
+
+/// So many seconds; 0: never.
+fn after(seconds: i64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// A number that the option's bounds keep from being negative.

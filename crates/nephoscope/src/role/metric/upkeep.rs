@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use metric::Metrics as Store;
+use metric::{CleanUp, Metrics as Store};
 use observability::health::{HealthRegistry, Scope};
 use observability::supervisor::Supervisor;
+
+use super::settings::Lives;
 
 /// In so long all of the store is written to disk once, step by step.
 const ROUND: Duration = Duration::from_mins(10);
@@ -15,8 +17,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const INDEX_ANSWER: Duration = Duration::from_secs(5);
 
 /// Begins with it.
-pub(crate) fn start(supervisor: &Supervisor, health: &HealthRegistry, store: &Store) {
+pub(crate) fn start(supervisor: &Supervisor, health: &HealthRegistry, store: &Store, lives: Lives) {
     maintain(supervisor, health, store.clone());
+    if lives.inactive_after.is_some() || lives.deleted_after.is_some() {
+        clean_up(supervisor, health, store.clone(), lives);
+    }
     look(supervisor, health, store.clone());
 }
 
@@ -34,6 +39,33 @@ fn maintain(supervisor: &Supervisor, health: &HealthRegistry, store: Store) {
             }
             match store.maintain().await {
                 Ok(()) => check.ok(),
+                Err(error) => check.degraded(&error),
+            }
+        }
+    });
+}
+
+/// Ends resources that are silent, and deletes those that ended long ago.
+fn clean_up(supervisor: &Supervisor, health: &HealthRegistry, store: Store, lives: Lives) {
+    let check = health.register("metric-cleanup", Scope::Ready);
+    check.ok();
+    let (clock, stop) = (supervisor.clock().clone(), supervisor.token().clone());
+    supervisor.spawn_once("metric-cleanup", async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok::<(), Infallible>(()),
+                () = clock.sleep(lives.pause) => {}
+            }
+            match store.clean_up(lives.inactive_after, lives.deleted_after).await {
+                Ok(CleanUp { ended: 0, deleted: 0 }) => check.ok(),
+                Ok(CleanUp { ended, deleted }) => {
+                    check.ok();
+                    tracing::info!(
+                        ended,
+                        deleted,
+                        "resources without measures have ended, old ones are gone"
+                    );
+                }
                 Err(error) => check.degraded(&error),
             }
         }
