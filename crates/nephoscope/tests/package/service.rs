@@ -234,3 +234,22 @@ fn the_unit_of_every_role_starts_on_what_is_packaged() {
     manager.hear("STOPPING=1", &process);
     assert!(!process.output().contains("WARN"), "{}", process.output());
 }
+
+/// Without a file of Gnocchi's, on a loopback address, in the directory of the other units.
+#[test]
+fn the_metric_store_is_a_service_of_its_own() {
+    let root = installed();
+    let mut manager = Manager::new(&root);
+    let (api, health) = (Port::take().unwrap(), Port::take().unwrap());
+    let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
+    let port = format!("OS_API__PORT={}", api.number());
+    let address = format!("OS_NEPHOSCOPE__METRIC_LISTEN_ADDRESS=127.0.0.1:{}", health.number());
+    let env = ["--env", socket.as_str(), "--env", port.as_str(), "--env", address.as_str()];
+    let mut process = root.unit(&[&env[..], &["nephoscope-metric.service"]].concat()).start().unwrap();
+    manager.hear("READY=1", &process);
+    assert!(root.at("/var/lib/nephoscope/metric/measures").is_dir());
+    let ended = process.terminate().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", process.output());
+    manager.hear("STOPPING=1", &process);
+    assert!(!process.output().contains("WARN"), "{}", process.output());
+}

@@ -158,7 +158,7 @@ fn every_role_has_a_unit() {
     commands.sort();
     let [compute, ipmi] =
         ["compute", "ipmi"].map(|namespace| format!("polling --polling-namespaces {namespace}"));
-    assert_eq!(commands, ["notification", &compute, &ipmi, "run"]);
+    assert_eq!(commands, ["metric", "notification", &compute, &ipmi, "run"]);
     for command in commands {
         checked(Command::new(env!("CARGO_BIN_EXE_nephoscope")).args(command.split(' ')).arg("--help"));
     }
