@@ -3,7 +3,7 @@
 
     gnocchi.py --indexer-url URL [--set GROUP.NAME=VALUE]...
 
-The API takes everybody for who they say they are (`auth_mode = basic`); `admin` may do everything.
+The API takes everybody for who they say they are (`auth_mode = basic`), unless set otherwise; `admin` may do everything.
 
 Commands on stdin: kill, start (data and port are kept), and between the two auth JSON: {"mode": "basic"},
 {"mode": "noauth"} (headers are believed, as behind a proxy that sets them), or {"mode": "keystone", "url": …, "user": …,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use definitions::{Problem, ResourceDefinitions, ResourceSettings, Severity};
+use model::Value;
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use openstack::Service;
@@ -11,7 +12,9 @@ use oslo_config::{Config, CredentialsOf};
 use pipeline::config::PipelineConfig;
 use pipeline::{BuildError, Publisher, PublisherUrl, TakeChanges};
 use publishers::Witness;
-use publishers::gnocchi::{Client, GnocchiMetrics, GnocchiOptions, GnocchiPublisher, Way};
+use publishers::gnocchi::{
+    Client, DEFAULT_DEFINITIONS, GnocchiMetrics, GnocchiOptions, GnocchiPublisher, Way,
+};
 use tokio::sync::watch;
 
 use crate::check::{describe_fatal, with_sources};
@@ -228,6 +231,34 @@ pub(crate) fn problems<'p>(
     }
     problems.retain(|problem| problem.severity != Severity::Fatal);
     problems
+}
+
+/// The archive policies of the resource definitions that the pipelines' publishers to Gnocchi have, or of the usual
+/// definitions if there is no such publisher; each name once. What cannot be read is in the problems, and has none.
+pub(crate) fn archive_policies(config: &Config) -> (Vec<Value>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let pipelines = settings::readable_pipelines(config, &mut problems);
+    let publishers = pipelines.iter().flat_map(|config| config.pipelines());
+    let urls = publishers.flat_map(|pipeline| pipeline.publishers).map(|publisher| &publisher.url);
+    let options =
+        urls.filter(|url| url.scheme() == SCHEME).filter_map(|url| GnocchiOptions::from_url(url).ok());
+    let mut files: Vec<String> = options.map(|options| options.definitions_file).collect();
+    if files.is_empty() {
+        files.push(DEFAULT_DEFINITIONS.to_owned());
+    }
+    files.sort();
+    files.dedup();
+    let mut policies: Vec<Value> = Vec::new();
+    for file in files {
+        let read = settings::resources(config, &file, &ResourceSettings::default(), &mut problems);
+        let Some((_, definitions)) = read else { continue };
+        for policy in definitions.archive_policies() {
+            if !policies.iter().any(|known| known.get("name") == policy.get("name")) {
+                policies.push(policy.clone());
+            }
+        }
+    }
+    (policies, problems)
 }
 
 fn service(sessions: &Sessions) -> Result<Service, OpenStackError> {

@@ -22,7 +22,7 @@ use oslo_config::{Config, Given, Inspection, LoadError, Loaded, Loader, Override
 use crate::cli::{ConfigSource, GNOCCHI_API, Invocation, MetricArguments};
 use crate::surroundings::Surroundings;
 
-pub(crate) use self::definitions::{Definitions, load_definitions, resources};
+pub(crate) use self::definitions::{Definitions, load_definitions, readable_pipelines, resources};
 pub(crate) use self::logs::log_options;
 pub(crate) use self::messaging::listeners;
 pub(crate) use self::publishers::{PublisherSettings, publishers};

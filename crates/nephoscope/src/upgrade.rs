@@ -1,9 +1,10 @@
-//! `nephoscope upgrade` and `ceilometer-upgrade`: Gnocchi's resource types.
+//! `nephoscope upgrade` and `ceilometer-upgrade`: Gnocchi's resource types and archive policies.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use model::Value;
 use observability::clock::Clock;
 use observability::metrics::Metrics;
 use publishers::gnocchi::Client;
@@ -43,7 +44,7 @@ pub(crate) fn run(
         tracing::warn!("{}", warning.to_string().replace("\n  ", "; "));
     }
     if arguments.skip {
-        tracing::info!("Gnocchi's resource types are left as they are");
+        tracing::info!("Gnocchi is left as it is");
         return Ending::Done;
     }
     let sessions = Arc::new(Sessions::new(&config, &surroundings.env));
@@ -56,10 +57,14 @@ pub(crate) fn run(
         Ok(runtime) => runtime,
         Err(error) => return Ending::Failed(error),
     };
-    runtime.block_on(attempts(&client, arguments)).map_or_else(Ending::Failed, |()| Ending::Done)
+    let (policies, problems) = gnocchi::archive_policies(&config);
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    runtime.block_on(attempts(&client, &policies, arguments)).map_or_else(Ending::Failed, |()| Ending::Done)
 }
 
-async fn attempts(client: &Client, arguments: UpgradeArguments) -> anyhow::Result<()> {
+async fn attempts(client: &Client, policies: &[Value], arguments: UpgradeArguments) -> anyhow::Result<()> {
     let mut wait = FIRST_WAIT;
     let mut attempt: u64 = 1;
     loop {
@@ -72,10 +77,10 @@ async fn attempts(client: &Client, arguments: UpgradeArguments) -> anyhow::Resul
                 tracing::info!("done: {step}");
             }
         };
-        match upgrade(client, arguments.dry_run, &mut report).await {
+        match upgrade(client, policies, arguments.dry_run, &mut report).await {
             Ok(()) => {
                 if steps == 0 {
-                    tracing::info!("Gnocchi's resource types are up to date");
+                    tracing::info!("Gnocchi's resource types and archive policies are up to date");
                 }
                 return Ok(());
             }
@@ -85,13 +90,16 @@ async fn attempts(client: &Client, arguments: UpgradeArguments) -> anyhow::Resul
                 tracing::warn!(
                     attempt,
                     retry_in_seconds = wait.as_secs_f64(),
-                    "Gnocchi's resource types cannot be looked at or changed now: {message}"
+                    "Gnocchi's resource types and archive policies cannot be looked at or changed now: {message}"
                 );
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
                 attempt = attempt.saturating_add(1);
             }
-            Err(error) => return Err(anyhow!(error).context("Gnocchi's resource types are not up to date")),
+            Err(error) => {
+                return Err(anyhow!(error)
+                    .context("Gnocchi's resource types and archive policies are not up to date"));
+            }
         }
     }
 }

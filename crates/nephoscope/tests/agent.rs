@@ -17,6 +17,8 @@ mod dead_letters;
 mod faults;
 #[path = "agent/gnocchi.rs"]
 mod gnocchi;
+#[path = "agent/gnocchi_keystone.rs"]
+mod gnocchi_keystone;
 #[path = "agent/harness.rs"]
 mod harness;
 #[path = "agent/listeners.rs"]

@@ -328,7 +328,7 @@ fn an_upgrade_without_gnocchi_fails_after_as_many_attempts() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert_eq!(said.matches("cannot be looked at or changed now").count(), attempts, "{said}");
-        assert!(said.contains("Gnocchi's resource types are not up to date"), "{said}");
+        assert!(said.contains("Gnocchi's resource types and archive policies are not up to date"), "{said}");
     }
     assert_eq!(upgrade(&["--skip-gnocchi-resource-types"]).status.code(), Some(0));
     fs::write(directory.path().join("ceilometer.conf"), "[DEFAULT]\n").unwrap();

@@ -109,6 +109,13 @@ fn a_test_of_a_publisher_shows_the_exchange_without_secrets() {
 fn every_publisher_can_be_tested() {
     let directory = configured(TRANSPORT, "file:///dev/null", "file:///dev/null");
     let server = Server::recording();
+    let file = directory.path().join("ceilometer.conf");
+    let text = fs::read_to_string(&file).unwrap();
+    let zaqar = format!(
+        "\n[zaqar]\nauth_section = elsewhere\n[elsewhere]\nauth_type = none\nendpoint = http://{}\n",
+        server.address
+    );
+    fs::write(&file, text + &zaqar).unwrap();
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let path = directory.path().join("out.json");
@@ -122,6 +129,7 @@ fn every_publisher_can_be_tested() {
         ("prometheus+exporter://127.0.0.1:0".to_owned(), "kept in memory, for the next scrape"),
         (format!("opentelemetryhttp://{}/v1/metrics", server.address), "> {\"resourceMetrics\""),
         (format!("otlp+http://{}", server.address), "> Content-type: application/x-protobuf"),
+        ("zaqar://?queue=q".to_owned(), "> POST /v2/queues/q/messages (service messaging)"),
         (format!("udp://{}", udp.local_addr().unwrap()), "by UDP, MessagePack of"),
         (format!("tcp://{}", tcp.local_addr().unwrap()), "\"publisher_id\": \"host-1\""),
         ("test://".to_owned(), "kept in memory"),
@@ -144,6 +152,15 @@ fn every_publisher_can_be_tested() {
         assert_eq!(code, Some(64), "{url}");
         assert!(complaint.contains(words), "{complaint}");
     }
+    // What cannot be reached is told of as well.
+    let (code, said, complaint) = publish_test(directory.path(), &["otlp+grpc://127.0.0.1:1?max_retries=0"]);
+    assert!(
+        said.contains(
+            "> POST http://127.0.0.1:1/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+        ),
+        "{said}"
+    );
+    assert!(code == Some(1) && complaint.contains("not accepted (connect)"), "{complaint}");
     let (code, _, complaint) = publish_test(directory.path(), &["--event", "udp://127.0.0.1"]);
     assert_eq!((code, complaint.contains("takes samples only")), (Some(64), true), "{complaint}");
 }

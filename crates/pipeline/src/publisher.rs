@@ -228,7 +228,7 @@ pub enum BuildError {
 /// The future that [`Publisher::publish`] returns.
 pub type Publishing<'a> = Pin<Box<dyn Future<Output = Result<Refusals, PublishError>> + Send + 'a>>;
 
-/// The future that [`Publisher::prepare`] returns.
+/// The future that [`Publisher::prepare`] and [`Publisher::go_on`] return.
 pub type Preparing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Accepts records.
@@ -243,6 +243,17 @@ pub trait Publisher: fmt::Debug + Send {
     /// Gets ready before there are records, for those who have something to do then, such as to listen. What fails is
     /// tried again with the first records.
     fn prepare(&mut self) -> Preparing<'_> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Whether it has records that it accepted and has put off. Then [`go_on`](Self::go_on) is called from time to time
+    /// while no others come, and once at the end.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
+    /// Tries to deliver what it has put off.
+    fn go_on(&mut self) -> Preparing<'_> {
         Box::pin(std::future::ready(()))
     }
 

@@ -244,17 +244,30 @@ impl Worker {
                 Drained::Closed => return,
             }
         }
+        // How often in a row what the publisher holds back was tried while nothing else came.
+        let mut idle_attempts = 0;
         loop {
             let linger = publisher.as_ref().and_then(|publisher| publisher.linger());
             let linger = linger.unwrap_or(self.limits.linger);
+            let holds_back = publisher.as_ref().is_some_and(|publisher| publisher.holds_back());
             let received = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return,
-                received = self.gather(&mut gathered, linger) => received,
+                received = gather(&mut self.batches, self.limits, &mut gathered, linger) => Some(received),
+                () = self.delivery.turn(holds_back, &mut idle_attempts) => None,
             };
-            if received == 0 {
-                return;
+            if received.is_none_or(|received| received == 0) {
+                tokio::select! {
+                    biased;
+                    () = cancelled.cancelled() => return,
+                    () = Delivery::go_on(&mut publisher) => {}
+                }
+                if received.is_some() {
+                    return;
+                }
+                continue;
             }
+            idle_attempts = 0;
             let groups: Arc<[Records]> =
                 gathered.iter_mut().map(|queued| queued.batch.records.take()).collect();
             let secured = {
@@ -307,32 +320,6 @@ impl Worker {
             }
         }
     }
-
-    /// Waits for batches, and then until there is enough to publish, or the first has waited as long as `linger`; returns
-    /// how many there are, zero at the queue's end.
-    async fn gather(&mut self, gathered: &mut Vec<Queued>, linger: Duration) -> usize {
-        let limit = self.limits.group_batches;
-        // Batches may be left over from a time on disk.
-        let mut received = gathered.len();
-        if received == 0 {
-            received = self.batches.recv_many(gathered, limit).await;
-        }
-        // What came while the batches before were published has waited already.
-        let until = gathered.first().map_or_else(Instant::now, |queued| queued.since) + linger;
-        let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
-        while received > 0 && gathered.len() < limit && records < self.limits.enough_records {
-            let more = self.batches.recv_many(gathered, limit - gathered.len());
-            match tokio::time::timeout_at(until, more).await {
-                Ok(0) | Err(_) => break,
-                Ok(more) => {
-                    received += more;
-                    let newest = gathered.iter().rev().take(more);
-                    records += newest.map(|queued| queued.batch.records.len()).sum::<usize>();
-                }
-            }
-        }
-        received
-    }
 }
 
 impl Delivery {
@@ -347,6 +334,24 @@ impl Delivery {
             if AssertUnwindSafe(ready.prepare()).catch_unwind().await.is_ok() {
                 *publisher = Some(ready);
             }
+        }
+    }
+
+    /// Waits until it is time to try again what the publisher holds back; if there is nothing, for ever.
+    async fn turn(&self, holds_back: bool, attempts: &mut u32) {
+        if !holds_back {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(self.retry.wait(attempts.saturating_add(1), fastrand::f64())).await;
+        *attempts = attempts.saturating_add(1);
+    }
+
+    /// Lets the publisher try what it holds back.
+    async fn go_on(publisher: &mut Option<Box<dyn Publisher>>) {
+        let Some(ready) = publisher.as_mut().filter(|ready| ready.holds_back()) else { return };
+        if AssertUnwindSafe(ready.go_on()).catch_unwind().await.is_err() {
+            // What a panic leaves behind is not to be trusted.
+            *publisher = None;
         }
     }
 
@@ -427,6 +432,37 @@ impl Delivery {
             })
         })
     }
+}
+
+/// Waits for batches, and then until there is enough to publish, or the first has waited as long as `linger`; returns
+/// how many there are, zero at the queue's end. What came is kept in `gathered` also when this is given up.
+async fn gather(
+    batches: &mut mpsc::Receiver<Queued>,
+    limits: WorkerLimits,
+    gathered: &mut Vec<Queued>,
+    linger: Duration,
+) -> usize {
+    let limit = limits.group_batches;
+    // Batches may be left over from a time on disk.
+    let mut received = gathered.len();
+    if received == 0 {
+        received = batches.recv_many(gathered, limit).await;
+    }
+    // What came while the batches before were published has waited already.
+    let until = gathered.first().map_or_else(Instant::now, |queued| queued.since) + linger;
+    let mut records: usize = gathered.iter().map(|queued| queued.batch.records.len()).sum();
+    while received > 0 && gathered.len() < limit && records < limits.enough_records {
+        let more = batches.recv_many(gathered, limit - gathered.len());
+        match tokio::time::timeout_at(until, more).await {
+            Ok(0) | Err(_) => break,
+            Ok(more) => {
+                received += more;
+                let newest = gathered.iter().rev().take(more);
+                records += newest.map(|queued| queued.batch.records.len()).sum::<usize>();
+            }
+        }
+    }
+    received
 }
 
 /// Waits until it is time to bring what is in hand to disk; without a disk it never is.

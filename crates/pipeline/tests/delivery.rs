@@ -13,9 +13,9 @@ use definitions::Source;
 use model::{MeterKind, Sample, Subject, Value};
 use nephoscope_pipeline::config::PipelineConfig;
 use nephoscope_pipeline::{
-    BuildError, DeliveryToken, Outcome, PipelineMetrics, PublishError, Publisher, PublisherFactory,
-    PublisherUrl, Publishing, Records, RecordsKind, Refusals, RetryPolicy, Router, Seen, SinkState, Tap,
-    TapFilter, WorkerLimits, Workers,
+    BuildError, DeliveryToken, Outcome, PipelineMetrics, Preparing, PublishError, Publisher,
+    PublisherFactory, PublisherUrl, Publishing, Records, RecordsKind, Refusals, RetryPolicy, Router, Seen,
+    SinkState, Tap, TapFilter, WorkerLimits, Workers,
 };
 use observability::metrics::Metrics;
 use tokio::sync::oneshot;
@@ -33,6 +33,8 @@ enum Behaviour {
     Panic(usize),
     /// Never answers.
     Hang,
+    /// Accepts everything, and brings it away when it was asked to go on this many times.
+    PutOff(usize),
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,20 @@ struct TestPublisher {
     name: String,
     behaviour: Behaviour,
     world: Arc<World>,
+    held: Vec<Records>,
+}
+
+impl TestPublisher {
+    fn bring_away(&self, groups: &[Records]) {
+        let mut accepted = self.world.accepted.lock().unwrap();
+        for records in groups {
+            let Records::Samples(samples) = records else { unreachable!() };
+            for sample in samples {
+                let Value::Int(volume) = sample.volume else { unreachable!() };
+                accepted.push((self.name.clone(), sample.name.to_string(), volume));
+            }
+        }
+    }
 }
 
 impl Publisher for TestPublisher {
@@ -65,18 +81,30 @@ impl Publisher for TestPublisher {
                 }
                 Behaviour::Panic(times) => assert!(call > times, "panic {call}"),
                 Behaviour::Hang => std::future::pending().await,
+                Behaviour::PutOff(_) => {
+                    self.held.extend(groups.iter().cloned());
+                    return Ok(Refusals::default());
+                }
                 Behaviour::Fail(_) | Behaviour::Accept => {}
             }
-            let mut accepted = self.world.accepted.lock().unwrap();
-            for records in &*groups {
-                let Records::Samples(samples) = records else { unreachable!() };
-                for sample in samples {
-                    let Value::Int(volume) = sample.volume else { unreachable!() };
-                    accepted.push((self.name.clone(), sample.name.to_string(), volume));
-                }
-            }
+            self.bring_away(&groups);
             Ok(Refusals::default())
         })
+    }
+
+    fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    fn go_on(&mut self) -> Preparing<'_> {
+        if let Behaviour::PutOff(times) = &mut self.behaviour {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                let held = std::mem::take(&mut self.held);
+                self.bring_away(&held);
+            }
+        }
+        Box::pin(std::future::ready(()))
     }
 
     fn linger(&self) -> Option<Duration> {
@@ -94,9 +122,11 @@ impl PublisherFactory for Factory {
             "fail" => Behaviour::Fail(times),
             "panic" => Behaviour::Panic(times),
             "hang" => Behaviour::Hang,
+            "late" => Behaviour::PutOff(times),
             _ => Behaviour::Accept,
         };
-        Ok(Box::new(TestPublisher { name: url.scheme(), behaviour, world: Arc::clone(&self.0) }))
+        let (name, world) = (url.scheme(), Arc::clone(&self.0));
+        Ok(Box::new(TestPublisher { name, behaviour, world, held: Vec::new() }))
     }
 
     fn check(&self, url: &PublisherUrl, _: RecordsKind) -> Result<(), BuildError> {
@@ -128,13 +158,17 @@ fn pipelines(publishers: &str, meters: &str) -> PipelineConfig {
 }
 
 fn harness(publishers: &str, meters: &str, limits: WorkerLimits) -> Harness {
+    harness_with(publishers, meters, limits, RETRY)
+}
+
+fn harness_with(publishers: &str, meters: &str, limits: WorkerLimits, retry: RetryPolicy) -> Harness {
     let config = pipelines(publishers, meters);
     let world = Arc::new(World::default());
     let factory: Arc<dyn PublisherFactory> = Arc::new(Factory(Arc::clone(&world)));
     let metrics = Metrics::new();
     let pipeline_metrics = PipelineMetrics::register(&metrics.component("pipeline"));
     let (router, workers) =
-        Router::new(&config, RecordsKind::Samples, &factory, limits, RETRY, &pipeline_metrics).unwrap();
+        Router::new(&config, RecordsKind::Samples, &factory, limits, retry, &pipeline_metrics).unwrap();
     let cancelled = CancellationToken::new();
     let states = workers.states().map(|(_, state)| state).collect();
     let workers = start(workers, &cancelled);
@@ -219,6 +253,37 @@ async fn a_failing_publisher_gets_the_same_records_until_it_accepts_them() {
     assert_eq!(harness.world.calls.lock().unwrap()["fail"], 4);
     let state = harness.states[0].clone();
     assert_eq!(*state.borrow(), SinkState::Working);
+}
+
+/// Nothing comes behind what a publisher has put off: it is asked to go on all the same.
+#[tokio::test]
+async fn what_a_publisher_has_put_off_is_tried_again_without_further_records() {
+    let harness = harness("['late:///3']", "['*']", WorkerLimits::default());
+    assert_eq!(harness.deliver(vec![sample("a", 1)]).await, Outcome::Accepted);
+    let all = async {
+        while harness.accepted().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, all).await.expect("it stays where it is");
+    assert_eq!(harness.accepted(), [("late".to_owned(), "a".to_owned(), 1)]);
+    assert_eq!(harness.world.calls.lock().unwrap()["late"], 1);
+}
+
+/// So it is at the end, when the next turn would come in an hour.
+#[tokio::test]
+async fn what_a_publisher_has_put_off_is_tried_once_more_at_the_end() {
+    let hour = Duration::from_hours(1);
+    let retry = RetryPolicy { initial: hour, maximum: hour };
+    let harness = harness_with("['late:///1']", "['*']", WorkerLimits::default(), retry);
+    assert_eq!(harness.deliver(vec![sample("a", 1)]).await, Outcome::Accepted);
+    assert_eq!(harness.accepted(), []);
+    let Harness { router, workers, world, .. } = harness;
+    drop(router);
+    for worker in workers {
+        tokio::time::timeout(DEADLINE, worker).await.expect("the worker goes on").unwrap();
+    }
+    assert_eq!(world.accepted.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

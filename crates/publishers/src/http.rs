@@ -14,7 +14,7 @@ use model::{Event, Value, json};
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, Refusals};
 
 use crate::post::{
-    HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
+    Answered, HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
 };
 use crate::url_options::UrlOptions;
 use crate::witness::Witness;
@@ -23,6 +23,7 @@ use crate::witness::Witness;
 #[derive(Debug)]
 pub struct HttpPublisher {
     poster: Poster,
+    answered: Answered,
 }
 
 impl HttpPublisher {
@@ -32,19 +33,21 @@ impl HttpPublisher {
     /// [`BuildError::Configuration`] for a URL that can never work, and for certificates that cannot be read.
     pub fn new(url: &PublisherUrl, settings: &HttpSettings, witness: Witness) -> Result<Self, BuildError> {
         let options = PostOptions::from_url(url, UrlOptions::from_url(url))?;
-        Ok(Self { poster: Poster::new(options, "application/json", settings, witness)? })
+        let poster = Poster::new(options, "application/json", settings, witness)?;
+        Ok(Self { poster, answered: Answered::default() })
     }
 
-    async fn publish_all(&self, groups: &[Records]) -> Result<Refusals, PublishError> {
-        let mut refusals = Refusals::default();
-        let Texts { places, texts } = texts(groups, self.poster.options().raw_only);
+    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+        let answered = &mut self.answered;
+        answered.begin(groups);
+        let Texts { places, texts } = texts(groups, self.poster.options().raw_only, answered);
         if !self.poster.options().batch {
             for (place, text) in places.iter().zip(&texts) {
                 let body = |_: Range<usize>| text.clone();
                 let shipment = Shipment { sub_path: None, places: std::slice::from_ref(place), body: &body };
-                self.poster.deliver(&shipment, &mut refusals).await?;
+                self.poster.deliver_open(&shipment, answered).await?;
             }
-            return Ok(refusals);
+            return Ok(answered.end());
         }
         let lengths: Vec<usize> = texts.iter().map(|text| text.len() + 2).collect();
         for range in requests(&lengths, REQUEST_RECORDS, REQUEST_BYTES) {
@@ -52,9 +55,9 @@ impl HttpPublisher {
             let texts = texts.get(range).unwrap_or_default();
             let body = |part: Range<usize>| list(texts.get(part).unwrap_or_default());
             let shipment = Shipment { sub_path: None, places, body: &body };
-            self.poster.deliver(&shipment, &mut refusals).await?;
+            self.poster.deliver_open(&shipment, answered).await?;
         }
-        Ok(refusals)
+        Ok(answered.end())
     }
 }
 
@@ -70,26 +73,29 @@ pub(crate) struct Texts {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// The texts of records: samples as `as_dict()` gives them, serialized events.
-pub(crate) fn texts(groups: &[Records], raw_only: bool) -> Texts {
+/// The texts of open records: samples as `as_dict()` gives them, serialized events.
+pub(crate) fn texts(groups: &[Records], raw_only: bool, answered: &Answered) -> Texts {
     let (mut places, mut texts) = (Vec::new(), Vec::new());
     let mut add = |place, text| {
         places.push(place);
         texts.push(text);
     };
+    let is_open = |place: &Place| answered.is_open(*place);
     for (group, records) in groups.iter().enumerate() {
         match records {
             Records::Samples(samples) => {
                 for (record, sample) in samples.iter().enumerate() {
+                    let Some(place) = Some(Place { group, record }).filter(is_open) else { continue };
                     let mut text = Vec::new();
                     sample.write_json(&mut text);
-                    add(Place { group, record }, text);
+                    add(place, text);
                 }
             }
             Records::Events(events) => {
                 for (record, event) in events.iter().enumerate() {
+                    let Some(place) = Some(Place { group, record }).filter(is_open) else { continue };
                     if let Some(text) = event_text(event, raw_only) {
-                        add(Place { group, record }, text);
+                        add(place, text);
                     }
                 }
             }

@@ -6,7 +6,7 @@
 //! | `policy` | When the broker is away |
 //! |---|---|
 //! | `default` | the records are kept and offered again, by the buffer of every publisher |
-//! | `queue` | messages wait in this publisher's own queue in memory, at most `max_queue_length` of them; what is too much is dropped from its old end and counted (`queue_full`). *Accepted* means queued |
+//! | `queue` | messages wait in this publisher's own queue in memory, at most `max_queue_length` of them; what is too much is dropped from its old end and counted (`queue_full`). They are sent with the next records, or without any as soon as the broker is back. *Accepted* means queued |
 //! | `drop` | what cannot be sent is dropped and counted (`policy_drop`). *Accepted* means that it was tried |
 //!
 //! Message, exchange, routing keys and event types are those of Ceilometer's `publisher/messaging.py`: priority `SAMPLE`,
@@ -73,7 +73,18 @@ pub struct NotifierPublisher {
     kind: RecordsKind,
     publisher_id: String,
     queue: LocalQueue,
+    progress: Option<Progress>,
     witness: Witness,
+}
+
+/// An offer that is not done with (`policy=default`).
+#[derive(Debug)]
+struct Progress {
+    groups: Arc<[Records]>,
+    messages: Vec<Message>,
+    /// How many of them the broker has confirmed or never will.
+    done: usize,
+    refusals: Refusals,
 }
 
 impl NotifierPublisher {
@@ -114,11 +125,23 @@ impl NotifierPublisher {
             publisher_id: format!("telemetry.publisher.{}", settings.host),
             queue: LocalQueue::new(options.max_queue_length, &url.redacted(), &settings.metrics),
             options,
+            progress: None,
             witness,
         })
     }
 
-    async fn publish_all(&mut self, groups: &[Records]) -> Result<Refusals, PublishError> {
+    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+        if self.options.policy == Policy::Default {
+            return self.publish_until_confirmed(groups).await;
+        }
+        let (made, refusals) = self.messages(groups);
+        self.queue.push(made);
+        self.flush().await;
+        Ok(refusals)
+    }
+
+    /// What is sent of some records, and what cannot be.
+    fn messages(&self, groups: &[Records]) -> (Vec<Message>, Refusals) {
         let mut refusals = Refusals::default();
         let topic = match self.kind {
             RecordsKind::Samples => &self.settings.metering_topic,
@@ -126,21 +149,30 @@ impl NotifierPublisher {
         };
         let per_meter = self.options.per_meter_topic && self.kind == RecordsKind::Samples;
         let made = messages(groups, topic, per_meter, &self.settings.secret, &mut refusals);
-        if self.options.policy == Policy::Default {
-            for message in &made {
-                match self.send(message).await {
-                    Ok(()) => {}
-                    Err(error) if error.is_about_the_message() => {
-                        refuse(message, &error, &mut refusals);
-                    }
-                    Err(error) => return Err(failure(&error)),
+        (made, refusals)
+    }
+
+    /// An attempt that fails goes on where it was: the broker gets no message twice because of another one.
+    async fn publish_until_confirmed(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+        let known = self.progress.take().filter(|progress| Arc::ptr_eq(&progress.groups, groups));
+        let mut progress = known.unwrap_or_else(|| {
+            let (messages, refusals) = self.messages(groups);
+            Progress { groups: Arc::clone(groups), messages, done: 0, refusals }
+        });
+        while let Some(message) = progress.messages.get(progress.done) {
+            match self.send(message).await {
+                Ok(()) => {}
+                Err(error) if error.is_about_the_message() => {
+                    refuse(message, &error, &mut progress.refusals);
+                }
+                Err(error) => {
+                    self.progress = Some(progress);
+                    return Err(failure(&error));
                 }
             }
-            return Ok(refusals);
+            progress.done += 1;
         }
-        self.queue.push(made);
-        self.flush().await;
-        Ok(refusals)
+        Ok(progress.refusals)
     }
 
     /// Sends what is queued, in order, until it is empty or the broker does not take it.
@@ -206,6 +238,14 @@ impl NotifierPublisher {
 impl Publisher for NotifierPublisher {
     fn publish(&mut self, groups: Arc<[Records]>) -> pipeline::Publishing<'_> {
         Box::pin(async move { self.publish_all(&groups).await })
+    }
+
+    fn holds_back(&self) -> bool {
+        self.queue.records() > 0
+    }
+
+    fn go_on(&mut self) -> pipeline::Preparing<'_> {
+        Box::pin(self.flush())
     }
 }
 

@@ -18,7 +18,7 @@ use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, Recor
 
 use crate::inexpressible::Inexpressible;
 use crate::post::{
-    HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
+    Answered, HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
 };
 use crate::url_options::UrlOptions;
 use crate::witness::Witness;
@@ -30,6 +30,7 @@ pub struct OpenTelemetryPublisher {
     poster: Poster,
     /// Whether requests are Ceilometer's own.
     ceilometer_format: bool,
+    answered: Answered,
 }
 
 impl OpenTelemetryPublisher {
@@ -47,56 +48,59 @@ impl OpenTelemetryPublisher {
         let mut options = UrlOptions::from_url(url);
         let ceilometer_format = options.switch("ceilometer_format", false)?;
         let options = PostOptions::from_url(url, options)?;
-        Ok(Self { poster: Poster::new(options, "application/json", settings, witness)?, ceilometer_format })
+        let poster = Poster::new(options, "application/json", settings, witness)?;
+        Ok(Self { poster, ceilometer_format, answered: Answered::default() })
     }
 
-    async fn publish_all(&self, groups: &[Records]) -> Result<Refusals, PublishError> {
-        let mut refusals = Refusals::default();
+    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+        let Self { poster, ceilometer_format, answered } = self;
+        answered.begin(groups);
         let (places, samples) = placed_samples(groups);
-        if self.ceilometer_format {
-            self.publish_ceilometers(&places, &samples, &mut refusals).await?;
-            return Ok(refusals);
+        let open = places.into_iter().zip(samples).filter(|(place, _)| answered.is_open(*place));
+        let open: Vec<(Place, &Sample)> = open.collect();
+        if *ceilometer_format {
+            publish_ceilometers(poster, &open, answered).await?;
+            return Ok(answered.end());
         }
         let mut points = Vec::new();
         let mut kept = Vec::new();
-        for (place, sample) in places.iter().zip(&samples) {
+        for (place, sample) in open {
             match otlp::Point::of(sample) {
                 Ok(point) => {
                     points.push(point);
-                    kept.push(*place);
+                    kept.push(place);
                 }
-                Err(refused) => refusals.push(refused.at(*place)),
+                Err(refused) => answered.refuse(refused.at(place)),
             }
         }
-        let records = if self.poster.options().batch { REQUEST_RECORDS } else { 1 };
+        let records = if poster.options().batch { REQUEST_RECORDS } else { 1 };
         let lengths: Vec<usize> = points.iter().map(otlp::Point::approximate_bytes).collect();
         for range in requests(&lengths, records, REQUEST_BYTES) {
             let places = kept.get(range.clone()).unwrap_or_default();
             let points = points.get(range).unwrap_or_default();
             let body = |part: Range<usize>| otlp::request(points.get(part).unwrap_or_default());
-            self.poster.deliver(&Shipment { sub_path: None, places, body: &body }, &mut refusals).await?;
+            poster.deliver_open(&Shipment { sub_path: None, places, body: &body }, answered).await?;
         }
-        Ok(refusals)
+        Ok(answered.end())
     }
+}
 
-    async fn publish_ceilometers(
-        &self,
-        places: &[Place],
-        samples: &[&Sample],
-        refusals: &mut Refusals,
-    ) -> Result<(), PublishError> {
-        for (place, sample) in places.iter().zip(samples) {
-            match ceilometer::request(sample) {
-                Ok(text) => {
-                    let body = |_: Range<usize>| text.clone();
-                    let places = std::slice::from_ref(place);
-                    self.poster.deliver(&Shipment { sub_path: None, places, body: &body }, refusals).await?;
-                }
-                Err(refused) => refusals.push(refused.at(*place)),
+async fn publish_ceilometers(
+    poster: &Poster,
+    open: &[(Place, &Sample)],
+    answered: &mut Answered,
+) -> Result<(), PublishError> {
+    for (place, sample) in open {
+        match ceilometer::request(sample) {
+            Ok(text) => {
+                let body = |_: Range<usize>| text.clone();
+                let places = std::slice::from_ref(place);
+                poster.deliver_open(&Shipment { sub_path: None, places, body: &body }, answered).await?;
             }
+            Err(refused) => answered.refuse(refused.at(*place)),
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Publisher for OpenTelemetryPublisher {

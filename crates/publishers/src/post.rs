@@ -9,9 +9,12 @@
 //! | 3xx | offered again; a redirect is not followed, because a POST would become a GET and its records would be lost |
 //! | 400, 409, 413, 422 | the request is divided until it is known which of its records are refused; the others are delivered |
 //!
+//! An attempt that fails half-way goes on where it was: what was answered in it is not sent again.
+//!
 //! The publishers that speak OTLP read more in an answer than its status; what they share is here as well.
 
 mod answer;
+mod answered;
 mod exchange;
 mod options;
 mod retry_after;
@@ -29,6 +32,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LO
 use tokio::time::Instant;
 
 pub(crate) use self::answer::{Meaning, meaning};
+pub(crate) use self::answered::Answered;
 pub(crate) use self::exchange::send;
 pub(crate) use self::options::{Defaults, PostOptions, with_sources};
 use crate::witness::{Witness, body_text};
@@ -186,6 +190,15 @@ impl Poster {
         deliver(self, shipment, refusals).await
     }
 
+    /// Delivers a shipment of open records, and notes what was answered, also when the rest of it has to wait.
+    pub(crate) async fn deliver_open(
+        &self,
+        shipment: &Shipment<'_>,
+        answered: &mut Answered,
+    ) -> Result<(), PublishError> {
+        deliver_open(self, shipment, answered).await
+    }
+
     /// One request, with as many attempts to connect as `max_retries` allows, and what it is answered.
     pub(crate) async fn exchange(
         &self,
@@ -259,6 +272,20 @@ pub(crate) async fn deliver(
 ) -> Result<(), PublishError> {
     let mut parts = std::iter::once(0..shipment.places.len()).collect();
     deliver_parts(post, shipment, &mut parts, refusals).await
+}
+
+/// Delivers a shipment of open records, and notes what was answered, also when the rest of it has to wait.
+pub(crate) async fn deliver_open(
+    post: &impl Post,
+    shipment: &Shipment<'_>,
+    answered: &mut Answered,
+) -> Result<(), PublishError> {
+    let mut parts = std::iter::once(0..shipment.places.len()).collect();
+    let delivered = deliver_parts(post, shipment, &mut parts, answered.refusals()).await;
+    let is_answered = |number: &usize| !parts.iter().any(|part| part.contains(number));
+    let places = shipment.places.iter().enumerate();
+    answered.add(places.filter(|(number, _)| is_answered(number)).map(|(_, place)| *place));
+    delivered
 }
 
 /// Delivers parts of a shipment, the last one first. What is answered leaves `parts`, so that after an error the rest can

@@ -7,11 +7,13 @@
 //! request takes everything, else there is one for each resource, with `resource_id` as grouping label. The parameters are
 //! those of the `http` publisher, and `ssl`. Where Ceilometer's text is one that the Pushgateway refuses as a whole, it is
 //! mended (see [`text`]).
+//!
+//! A push replaces everything that the metrics in it had in their group, so that a metric is never divided (see [`push`]).
 
+mod push;
 mod text;
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -19,9 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use model::{Sample, pytext};
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusals};
 
-use crate::post::{
-    HttpSettings, Place, PostOptions, Poster, REQUEST_BYTES, REQUEST_RECORDS, Shipment, requests,
-};
+use crate::post::{HttpSettings, Place, PostOptions, Poster};
 use crate::url_options::{UrlOptions, percent_encode};
 use crate::witness::Witness;
 use crate::{placed_samples, samples_only};
@@ -73,9 +73,7 @@ impl PrometheusPublisher {
                 running.push(self.push_resource(of_resource));
             }
             let Some(pushed) = running.next().await else { return Ok(refusals) };
-            for refusal in &pushed? {
-                refusals.push(refusal.clone());
-            }
+            refusals.append(pushed?);
         }
     }
 
@@ -90,17 +88,8 @@ impl PrometheusPublisher {
         places: &[Place],
         samples: &[&Sample],
     ) -> Result<Refusals, PublishError> {
-        /// About what one line takes, in bytes.
-        const LINE_BYTES: usize = 256;
         let mut refusals = Refusals::default();
-        let lengths = vec![LINE_BYTES; samples.len()];
-        for range in requests(&lengths, REQUEST_RECORDS, REQUEST_BYTES) {
-            let places = places.get(range.clone()).unwrap_or_default();
-            let samples = samples.get(range).unwrap_or_default();
-            let body = |part: Range<usize>| text::exposition(samples.get(part).unwrap_or_default());
-            let shipment = Shipment { sub_path: sub_path.clone(), places, body: &body };
-            self.poster.deliver(&shipment, &mut refusals).await?;
-        }
+        push::push(&self.poster, sub_path.as_deref(), places, samples, &mut refusals).await?;
         Ok(refusals)
     }
 }

@@ -1,7 +1,8 @@
 //! `udp://host[:port]` (4952): sends each sample as a datagram. Samples only.
 //!
 //! **Accepted** means that the kernel has taken the datagrams. Nobody says whether they arrive: UDP delivers at most once.
-//! A host that has no address, or a network that cannot be reached, keeps the samples until it can.
+//! A host that has no address, or a network that cannot be reached, keeps the samples until it can; what was sent by then is
+//! not sent again.
 //!
 //! A datagram is the metering message of the bus in MessagePack, as Ceilometer's `publisher/udp.py` sends it; the host's
 //! IPv6 address goes before its IPv4 address. A sample that is larger than a datagram can be, or that MessagePack cannot
@@ -32,7 +33,17 @@ pub struct UdpPublisher {
     address: Address,
     secret: String,
     socket: Option<(UdpSocket, bool)>,
+    progress: Option<Progress>,
     witness: Witness,
+}
+
+/// What of an offer that failed half-way is done with.
+#[derive(Debug)]
+struct Progress {
+    groups: Arc<[Records]>,
+    /// How many of its samples.
+    samples: usize,
+    refusals: Refusals,
 }
 
 impl UdpPublisher {
@@ -47,16 +58,26 @@ impl UdpPublisher {
         witness: Witness,
     ) -> Result<Self, BuildError> {
         samples_only(url, kind)?;
-        Ok(Self { address: Address::from_url(url)?, secret: secret.to_owned(), socket: None, witness })
+        Ok(Self {
+            address: Address::from_url(url)?,
+            secret: secret.to_owned(),
+            socket: None,
+            progress: None,
+            witness,
+        })
     }
 
-    async fn publish_all(&mut self, groups: &[Records]) -> Result<Refusals, PublishError> {
-        let mut refusals = Refusals::default();
+    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
         let (places, samples) = placed_samples(groups);
         let target = self.look_up().await?;
         let (witness, secret) = (self.witness.clone(), self.secret.clone());
+        // It is there from now on.
+        self.socket(target).await?;
+        let known = self.progress.take().filter(|known| Arc::ptr_eq(&known.groups, groups));
+        let (done, mut refusals) =
+            known.map_or((0, Refusals::default()), |known| (known.samples, known.refusals));
         let socket = self.socket(target).await?;
-        for (place, sample) in places.iter().zip(samples) {
+        for (number, (place, sample)) in places.iter().zip(samples).enumerate().skip(done) {
             let mut refuse = |cause, reason| {
                 refusals.push(Refusal { group: place.group, record: place.record, cause, reason });
             };
@@ -80,6 +101,7 @@ impl UdpPublisher {
                 Err(error) => {
                     // The interface may have changed since: another attempt begins with another socket.
                     self.socket = None;
+                    self.progress = Some(Progress { groups: Arc::clone(groups), samples: number, refusals });
                     let message = format!("cannot send to {target}: {error}");
                     witness.tell(|| format!("! {message}"));
                     return Err(PublishError { cause: "send", message });

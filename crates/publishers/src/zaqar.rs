@@ -14,7 +14,9 @@ use openstack::{Method, Service};
 use pipeline::{BuildError, PublishError, Publisher, PublisherUrl, Records, Refusals};
 
 use crate::http::{Texts, texts};
-use crate::post::{Answer, Patience, Post, REQUEST_RECORDS, Shipment, decided, deliver, requests};
+use crate::post::{
+    Answer, Answered, Patience, Post, REQUEST_RECORDS, Shipment, decided, deliver_open, requests,
+};
 use crate::url_options::{UrlOptions, configuration};
 use crate::witness::{Witness, body_text};
 
@@ -64,6 +66,13 @@ impl ZaqarOptions {
 /// Posts records to a queue.
 #[derive(Debug)]
 pub struct ZaqarPublisher {
+    queue: Queue,
+    answered: Answered,
+}
+
+/// A queue, and the way there.
+#[derive(Debug)]
+struct Queue {
     service: Service,
     options: ZaqarOptions,
     /// Who we are to Zaqar, which gives a client its own messages back only if it asks for them.
@@ -77,25 +86,27 @@ impl ZaqarPublisher {
     #[must_use]
     pub fn new(options: ZaqarOptions, service: Service, client_id: &str, witness: Witness) -> Self {
         let client_id = client_id.to_owned();
-        Self { service, options, client_id, patience: Patience::default(), witness }
+        let queue = Queue { service, options, client_id, patience: Patience::default(), witness };
+        Self { queue, answered: Answered::default() }
     }
 
-    async fn publish_all(&self, groups: &[Records]) -> Result<Refusals, PublishError> {
-        let mut refusals = Refusals::default();
-        let Texts { places, texts } = texts(groups, false);
+    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+        let Self { queue, answered } = self;
+        answered.begin(groups);
+        let Texts { places, texts } = texts(groups, false, answered);
         let lengths: Vec<usize> = texts.iter().map(|text| text.len() + 32).collect();
         for range in requests(&lengths, REQUEST_RECORDS, BYTES) {
             let places = places.get(range.clone()).unwrap_or_default();
             let texts = texts.get(range).unwrap_or_default();
-            let body = |part: Range<usize>| messages(texts.get(part).unwrap_or_default(), self.options.ttl);
+            let body = |part: Range<usize>| messages(texts.get(part).unwrap_or_default(), queue.options.ttl);
             let shipment = Shipment { sub_path: None, places, body: &body };
-            deliver(self, &shipment, &mut refusals).await?;
+            deliver_open(queue, &shipment, answered).await?;
         }
-        Ok(refusals)
+        Ok(answered.end())
     }
 }
 
-impl Post for ZaqarPublisher {
+impl Post for Queue {
     async fn post(&self, _sub_path: Option<&str>, body: Vec<u8>) -> Result<Answer, PublishError> {
         self.patience.keep_away().await;
         let path = format!("/v2/queues/{}/messages", self.options.queue);

@@ -8,14 +8,17 @@
     reason = "a test: a failed step is a failed test, and time is the machine's"
 )]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nephoscope_http::{ServerTlsOptions, tls};
 use nephoscope_publishers::http::HttpPublisher;
+use nephoscope_publishers::opentelemetry::OpenTelemetryPublisher;
+use nephoscope_publishers::prometheus::PrometheusPublisher;
+use nephoscope_publishers::remote_write::RemoteWritePublisher;
 use nephoscope_publishers::{HttpSettings, Witness};
-use pipeline::{PublishError, Publisher, PublisherUrl, Records, Refusals};
+use pipeline::{PublishError, Publisher, PublisherUrl, Records, RecordsKind, Refusals};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
@@ -156,6 +159,42 @@ async fn what_waits_together_goes_together_in_bounded_requests() {
     assert_eq!(counts, [1000, 503]);
     // A connection serves many requests.
     assert_eq!(server.connections(), 1);
+}
+
+/// A later request of an attempt fails, or one half of a request that is divided: what was taken is not sent again, however
+/// often the attempt is repeated, and what was refused is still known in the end.
+#[tokio::test]
+async fn what_was_taken_in_a_failed_attempt_is_not_sent_again() {
+    for query in ["batch=False", ""] {
+        let broken = Arc::new(AtomicBool::new(true));
+        let taken = Arc::new(Mutex::new(String::new()));
+        let (flag, all) = (Arc::clone(&broken), Arc::clone(&taken));
+        let server = Server::start(move |request: &Request, _| {
+            let text = request.text();
+            if text.contains("\"bad\"") {
+                return Answer::status(400);
+            }
+            if text.contains("\"late\"") && flag.load(Ordering::SeqCst) {
+                return Answer::status(503);
+            }
+            all.lock().unwrap().push_str(&text);
+            Answer::status(200)
+        });
+        let mut publisher = publisher(&url(&server, &format!("/?{query}")));
+        let samples = ["a", "bad", "b", "late", "c"].map(|resource| sample("m", resource, 1));
+        let groups: Arc<[Records]> = Arc::new([Records::Samples(samples.to_vec())]);
+        for _ in 0..3 {
+            assert_eq!(publisher.publish(Arc::clone(&groups)).await.unwrap_err().cause, "server_error");
+        }
+        broken.store(false, Ordering::SeqCst);
+        let refusals = publisher.publish(groups).await.unwrap();
+        assert_eq!(refused(&refusals), [(0, 1, "bad_request")], "{query}");
+        let taken = taken.lock().unwrap();
+        for resource in ["a", "b", "late", "c"] {
+            let times = taken.matches(&format!("\"resource_id\": \"{resource}\"")).count();
+            assert_eq!(times, 1, "{query} {resource}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -319,6 +358,71 @@ fn server_options(certificate: &str, client_cafile: Option<&str>) -> ServerTlsOp
         client_cafile: client_cafile.map(|name| certificates.path(name)),
         min_version: None,
     }
+}
+
+/// `ssl` makes HTTPS of schemes that do not say which of both they speak, and leaves the other parameters as they are.
+#[tokio::test]
+async fn ssl_is_https_for_publishers_whose_scheme_does_not_say() {
+    let certificates = Certificates::shared();
+    let path = |name: &str| certificates.path(name).display().to_string();
+    let tls = format!(
+        "max_retries=0&verify_ssl={}&clientcert={}&clientkey={}",
+        path("ca.pem"),
+        path("client.pem"),
+        path("client.key")
+    );
+    for scheme in ["prometheus", "opentelemetryhttp", "prometheus+remotewrite"] {
+        let (port, hellos) = tls_hellos(server_options("server", Some("ca.pem"))).await;
+        for (ssl, is_tls) in [("&ssl=True", true), ("", false), ("&ssl=False", false)] {
+            let url = PublisherUrl::new(&format!("{scheme}://127.0.0.1:{port}/metrics/job/x?{tls}{ssl}"));
+            let (kind, settings, nobody) = (RecordsKind::Samples, HttpSettings::default(), Witness::nobody());
+            let mut publisher: Box<dyn Publisher> = match scheme {
+                "prometheus" => Box::new(PrometheusPublisher::new(&url, kind, &settings, nobody).unwrap()),
+                "opentelemetryhttp" => {
+                    Box::new(OpenTelemetryPublisher::new(&url, kind, &settings, nobody).unwrap())
+                }
+                _ => Box::new(RemoteWritePublisher::new(&url, kind, &settings, nobody).unwrap()),
+            };
+            let published = publisher.publish(Arc::new([Records::Samples(vec![sample("m", "r", 1)])])).await;
+            assert_eq!(published.is_ok(), is_tls, "{url:?} {published:?}");
+            assert_eq!(hellos.swap(0, Ordering::SeqCst), u32::from(is_tls), "{url:?}");
+        }
+    }
+}
+
+/// A TLS server that answers everything with 200 as soon as something comes, and counts whom it has got to know.
+async fn tls_hellos(options: ServerTlsOptions) -> (u16, Arc<AtomicU32>) {
+    let acceptor = TlsAcceptor::from(Arc::new(tls::server_tls(&options).unwrap()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let hellos = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&hellos);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = Vec::new();
+            let mut part = [0; 4096];
+            while !has_all(&request) {
+                match stream.read(&mut part).await {
+                    Ok(length) if length > 0 => request.extend_from_slice(&part[..length]),
+                    _ => break,
+                }
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, hellos)
+}
+
+/// Whether a request is there with its whole body.
+fn has_all(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.is_some_and(|length| request.len() >= end + 4 + length.trim().parse::<usize>().unwrap())
 }
 
 #[tokio::test]

@@ -277,6 +277,100 @@ async fn with_policy_queue_the_newest_wait_in_memory_and_the_oldest_are_dropped_
     assert_eq!(metric(&metrics, "nephoscope_notifier_dropped_records_total"), 2);
 }
 
+/// The broker is back and no further records come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_memory_goes_when_the_broker_is_back_without_further_records() {
+    let vhost = shared_rabbitmq().vhost("notifier-idle").unwrap();
+    let metrics = Metrics::new();
+    let (proxy, mut publisher) = away_and_back(&vhost, "topic=idle&policy=queue", &metrics);
+    assert!(!publisher.holds_back());
+    proxy.refuse();
+    for resource in ["a", "b"] {
+        publisher.publish(batch(resource)).await.unwrap();
+    }
+    publisher.go_on().await;
+    assert!(publisher.holds_back());
+    proxy.accept().unwrap();
+    publisher.go_on().await;
+    assert!(!publisher.holds_back());
+    assert_eq!(resources(&said(&vhost, "idle", 2).await), ["a", "b"]);
+    assert_eq!(metric(&metrics, "nephoscope_notifier_dropped_records_total"), 0);
+}
+
+/// One message of several is confirmed, then the broker goes: it does not come twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_broker_has_confirmed_is_not_sent_again() {
+    let vhost = shared_rabbitmq().vhost("notifier-progress").unwrap();
+    let metrics = Metrics::new();
+    let proxy = Arc::new(Proxy::to_port(vhost.broker().port()).unwrap());
+    let url = vhost.transport_url_through(proxy.port()).replacen("rabbit://", "notifier://", 1);
+    let settings = settings("rabbit://127.0.0.1:1/", &metrics);
+    let (cutting, confirmed) = (Arc::clone(&proxy), std::sync::Mutex::new(false));
+    let witness = Witness::new(move |line| {
+        let mut confirmed = confirmed.lock().unwrap();
+        if line.starts_with("< confirmed") && !std::mem::replace(&mut *confirmed, true) {
+            cutting.refuse();
+            cutting.cut().unwrap();
+        }
+    });
+    let url = PublisherUrl::new(&format!("{url}?topic=progress&per_meter_topic=1"));
+    let mut publisher = NotifierPublisher::new(&url, RecordsKind::Samples, &settings, witness).unwrap();
+    let samples = ["x", "y"].map(|name| sample(name, "r", 1)).to_vec();
+    let groups: Arc<[Records]> = Arc::new([Records::Samples(samples)]);
+    for _ in 0..2 {
+        publisher.publish(Arc::clone(&groups)).await.unwrap_err();
+    }
+    proxy.accept().unwrap();
+    publisher.publish(groups).await.unwrap();
+    // One behind them, to know that there are no more.
+    publisher.publish(batch("end")).await.unwrap();
+    let types: Vec<_> = said(&vhost, "progress", 5).await.into_iter().map(|said| said.event_type).collect();
+    assert_eq!(types, ["metering", "metering.x", "metering.y", "metering", "metering.m"]);
+}
+
+/// Exchange, topics, host and secret are the configuration's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_configuration_says_is_what_is_sent() {
+    let vhost = shared_rabbitmq().vhost("notifier-settings").unwrap();
+    let metrics = Metrics::new();
+    let mut settings = settings(&vhost.transport_url(), &metrics);
+    settings.metering_topic = "samples".to_owned();
+    settings.event_topic = "happenings".to_owned();
+    settings.host = "host-2".to_owned();
+    for (kind, query, topic, event_type) in [
+        (RecordsKind::Samples, "", "samples", "samples"),
+        (RecordsKind::Events, "", "happenings", "happenings"),
+        // The URL's topic is where it goes; what it is called stays the configuration's.
+        (RecordsKind::Samples, "?topic=elsewhere", "elsewhere", "samples"),
+    ] {
+        let url = format!("notifier://{query}");
+        publisher(&url, kind, &settings).publish(Arc::new([all(kind)])).await.unwrap();
+        let said = said(&vhost, topic, 1).await.remove(0);
+        assert_eq!((&*said.event_type, &*said.publisher_id), (event_type, "telemetry.publisher.host-2"));
+    }
+    let signature = |secret: &str| {
+        let mut settings = settings.clone();
+        settings.secret = secret.to_owned();
+        let metrics = Metrics::new();
+        settings.metrics = NotifierMetrics::register(&metrics.component("notifier"));
+        publisher("notifier://?topic=signed", RecordsKind::Samples, &settings)
+    };
+    let mut signatures = Vec::new();
+    for secret in ["one", "two"] {
+        signature(secret).publish(Arc::new([all(RecordsKind::Samples)])).await.unwrap();
+        let said = said(&vhost, "signed", 1).await.remove(0);
+        let first = said.payload.as_list().unwrap()[0].clone();
+        signatures.push(first.get("message_signature").and_then(Value::as_str).unwrap().to_owned());
+    }
+    assert_ne!(signatures[0], signatures[1]);
+    settings.exchange = "another".to_owned();
+    publisher("notifier://?topic=exchanged", RecordsKind::Samples, &settings)
+        .publish(Arc::new([all(RecordsKind::Samples)]))
+        .await
+        .unwrap();
+    assert_eq!(vhost.depth("exchanged.sample").unwrap(), Some(1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_policy_drop_what_cannot_be_sent_is_dropped_and_counted() {
     let vhost = shared_rabbitmq().vhost("notifier-drop").unwrap();

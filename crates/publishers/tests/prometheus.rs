@@ -144,6 +144,62 @@ async fn what_ceilometer_would_lose_arrives() {
     has(gateway.lines("mixed").await, &["} 7", "} 8"]);
 }
 
+/// A push replaces what its metrics had in the group: a metric in two requests would lose the first one's series.
+#[tokio::test]
+async fn all_series_of_a_metric_arrive_however_many_there_are_and_whatever_is_refused_beside_them() {
+    const SERIES: usize = 1_300;
+    let gateway = Pushgateway::start().await;
+    let mut publisher = gateway.publisher("/metrics/job/os/instance/many");
+    let samples = (0..SERIES).flat_map(|number| {
+        ["cpu", "memory"].map(|name| sample(name, &format!("r{number}"), i64::try_from(number).unwrap()))
+    });
+    assert!(publish(&mut publisher, samples.collect()).await.unwrap().is_empty());
+    for metric in ["cpu", "memory"] {
+        let lines = gateway.lines(metric).await;
+        assert_eq!(lines.iter().filter(|line| line.starts_with(metric)).count(), SERIES, "{metric}");
+    }
+
+    // The Pushgateway refuses a metric that has another type in another group.
+    publish(&mut publisher, vec![sample("clash", "r", 1)]).await.unwrap();
+    let mut publisher = gateway.publisher("/metrics/job/os/instance/others");
+    let samples = (0..10).flat_map(|number| {
+        let resource = format!("r{number}");
+        let mut clash = (*sample("clash", &resource, 1)).clone();
+        clash.kind = MeterKind::Cumulative;
+        [sample("disk", &resource, number), Arc::new(clash), sample("power", &resource, number)]
+    });
+    let refusals = publish(&mut publisher, samples.collect()).await.unwrap();
+    let mut places: Vec<_> = refusals.iter().map(|refusal| (refusal.record, refusal.cause)).collect();
+    places.sort_unstable();
+    assert_eq!(places, (0..10).map(|number| (3 * number + 1, "bad_request")).collect::<Vec<_>>());
+    assert!(refusals.iter().all(|refusal| refusal.reason.contains("inconsistent")), "{refusals:?}");
+    for metric in ["disk", "power"] {
+        let lines = gateway.lines(metric).await;
+        assert_eq!(lines.iter().filter(|line| line.starts_with(metric)).count(), 10, "{metric}");
+    }
+}
+
+/// What stands in front of a Pushgateway may refuse single series: the others are pushed together in the end.
+#[tokio::test]
+async fn of_a_metric_that_is_refused_what_can_be_taken_is_pushed_together() {
+    let server = Server::start(|request: &Request, _| {
+        Answer::status(if request.text().contains("\"bad") { 422 } else { 200 })
+    });
+    let mut publisher = publisher(&format!("{}/metrics/job/os/instance/x", server.address));
+    let of = |names: &[&str]| names.iter().map(|name| sample("m", name, 1)).collect::<Vec<_>>();
+    let refusals = publish(&mut publisher, of(&["a", "bad 1", "b", "c", "bad 2", "d"])).await.unwrap();
+    let refused: Vec<_> = refusals.iter().map(|refusal| (refusal.record, refusal.cause)).collect();
+    assert_eq!(refused, [(1, "unprocessable"), (4, "unprocessable")]);
+    let last = server.requests().last().unwrap().text();
+    assert_eq!(last.lines().filter(|line| line.starts_with("m{")).count(), 4, "{last}");
+    assert!(!last.contains("bad"), "{last}");
+    // Nothing of it can be taken: no request is made of nothing.
+    server.take();
+    let refusals = publish(&mut publisher, of(&["bad 1", "bad 2"])).await.unwrap();
+    assert_eq!(refusals.len(), 2);
+    assert!(server.take().iter().all(|request| request.text().contains("\"bad")));
+}
+
 #[tokio::test]
 async fn without_grouping_labels_each_resource_has_a_request_of_its_own() {
     let server = Server::recording();

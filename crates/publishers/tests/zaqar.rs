@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed step is a failed test")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nephoscope_publishers::Witness;
 use nephoscope_publishers::zaqar::{ZaqarOptions, ZaqarPublisher};
@@ -16,12 +17,16 @@ mod server;
 use records::sample;
 use server::{Answer, Request, Server};
 
-async fn publish(server: &Server, resources: &[&str], witness: Witness) -> Result<Refusals, PublishError> {
+fn publisher(server: &Server, witness: Witness) -> ZaqarPublisher {
     let options = ZaqarOptions::from_url(&PublisherUrl::new("zaqar://?queue=q&ttl=60")).unwrap();
     let endpoint = Some(format!("http://{}", server.address).parse().unwrap());
     let session = Session::new(SessionOptions::new(AuthOptions::None { endpoint })).unwrap();
     let service = Service::new(session, ServiceFilter::new("messaging"));
-    let mut publisher = ZaqarPublisher::new(options, service, "a-client", witness);
+    ZaqarPublisher::new(options, service, "a-client", witness)
+}
+
+async fn publish(server: &Server, resources: &[&str], witness: Witness) -> Result<Refusals, PublishError> {
+    let mut publisher = publisher(server, witness);
     let samples = resources.iter().map(|resource| sample("m", resource, 1)).collect();
     publisher.publish(Arc::new([Records::Samples(samples)])).await
 }
@@ -49,6 +54,28 @@ async fn what_zaqar_does_not_take_now_is_offered_again() {
         let error = publish(&server, &["a"], Witness::nobody()).await.unwrap_err();
         assert_eq!(error.cause, cause, "{error}");
     }
+}
+
+/// Whoever reads the queue would get it once for every attempt.
+#[tokio::test]
+async fn what_was_taken_in_a_failed_attempt_is_not_posted_again() {
+    let failures = AtomicUsize::new(0);
+    let server = Server::start(move |request: &Request, _| {
+        let fails = request.text().contains("\"late\"") && failures.fetch_add(1, Ordering::SeqCst) < 2;
+        Answer::status(if fails { 503 } else { 201 })
+    });
+    let mut publisher = publisher(&server, Witness::nobody());
+    // Each of the first two fills a request by itself.
+    let large = |letter: &str| letter.repeat(150_000);
+    let samples = [&*large("a"), &*large("b"), "late"].map(|resource| sample("m", resource, 1));
+    let groups: Arc<[Records]> = Arc::new([Records::Samples(samples.to_vec())]);
+    for _ in 0..2 {
+        assert_eq!(publisher.publish(Arc::clone(&groups)).await.unwrap_err().cause, "server_error");
+    }
+    assert!(publisher.publish(groups).await.unwrap().is_empty());
+    let texts: Vec<String> = server.requests().iter().map(Request::text).collect();
+    let with = |text: &str| texts.iter().filter(|body| body.contains(text)).count();
+    assert_eq!((with("aaaa"), with("bbbb"), with("\"late\""), texts.len()), (1, 1, 3, 5));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::service::Service;
 use crate::{Error, Keystone, PostgreSql};
 
-/// Gnocchi from PyPI: its index in a private PostgreSQL, its measures in files, `auth_mode = basic`. Dropped, it is gone.
+/// Gnocchi from PyPI: its index in a private PostgreSQL, its measures in files, `auth_mode = basic` unless a Keystone is named. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Gnocchi {
     service: Service,
@@ -35,8 +35,32 @@ struct Report {
 impl Gnocchi {
     /// Starts PostgreSQL and Gnocchi, and waits until the API listens.
     pub fn start() -> Result<Self, Error> {
+        Self::start_with(&[])
+    }
+
+    /// The same with `auth_mode = keystone`: that Keystone is asked about each token, every time.
+    pub fn start_behind(keystone: &Keystone) -> Result<Self, Error> {
+        let of_keystone = [
+            ("auth_type", "password"),
+            ("auth_url", keystone.url()),
+            ("www_authenticate_uri", keystone.url()),
+            ("username", keystone.user()),
+            ("password", keystone.password()),
+            ("user_domain_id", "default"),
+            ("project_name", "admin"),
+            ("project_domain_id", "default"),
+            ("interface", "public"),
+            ("token_cache_time", "-1"),
+        ];
+        let mut arguments = vec!["--set=api.auth_mode=keystone".to_owned()];
+        let of_keystone = of_keystone.iter();
+        arguments.extend(of_keystone.map(|(name, value)| format!("--set=keystone_authtoken.{name}={value}")));
+        Self::start_with(&arguments)
+    }
+
+    fn start_with(more: &[String]) -> Result<Self, Error> {
         let postgresql = PostgreSql::start()?;
-        let arguments = [format!("--indexer-url={}", postgresql.url())];
+        let arguments = [&[format!("--indexer-url={}", postgresql.url())], more].concat();
         let (service, report) = Service::start_reporting("gnocchi", "gnocchi.py", &arguments)?;
         Ok(Self { service, report, postgresql })
     }

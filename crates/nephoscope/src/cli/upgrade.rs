@@ -16,12 +16,13 @@ pub(crate) struct UpgradeArguments {
 /// The name under which Ceilometer's packages install the command.
 pub(super) const CEILOMETER_UPGRADE: &str = "ceilometer-upgrade";
 
-const ABOUT: &str = "Create and change Gnocchi's resource types, as ceilometer-upgrade does";
+const ABOUT: &str =
+    "Create and change what Gnocchi needs: resource types, as ceilometer-upgrade does, and archive policies";
 
 const HELP: &str = "\
 Gnocchi is the one that [gnocchi] leads to, by auth_section and the catalogue. What is there already is left as it is, so \
-that the command can be run at any time, also beside running agents. Archive policies are not created here: the publisher \
-does that.";
+that the command can be run at any time, also beside running agents. The archive policies are those of the resource \
+definitions (gnocchi_resources.yaml) that the publishers of the pipelines name.";
 
 const SKIP: &str = "skip-gnocchi-resource-types";
 const NO_SKIP: &str = "noskip-gnocchi-resource-types";

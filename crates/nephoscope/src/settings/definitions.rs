@@ -144,6 +144,17 @@ fn pipelines(
     PipelineConfig::parse(text.source(), kind).map_err(|mut found| problems.append(&mut found)).ok()
 }
 
+/// The pipelines of both kinds, as far as their files can be read.
+pub(crate) fn readable_pipelines(config: &Config, problems: &mut Vec<Problem>) -> Vec<PipelineConfig> {
+    let all = [
+        (config.get(&agent::PIPELINE_CFG_FILE), RecordsKind::Samples),
+        (config.get(&agent::EVENT_PIPELINE_CFG_FILE), RecordsKind::Events),
+    ];
+    all.into_iter()
+        .filter_map(|(file, kind)| pipelines(config, file, kind, &mut Vec::new(), problems))
+        .collect()
+}
+
 /// The resource definitions of `file`, with its name, or of the built-in one if there is no such file.
 pub(crate) fn resources(
     config: &Config,

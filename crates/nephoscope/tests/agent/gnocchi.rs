@@ -67,11 +67,14 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     // Resource types, under either name.
     let planned = stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade", "--dry-run"]));
     assert!(planned.starts_with("would create the resource type image: name"), "{planned}");
-    assert_eq!(planned.lines().count(), 32, "{planned}");
+    assert_eq!(planned.matches("would create the archive policy ceilometer-").count(), 4, "{planned}");
+    assert_eq!(planned.lines().count(), 32 + 4, "{planned}");
     let link = agent.path("ceilometer-upgrade");
     std::os::unix::fs::symlink(PROGRAM, &link).unwrap();
     stdout(&run(&agent, &link, &["--retry", "3"]));
     assert_eq!(stdout(&run(&agent, PROGRAM.as_ref(), &["upgrade", "--dry-run"])), "");
+    assert_eq!(gnocchi.get("/v1/archive_policy").unwrap().as_array().unwrap().len(), 4);
+    archive_policies_are_those_of_the_definitions_that_publishers_name(&agent);
 
     agent.start();
     agent.wait_ready();
@@ -135,6 +138,36 @@ fn what_gnocchi_refuses_is_kept_and_delivered_when_it_was_mended() {
     assert_balanced(&mut agent);
     assert!(agent.terminate().success());
     a_test_of_the_publisher_shows_the_whole_exchange(&agent, &gnocchi);
+}
+
+/// Those of both pipelines; a file that cannot be read is told, and costs no other.
+fn archive_policies_are_those_of_the_definitions_that_publishers_name(agent: &Agent) {
+    let (pipeline, events) = (agent.path("pipeline.yaml"), agent.path("event_pipeline.yaml"));
+    let before = [&pipeline, &events].map(|file| fs::read_to_string(file).unwrap());
+    let name = |file: &std::path::Path, kind: &str, definitions: &str| {
+        let text = format!(
+            "sources: [{{name: s, {kind}: ['*'], sinks: [k]}}]\n\
+             sinks: [{{name: k, publishers: ['gnocchi://?resources_definition_file={definitions}']}}]\n"
+        );
+        fs::write(file, text).unwrap();
+    };
+    fs::write(agent.path("ours.yaml"), resources("ours")).unwrap();
+    fs::write(agent.path("theirs.yaml"), resources("theirs")).unwrap();
+    name(&pipeline, "meters", &agent.path("ours.yaml").display().to_string());
+    name(&events, "events", &agent.path("theirs.yaml").display().to_string());
+    let planned = || run(agent, PROGRAM.as_ref(), &["upgrade", "--dry-run"]);
+    assert_eq!(
+        stdout(&planned()),
+        "would create the archive policy ours\nwould create the archive policy theirs\n"
+    );
+    fs::write(agent.path("ours.yaml"), "resources: {").unwrap();
+    let output = planned();
+    assert_eq!(stdout(&output), "would create the archive policy theirs\n");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(String::from_utf8_lossy(&said).contains("ours.yaml:1:"), "{}", String::from_utf8_lossy(&said));
+    for (file, text) in [&pipeline, &events].into_iter().zip(before) {
+        fs::write(file, text).unwrap();
+    }
 }
 
 /// Resource definitions with one resource type, one metric and one archive policy.

@@ -104,6 +104,17 @@ for line in sys.stdin:
 ";
 
     #[test]
+    fn a_known_hash() {
+        let attributes: Map =
+            [("display_name", "d"), ("flavor_id", "f"), ("project_id", "pr")].into_iter().collect();
+        assert_eq!(
+            hash(&attributes),
+            "5996765e045c3489ce118572cf516e0d2c1f72bc4789efe417089d0d3c12b31588f17e164731b9327cd9117c2bfaa70a38e4bd33bbcb802a3f\
+             2096a049374bcc"
+        );
+    }
+
+    #[test]
     fn hashes_are_ceilometers() {
         let cases = [
             r"{}",

@@ -1,6 +1,7 @@
-//! The resource types that Gnocchi needs: what Ceilometer's `ceilometer-upgrade` does.
+//! What Gnocchi needs before the first record: the resource types, as Ceilometer's `ceilometer-upgrade` makes them, and the
+//! archive policies of the resource definitions, so that the agents' credentials need not be allowed to create them.
 //!
-//! Each type is looked at first, and only what is missing is created or changed: a second run changes nothing.
+//! Each is looked at first, and only what is missing is created or changed: a second run changes nothing.
 
 mod types;
 
@@ -56,6 +57,11 @@ pub enum Step {
         /// The attributes, in order.
         attributes: Vec<String>,
     },
+    /// An archive policy is created.
+    CreatePolicy {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl std::fmt::Display for Step {
@@ -63,13 +69,16 @@ impl std::fmt::Display for Step {
         let (verb, name, attributes) = match self {
             Self::Create { name, attributes } => ("create", name, attributes),
             Self::Update { name, attributes } => ("update", name, attributes),
+            Self::CreatePolicy { name } => return write!(f, "create the archive policy {name}"),
         };
         write!(f, "{verb} the resource type {name}")?;
         if attributes.is_empty() { Ok(()) } else { write!(f, ": {}", attributes.join(", ")) }
     }
 }
 
-/// Brings Gnocchi's resource types up to date; calls `report` after each step that was done.
+/// Brings Gnocchi's resource types up to date and creates those of `archive_policies` (bodies of Gnocchi's
+/// `POST /v1/archive_policy`) that are not there; calls `report` after each step that was done. A policy that is there stays
+/// as it is, whatever it says.
 ///
 /// With `dry_run` nothing is changed, and `report` is called for what would be done. What would follow from an earlier
 /// step is taken into account.
@@ -78,6 +87,7 @@ impl std::fmt::Display for Step {
 /// [`UpgradeError`].
 pub async fn upgrade(
     client: &Client,
+    archive_policies: &[Value],
     dry_run: bool,
     report: &mut (dyn FnMut(&Step) + Send),
 ) -> Result<(), UpgradeError> {
@@ -92,6 +102,9 @@ pub async fn upgrade(
             Change::Create { name, attributes } => upgrade.create(name, attributes).await?,
             Change::Update { name, attributes, fill } => upgrade.update(name, attributes, fill).await?,
         }
+    }
+    for policy in archive_policies {
+        upgrade.create_policy(policy).await?;
     }
     Ok(())
 }
@@ -151,6 +164,33 @@ impl Upgrade<'_> {
             json::write_compact(&patch(&missing, fill), &mut text);
             let patched = self.client.patch(&path(&["resource_type", name]), JSON_PATCH, text).await;
             patched.map_err(|failure| failed(&step, failure))?;
+        }
+        (self.report)(&step);
+        Ok(())
+    }
+
+    async fn create_policy(&mut self, policy: &Value) -> Result<(), UpgradeError> {
+        // One without a name is Gnocchi's to refuse.
+        let name = policy.get("name").and_then(Value::as_str).unwrap_or_default();
+        let step = Step::CreatePolicy { name: name.to_owned() };
+        if !name.is_empty() {
+            match self.client.get(&path(&["archive_policy", name])).await {
+                Ok(_) => return Ok(()),
+                Err(Failure::Refused(rejection)) if rejection.status == 404 => {}
+                Err(failure) => {
+                    return Err(failed(&format_args!("look at the archive policy {name}"), failure));
+                }
+            }
+        }
+        if !self.dry_run {
+            let mut text = Vec::new();
+            json::write_compact(policy, &mut text);
+            match self.client.post("/v1/archive_policy/", text).await {
+                Ok(_) => {}
+                // An agent was quicker.
+                Err(Failure::Refused(rejection)) if rejection.status == 409 => return Ok(()),
+                Err(failure) => return Err(failed(&step, failure)),
+            }
         }
         (self.report)(&step);
         Ok(())

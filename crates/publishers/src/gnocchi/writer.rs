@@ -290,7 +290,14 @@ impl Writer {
         attributes: &Map,
     ) -> Result<Option<Rejection>, Later> {
         let path = path(&["resource", kind, id]);
-        refused(self.client.patch(&path, JSON, compact(attributes.clone())).await)
+        let refused = refused(self.client.patch(&path, JSON, compact(attributes.clone())).await)?;
+        match refused {
+            // Nothing in attributes can clash with what is there: somebody else was writing.
+            Some(rejection) if rejection.status == 409 => {
+                Err(Later::new("unexpected_answer", format!("{path}: {}", rejection.words())))
+            }
+            other => Ok(other),
+        }
     }
 
     /// Creates a resource.
@@ -390,7 +397,6 @@ impl Writer {
             )),
             403 => Ok("forbidden"),
             404 => Ok("not_found"),
-            409 => Ok("conflict"),
             413 => Ok("too_large"),
             _ => Ok("bad_request"),
         }

@@ -63,7 +63,8 @@ impl Series {
     }
 }
 
-fn metric_name(meter: &str) -> String {
+/// The name of a meter's metric.
+pub(super) fn metric_name(meter: &str) -> String {
     let mut name = String::with_capacity(meter.len());
     if !meter.starts_with(|first: char| first.is_ascii_alphabetic() || "_:.-".contains(first)) {
         name.push('_');

@@ -126,6 +126,28 @@ async fn scrapers_that_do_not_read_hold_nobody_up() {
     assert!(!first.contains("} 2.0"));
 }
 
+/// One scraper more than there may be waits until another one has gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn max_connections_is_how_many_are_served_at_a_time() {
+    let mut house = House::new("/metrics?max_connections=1");
+    house.accept(&[sample("cpu", "r", 1)]).await;
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", house.port.number())).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream
+    };
+    let mut answered = ask();
+    answered.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    assert!(answered.read(&mut [0; 1]).unwrap() == 1);
+    // The connection of the first is open still.
+    let mut waiting = ask();
+    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(waiting.read(&mut [0; 1]).is_err(), "a second one is served");
+    waiting.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    drop(answered);
+    assert!(waiting.read(&mut [0; 1]).unwrap() == 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_with_and_without_certificates_of_scrapers_on_two_addresses() {
     let certificates = Certificates::shared();

@@ -26,6 +26,9 @@ async fn no_answer_that_can_be_relied_on_accepts_or_refuses_anything() {
         (Answer::Text(404, "nothing here"), "unexpected_answer"),
         (Answer::Json(405, json!({"code": 405, "title": "", "description": ""})), "unexpected_answer"),
         (refusal(404, &json!("Metric x does not exist")), "unexpected_answer"),
+        (refusal(409, &json!("somebody else was quicker")), "unexpected_answer"),
+        (Answer::Text(409, "<h1>Conflict"), "unexpected_answer"),
+        (Answer::Json(429, json!({})), "throttled"),
         (Answer::Half, "unavailable"),
         (Answer::Nothing, "unavailable"),
     ] {
@@ -42,6 +45,61 @@ async fn no_answer_that_can_be_relied_on_accepts_or_refuses_anything() {
         fake.behave();
         assert!(house.offer(&group).await.unwrap().is_empty(), "{answer:?}");
         assert_eq!(house.metric("measures_total"), 1);
+    }
+}
+
+/// Each request of the way, answered in each way that says nothing about what was sent: all of it is offered again, and done
+/// once Gnocchi answers as usual.
+#[tokio::test]
+async fn whatever_goes_wrong_with_whichever_request_everything_is_done_in_the_end() {
+    const REQUESTS: [&str; 7] = [
+        "POST /v1/archive_policy/",
+        "POST /v1/batch/",
+        "POST /v1/resource/instance",
+        "PATCH /v1/resource/image/img",
+        "POST /v1/resource/volume_provider",
+        "PATCH /v1/resource/instance/old",
+        "POST /v1/search/resource/instance_disk",
+    ];
+    let answers = || {
+        let status = |status| Answer::Json(status, json!({"nothing": "of Gnocchi's"}));
+        let garbage = Answer::Text(200, "\u{1}<html>");
+        [401, 409, 429, 500, 503].map(status).into_iter().chain([Answer::Half, Answer::Nothing, garbage])
+    };
+    for line in REQUESTS {
+        for answer in answers() {
+            // A body is read where it says something.
+            let is_read = line.contains("/search/");
+            if matches!(answer, Answer::Text(..)) && !is_read {
+                continue;
+            }
+            let fake = Fake::start();
+            for (kind, id) in [("image", "img"), ("instance", "old"), ("instance_disk", "old-vda")] {
+                fake.has(kind, id);
+            }
+            let mut house = House::new(&fake.url(), "enable_filter_project=false");
+            let wrong = answer.clone();
+            fake.judge(move |request| request.line.starts_with(line).then(|| wrong.clone()));
+            let named = Arc::new(plain("image.size", "img", 1, r#"{"name": "n"}"#));
+            let other = sample("volume.provider.capacity.free", "host", 1);
+            let samples = samples_group(vec![sample("cpu", "new", 1), named, other]);
+            let ended = event("compute.instance.delete.start", &[("instance_id", "old")]);
+            let events: Arc<[Records]> = Arc::new([Records::Events(vec![ended])]);
+            let is_of_events = line.ends_with("/old") || is_read;
+            let (affected, others) = if is_of_events { (&events, &samples) } else { (&samples, &events) };
+            for _ in 0..2 {
+                house.offer(affected).await.expect_err(line);
+            }
+            fake.behave();
+            for group in [affected, others] {
+                assert!(house.offer(group).await.unwrap().is_empty(), "{line} {answer:?}");
+            }
+            assert_eq!(house.metric("measures_total"), 3, "{line} {answer:?}");
+            let lines = fake.lines();
+            for done in ["PATCH /v1/resource/instance/old", "PATCH /v1/resource/instance_disk/old-vda"] {
+                assert!(lines.iter().any(|line| line == done), "{line} {answer:?}: {lines:#?}");
+            }
+        }
     }
 }
 

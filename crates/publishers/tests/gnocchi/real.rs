@@ -142,6 +142,7 @@ fn resource_types_and_everything_published_equal_ceilometers() {
     assert_eq!(crate::upgrade::run(gnocchi.url(), false), planned);
     assert_eq!(resource_types(&gnocchi), theirs);
     assert_eq!(crate::upgrade::run(gnocchi.url(), false), Vec::<String>::new());
+    archive_policies_are_those_that_ceilometers_publisher_makes(&gnocchi);
 
     // Samples and events.
     let steps = steps();
@@ -176,6 +177,26 @@ fn resource_types_and_everything_published_equal_ceilometers() {
     }
     let measures = format!("/v1/resource/generic/{VM}/metric/vcpus/measures?refresh=true");
     assert_eq!(gnocchi.get(&measures).unwrap().as_array().unwrap().len(), 1);
+}
+
+/// Ceilometer's are made by its publisher, with its first sample.
+fn archive_policies_are_those_that_ceilometers_publisher_makes(gnocchi: &Gnocchi) {
+    let there = || gnocchi.get("/v1/archive_policy").unwrap();
+    let steps = [
+        json!({"samples": [oracle_sample("no.such.meter", "gauge", "B", &json!(1), &json!("r"), 0, &json!({}))]}),
+    ];
+    assert_eq!(publish_theirs(gnocchi.url(), &steps), "");
+    let theirs = there();
+    assert_eq!(theirs.as_array().unwrap().len(), 4, "{theirs}");
+    assert_eq!(crate::upgrade::run_with_policies(gnocchi.url(), false), Vec::<String>::new());
+    empty(gnocchi);
+    let names = ["ceilometer-low", "ceilometer-low-rate", "ceilometer-high", "ceilometer-high-rate"];
+    let steps = names.map(|name| format!("create the archive policy {name}"));
+    assert_eq!(crate::upgrade::run_with_policies(gnocchi.url(), true), steps);
+    assert_eq!(there(), json!([]));
+    assert_eq!(crate::upgrade::run_with_policies(gnocchi.url(), false), steps);
+    assert_eq!(there(), theirs);
+    empty(gnocchi);
 }
 
 /// A project id that is longer than the index can hold: Gnocchi answers 500 to it for ever, and takes all others.

@@ -169,3 +169,41 @@ async fn samples_of_the_filtered_project_are_left_out() {
     assert_eq!(house.samples(vec![of_project("cpu", "vm", "svc")]).await, []);
     assert_eq!(house.metric("measures_total"), 1);
 }
+
+/// Keystone is asked for the project and the domain that the URL names.
+#[tokio::test]
+async fn the_filtered_project_is_the_one_of_that_name_in_that_domain() {
+    let (gnocchi, keystone) = (Fake::start(), Fake::start());
+    gnocchi.has("instance", "vm");
+    keystone.judge(|request| {
+        Some(if request.line.starts_with("GET /v3/domains") {
+            let domains = json!([{"id": "default", "name": "Default"}, {"id": "c", "name": "Corp"}]);
+            Answer::Json(200, json!({ "domains": domains }))
+        } else if request.line.starts_with("GET /v3/projects/") {
+            // It is nobody's id either.
+            Answer::Json(404, json!({"error": {"code": 404, "message": "Could not find project"}}))
+        } else if request.line.contains("domain_id=c") {
+            let projects = json!([{"id": "one", "name": "service"}, {"id": "two", "name": "telemetry"}]);
+            Answer::Json(200, json!({ "projects": projects }))
+        } else {
+            Answer::Json(200, json!({"projects": [{"id": "three", "name": "service"}]}))
+        })
+    });
+    for (query, left_out) in [
+        ("", Some("three")),
+        ("filter_domain=Corp", Some("one")),
+        ("filter_domain=Corp&filter_project=telemetry", Some("two")),
+        ("filter_project=telemetry", None),
+        ("enable_filter_project=false&filter_domain=Corp", None),
+    ] {
+        let mut house = House::with_identity(&gnocchi.url(), query, identity(&keystone.url()));
+        for project in ["one", "two", "three"] {
+            let mut sample = plain("cpu", "vm", 1, "{}");
+            sample.project_id = project.into();
+            let before = house.metric("measures_total");
+            assert_eq!(house.samples(vec![Arc::new(sample)]).await, []);
+            let is_left_out = house.metric("measures_total") == before;
+            assert_eq!(is_left_out, left_out == Some(project), "{query} {project}");
+        }
+    }
+}

@@ -1,8 +1,9 @@
-//! Resource types.
+//! Resource types and archive policies.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use definitions::{ResourceDefinitions, ResourceSettings};
 use nephoscope_publishers::gnocchi::Client;
 use nephoscope_publishers::gnocchi::upgrade::{UpgradeError, upgrade};
 use serde_json::{Map, Value, json};
@@ -11,15 +12,30 @@ use crate::fake::{Answer, Fake, Request, refusal};
 use crate::support::service;
 
 async fn try_run(url: &str, dry_run: bool) -> Result<Vec<String>, UpgradeError> {
-    let client = Client::new(service(url), Duration::from_mins(1));
-    let mut steps = Vec::new();
-    upgrade(&client, dry_run, &mut |step| steps.push(step.to_string())).await.map(|()| steps)
+    try_run_with(url, &[], dry_run).await
 }
 
-/// Upgrades; returns what was done.
+async fn try_run_with(
+    url: &str,
+    policies: &[model::Value],
+    dry_run: bool,
+) -> Result<Vec<String>, UpgradeError> {
+    let client = Client::new(service(url), Duration::from_mins(1));
+    let mut steps = Vec::new();
+    upgrade(&client, policies, dry_run, &mut |step| steps.push(step.to_string())).await.map(|()| steps)
+}
+
+/// Upgrades; returns what was done about resource types.
 pub(crate) fn run(url: &str, dry_run: bool) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(try_run(url, dry_run)).unwrap()
+}
+
+/// Upgrades, with the built-in archive policies; returns what was done.
+pub(crate) fn run_with_policies(url: &str, dry_run: bool) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let definitions = ResourceDefinitions::builtin(&ResourceSettings::default());
+    runtime.block_on(try_run_with(url, definitions.archive_policies(), dry_run)).unwrap()
 }
 
 type Types = Arc<Mutex<Map<String, Value>>>;
@@ -85,6 +101,48 @@ async fn what_an_interrupted_upgrade_left_out_is_added() {
     try_run(&fake.url(), false).await.unwrap();
     types.lock().unwrap()["instance"].as_object_mut().unwrap().remove("deleted_at");
     assert_eq!(try_run(&fake.url(), false).await.unwrap(), ["update the resource type instance: deleted_at"]);
+}
+
+/// Policies that are there stay, whoever has made them; what makes one at the same time is no error.
+#[tokio::test]
+async fn archive_policies_that_are_missing_are_created() {
+    let fake = Fake::start();
+    let policies = ["there", "raced", "new"].map(|name| {
+        let name: model::Value = name.into();
+        model::Value::Map([("name", name)].into_iter().collect())
+    });
+    let types = with_types(&fake, "4.7.1");
+    try_run(&fake.url(), false).await.unwrap();
+    let answers = move |request: &Request| {
+        Some(match request.line.as_str() {
+            "GET /" => Answer::Json(200, json!({"versions": [], "build": "4.7.1"})),
+            "GET /v1/archive_policy/there" => Answer::Json(200, json!({"name": "there"})),
+            line if line.starts_with("GET /v1/archive_policy/") => {
+                refusal(404, &json!("Archive policy does not exist"))
+            }
+            "POST /v1/archive_policy/" if request.body.contains("raced") => {
+                refusal(409, &json!("Archive policy raced already exists"))
+            }
+            "POST /v1/archive_policy/" => Answer::Json(201, request.json()),
+            line => {
+                let name = line.trim_start_matches("GET /v1/resource_type/");
+                let attributes = &types.lock().unwrap()[name];
+                Answer::Json(200, json!({"name": name, "attributes": attributes, "state": "active"}))
+            }
+        })
+    };
+    fake.judge(answers);
+    let url = fake.url();
+    let run = |dry_run| try_run_with(&url, &policies, dry_run);
+    fake.requests();
+    assert_eq!(
+        run(true).await.unwrap(),
+        ["create the archive policy raced", "create the archive policy new"]
+    );
+    assert!(fake.lines().iter().all(|line| line.starts_with("GET ")));
+    assert_eq!(run(false).await.unwrap(), ["create the archive policy new"]);
+    let posted: Vec<_> = fake.requests().into_iter().filter(|seen| seen.line.starts_with("POST ")).collect();
+    assert_eq!(posted.last().unwrap().body, r#"{"name":"new"}"#);
 }
 
 #[tokio::test]

@@ -163,6 +163,22 @@ async fn counters_have_a_start_and_begin_anew_after_a_reset() {
     }
 }
 
+/// More series than may be remembered: those that were not seen for the longest time begin anew.
+#[tokio::test]
+async fn max_series_bounds_what_is_remembered() {
+    let mut receiver = Receiver::start(&[]);
+    for carrier in BOTH {
+        for (query, expected) in [("", [0, 0, 0, 0, 0]), ("?max_series=2", [0, 0, 0, 0, 5])] {
+            let mut publisher = receiver.publisher(carrier, query);
+            let of =
+                |resource: &str, minutes| after(minutes, sample("c", resource, 1, MeterKind::Cumulative));
+            publish(&mut publisher, ["a", "b", "c", "d"].map(|resource| of(resource, 0))).await.unwrap();
+            publish(&mut publisher, [of("a", 5)]).await.unwrap();
+            assert_eq!(starts(&receiver.take()), expected, "{carrier:?} {query}");
+        }
+    }
+}
+
 /// An attempt that fails half-way has counted the starts already: the next one must not count them again.
 #[tokio::test]
 async fn an_attempt_that_fails_is_repeated_with_the_same_starts_and_only_for_what_is_left() {
