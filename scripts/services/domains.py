@@ -105,9 +105,34 @@ def disk(name, device, bus):
     )
 
 
-def definition(number, nova="1.1", flavor="m1.tiny", display_name=None, nics=("lo",), disks=("vda",), vcpus=1):
+def tap(number, index, bridge):
+    """A network device as Neutron's bridges have it: a tap on a bridge of the host."""
+    mac = f"fa:16:3e:{number >> 8 & 255:02x}:{number & 255:02x}:{index + 128:02x}"
+    return (
+        f"<interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/>"
+        f"<target dev='tap{number:x}-{index}'/><model type='virtio'/></interface>"
+    )
+
+
+def container(number, name, bridge, program):
+    """The XML of a container (LXC) in which a program sleeps, with a network device on a bridge."""
+    return f"""<domain type='lxc'><name>{name}</name><uuid>{uuid_of(number)}</uuid>
+{metadata(number, "1.1", "m1.tiny", f"container {number}")}
+<memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64'>exe</type><init>{program}</init><initarg>-c</initarg>
+<initarg>import time; time.sleep(100000)</initarg></os>
+<devices>
+  <filesystem type='mount'><source dir='/'/><target dir='/'/><readonly/></filesystem>
+  {tap(number, 0, bridge).replace("<model type='virtio'/>", "")}
+  <console type='pty'/>
+</devices></domain>"""
+
+
+def definition(
+    number, nova="1.1", flavor="m1.tiny", display_name=None, nics=("lo",), disks=("vda",), vcpus=1, bridge="", taps=0
+):
     """The XML of a domain. `@DIR@` stands for the directory that has the folder of disks; the first one is booted from.
-    `nova`: a version of the metadata, or None.
+    `nova`: a version of the metadata, or None. Beside `nics` it has that many taps on the bridge.
     """
     name = name_of(number)
     buses = {"vd": "virtio", "sd": "sata", "hd": "ide"}
@@ -115,6 +140,7 @@ def definition(number, nova="1.1", flavor="m1.tiny", display_name=None, nics=("l
     # A drive without a medium.
     devices.append("<disk type='file' device='cdrom'><target dev='sdz' bus='sata'/><readonly/></disk>")
     devices += [interface(number, index, device) for index, device in enumerate(nics)]
+    devices += [tap(number, index, bridge) for index in range(taps)]
     return f"""<domain type='qemu'><name>{name}</name><uuid>{uuid_of(number)}</uuid>
 {metadata(number, nova, flavor, display_name or f"server {number}") if nova else ""}
 <memory unit='MiB'>16</memory><vcpu>{vcpus}</vcpu>

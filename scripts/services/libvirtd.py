@@ -12,6 +12,7 @@ pid NAME, signal JSON.
 """
 
 import argparse
+import glob
 import json
 import os
 import re
@@ -49,6 +50,21 @@ for name, result in (
     if code:
         raise SystemExit(f"sasl {{name}}: {{code}}")
 """
+
+
+def daemon_program(root):
+    """The command of the daemon and what its environment needs: this machine's, or one that is unpacked below `root`
+    (`scripts/newer-libvirt`), which is started by its own loader with its own libraries and drivers.
+    """
+    if not root:
+        return ["/usr/sbin/libvirtd"], {}
+    loaders = glob.glob(os.path.join(root, "lib64", "ld-linux-*.so.*")) or glob.glob(os.path.join(root, "lib", "ld-linux-*.so.*"))
+    libraries = glob.glob(os.path.join(root, "usr", "lib", "*", "libvirt.so.0"))
+    if not loaders or not libraries:
+        raise Failure(f"there is no libvirt below {root}: run scripts/newer-libvirt {root}")
+    folder = os.path.dirname(libraries[0])
+    drivers = {"LIBVIRT_DRIVER_DIR": os.path.join(folder, "libvirt", "connection-driver")}
+    return [loaders[0], "--library-path", folder, os.path.join(root, "usr", "sbin", "libvirtd")], drivers
 
 
 class DomainLauncher(Launcher):
@@ -194,12 +210,13 @@ class Server:
     def start(self):
         if self.server is not None and self.server.poll() is None:
             raise Failure("the server runs already")
-        command = ["/usr/sbin/libvirtd", "--config", self.launcher.path("libvirtd.conf")]
+        program, environment = daemon_program(os.environ.get("NEPHOSCOPE_LIBVIRT_ROOT"))
+        command = [*program, "--config", self.launcher.path("libvirtd.conf")]
         command += ["--pid-file", self.launcher.path("libvirtd.pid")]
         if self.listens:
             command.append("--listen")
         try:
-            self.server = self.launcher.spawn(command, "server.log", self.environment())
+            self.server = self.launcher.spawn(command, "server.log", self.environment() | environment)
         except FileNotFoundError as missing:
             raise Failure("libvirt is not installed: run scripts/provision test") from missing
         self.launcher.wait_until("open socket", self.accepts, self.server, self.log, START_SECONDS)

@@ -9,6 +9,8 @@
 
 #[path = "daemon/access.rs"]
 mod access;
+#[path = "daemon/containers.rs"]
+mod containers;
 #[path = "daemon/events.rs"]
 mod events;
 #[path = "daemon/harness.rs"]

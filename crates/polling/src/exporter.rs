@@ -6,13 +6,15 @@
 //!   sees a hole or half a set, and nothing stays that does not come any more. If two owners give the same series, the
 //!   later one's value is shown.
 //! - A run that ends early (or one whose discovery fails) replaces only what it gives; the rest stays as it was for
-//!   [`KEPT_INTERVALS`], and goes then.
+//!   [`KEPT_INTERVALS`], and goes then. What it gives replaces the series of the same resource also where labels that
+//!   describe it (its flavor, its name) are others now: no resource counts twice.
 //! - Names and labels are those of `publishers::series`, in one of two modes: [`ExporterMode`].
 //!
 //! Values have no time, as with Ceilometer: they are those of the moment. Served by
 //! `publishers::exporter::server`, on the addresses of [`Listeners`].
 
 mod collect;
+mod identity;
 mod listen;
 mod metrics;
 mod modern;

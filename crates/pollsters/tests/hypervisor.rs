@@ -8,6 +8,8 @@
     reason = "tests fail by panicking, and live in real time"
 )]
 
+#[path = "hypervisor/containers.rs"]
+mod containers;
 #[path = "hypervisor/daemon.rs"]
 mod daemon;
 #[path = "hypervisor/faults.rs"]

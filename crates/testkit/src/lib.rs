@@ -50,7 +50,7 @@ pub use glance::Glance;
 pub use gnocchi::{Gnocchi, GnocchiApi};
 pub use ipmi_sim::{IpmiSim, TestSensor};
 pub use keystone::{Keystone, KeystoneBuilder, NotificationFormat};
-pub use libvirtd::{Libvirtd, TestDomain, TestInstance};
+pub use libvirtd::{Libvirtd, SystemLibvirtd, TestDomain, TestInstance};
 pub use neutron::Neutron;
 pub use nova::Nova;
 pub use oracle::{Judge, Oracle, Verdict};

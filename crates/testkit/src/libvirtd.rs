@@ -5,6 +5,8 @@
 //! QEMU emulates (`type='qemu'`) 16 MiB of memory without any system in it. `scripts/services/libvirtd.py` is the
 //! recipe.
 
+mod system;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::rabbitmq::Certificates;
 use crate::service::Service;
+
+pub use self::system::SystemLibvirtd;
 
 /// How a libvirtd shall be started.
 #[must_use]

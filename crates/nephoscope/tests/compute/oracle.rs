@@ -1,9 +1,11 @@
 //! Both agents on the same real domains, in every state that a domain can be in, and on replayed ones with what the session
 //! daemon of an account cannot have.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::Libvirtd;
+use testkit::{Libvirtd, SystemLibvirtd};
 
 use crate::ceilometer::Ceilometer;
 use crate::differences::Judge;
@@ -110,6 +112,23 @@ fn both_agents_say_the_same_of_the_same_domains() {
     );
     drop(daemon);
 
+    // With taps on a bridge, which a session's daemon does not have.
+    let system = SystemLibvirtd::start().unwrap();
+    let tapped = json!({ "number": 33, "guest": "busy", "nova": "2025.2", "taps": 2 });
+    system.instance(&tapped).unwrap_or_else(|error| panic!("{error}\n{}", system.log()));
+    let ours = both.compare("taps", &system.qemu_uri(), false);
+    if system.starts() {
+        let of_taps = |meter: &str| ours.iter().filter(|sample| sample.meter == meter).count();
+        for meter in ["network.incoming.bytes", "network.outgoing.packets", "network.outgoing.packets.drop"] {
+            assert_eq!(of_taps(meter), 2, "{meter}");
+        }
+        let is_bridged = |sample: &&Polled| sample.description.contains("\"bridge\": \"br0\"");
+        let nics = ours.iter().filter(|sample| sample.meter.starts_with("network."));
+        assert!(nics.clone().all(|sample| is_bridged(&sample)), "{:?}", nics.collect::<Vec<_>>());
+    }
+    containers(&mut both, &system);
+    drop(system);
+
     let replayed = replayed::cloud();
     let ours = both.compare("replayed", &replayed.uri(), false);
     let found = meters(&ours);
@@ -121,4 +140,35 @@ fn both_agents_say_the_same_of_the_same_domains() {
     println!("{} samples compared, {} expected differences", judge.compared, judge.expected);
     assert!(judge.compared > 400, "{}", judge.compared);
     judge.end();
+}
+
+/// Ceilometer's agent needs statistics that the driver of containers does not have, and has nothing of the machine: what it
+/// says, ours says too, and beside it what the driver tells in other ways.
+fn containers(both: &mut Both, system: &SystemLibvirtd) {
+    let runs = system.container(34, "running").unwrap_or_else(|error| panic!("{error}\n{}", system.log()));
+    let stopped = system.container(35, "shut off").unwrap();
+    let uri = system.containers_uri();
+    let directory = configured(&settings(uri, both.nova.address));
+    let options = json!({ "DEFAULT.libvirt_uri": uri, "compute.report_stopped_instance_metrics": false });
+    let theirs = both.theirs.cycle(&options);
+    let ours = poll(directory.path());
+    println!("containers: {} samples of Ceilometer's agent, {} of ours", theirs.len(), ours.len());
+    let described = |samples: &[Polled]| -> BTreeMap<(String, String), String> {
+        let described = |one: &Polled| ((one.meter.clone(), one.resource.clone()), one.description.clone());
+        samples.iter().map(described).collect()
+    };
+    let (theirs, mut ours) = (described(&theirs), described(&ours));
+    for (key, description) in &theirs {
+        assert_eq!(ours.remove(key).as_ref(), Some(description), "{key:?}");
+    }
+    let more: BTreeSet<&str> = ours.keys().map(|(meter, _)| meter.as_str()).collect();
+    let wanted: &[&str] = if system.starts() { &["cpu", "memory", "power.state", "vcpus"] } else { &[] };
+    assert!(wanted.iter().all(|meter| more.contains(meter)), "{more:?}");
+    assert!(
+        ours.keys().all(|(meter, resource)| *resource == runs.uuid && !meter.starts_with("network.")),
+        "{more:?}"
+    );
+    let sizes =
+        theirs.keys().filter(|(meter, _)| meter == "disk.root.size").map(|(_, resource)| resource.clone());
+    assert_eq!(sizes.collect::<BTreeSet<_>>(), [runs.uuid, stopped.uuid].into());
 }

@@ -3,7 +3,7 @@
 //! A set is what one run has given; it is never changed. An owner has one, or several while its runs fail: that of the last
 //! run, and of those before it what the later ones do not have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use observability::clock::MonotonicTime;
@@ -11,6 +11,7 @@ use publishers::series::Kind;
 
 use super::Owner;
 use super::collect::Description;
+use super::identity::identity;
 
 /// Bytes of names and labels for each series of the limit, all taken together.
 const BYTES_PER_SERIES: usize = 1024;
@@ -95,13 +96,12 @@ impl Set {
         Self { read_at, families, resources, series, bytes }
     }
 
-    /// What of it `newer` does not have.
+    /// What of it `newer` does not have, be it described in another way.
     fn without(&self, newer: &Self) -> Self {
         let families = self.families.iter().filter_map(|(name, part)| {
             let Some(other) = newer.families.get(name) else { return Some((Arc::clone(name), part.clone())) };
-            let is_new =
-                |labels: &Arc<str>| other.series.binary_search_by(|(known, _)| known.cmp(labels)).is_ok();
-            let kept = part.series.iter().filter(|(labels, _)| !is_new(labels)).cloned();
+            let new: HashSet<String> = other.series.iter().map(|(labels, _)| identity(labels)).collect();
+            let kept = part.series.iter().filter(|(labels, _)| !new.contains(&identity(labels))).cloned();
             let part = Part { series: kept.collect(), ..part.clone() };
             (!part.series.is_empty()).then(|| (Arc::clone(name), part))
         });

@@ -10,6 +10,8 @@ use testkit::{FakeLibvirtd, Libvirtd, TestDomain};
 use super::world::{DEADLINE, PATIENCE, World, impatient};
 
 const BULK: i32 = procedure::CONNECT_GET_ALL_DOMAIN_STATS;
+const INFO: i32 = procedure::DOMAIN_GET_INFO;
+const NO_SUPPORT: i32 = 3;
 
 fn id(number: u32) -> String {
     format!("{number:08x}-2222-4222-8222-222222222222")
@@ -86,6 +88,39 @@ async fn more_domains_hang_than_calls_may_be_stuck() {
     let found = world.until("all of them", |found| found.hung().is_empty()).await;
     assert!(found.domain(&id(2)).machine.cpu_time_ns.is_some());
     world.until("one connection", |_| world.metric("libvirt_connections") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_are_no_bulk_statistics_the_others_are_read_too() {
+    let server = FakeLibvirtd::start(12).unwrap();
+    let world = World::new(&server.uri(), LibvirtLimits { call: DEADLINE, ..impatient() });
+    server.behave(BULK, [Behaviour::Refuse { code: NO_SUPPORT, domain: 10, message: "no such call".into() }]);
+    assert!(world.well().await.hung().is_empty());
+    server.hang("instance-00000001");
+    let mut calls = 0;
+    for cycle in 0..6 {
+        let start = Instant::now();
+        let found = world.well().await;
+        assert_eq!((found.hung(), found.survey().domains.len()), (vec![id(1).as_str()], 12));
+        let other = found.domain(&id(4));
+        assert!(
+            other.machine.memory_resident_kib.is_some() && other.machine.cpu_time_ns.is_some(),
+            "{other:?}"
+        );
+        assert!(found.instances().contains_key(id(1).as_str()));
+        assert_eq!((world.metric("hung_domains"), world.metric("libvirt_stuck_calls")), (1, 1));
+        if cycle == 0 {
+            calls = server.calls(INFO);
+        } else {
+            // Later cycles wait for nothing, and ask it for nothing.
+            assert!(start.elapsed() < DEADLINE, "{:?}", start.elapsed());
+        }
+    }
+    assert_eq!((server.calls(INFO) - calls, server.connections()), (5 * 11, 2));
+    server.resume("instance-00000001");
+    let is_well = || world.metric("libvirt_connections") == 1 && world.metric("hung_domains") == 0;
+    let found = world.until("all of them", |found| found.hung().is_empty() && is_well()).await;
+    assert!(found.domain(&id(1)).machine.memory_resident_kib.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

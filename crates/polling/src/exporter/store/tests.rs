@@ -46,17 +46,36 @@ fn sets_of_an_owner_have_no_series_in_common_and_are_few() {
     let owner = owner("p", "s", 10);
     store.replace(
         &owner,
-        set(clock.monotonic(), &[("m", &[("1", 0.0), ("2", 0.0), ("3", 0.0)])]),
+        set(clock.monotonic(), &[("m", &[("{a=\"1\"}", 0.0), ("{a=\"2\"}", 0.0), ("{a=\"3\"}", 0.0)])]),
         Ended::Whole,
     );
     for _ in 0..100 {
         hand.advance(std::time::Duration::from_secs(10));
-        store.replace(&owner, set(clock.monotonic(), &[("m", &[("1", 1.0)])]), Ended::Early);
+        store.replace(&owner, set(clock.monotonic(), &[("m", &[("{a=\"1\"}", 1.0)])]), Ended::Early);
         let (shelf, _) = store.shelf(clock.monotonic());
         assert!(shelf.sets.len() <= 2, "{shelf:?}", shelf = shelf.sets);
     }
     assert_eq!(counted(&store, clock.monotonic()), [("m".to_owned(), 1)]);
     assert_eq!(store.len(), 1);
+}
+
+#[test]
+fn a_resource_that_is_described_in_another_way_counts_once() {
+    let (clock, hand) = Clock::test("2026-11-26T05:00:00Z".parse().unwrap());
+    let store = Store::new(100);
+    let owner = owner("p", "s", 10);
+    let of = |resource: &str, flavor: &str| format!("{{flavor_name=\"{flavor}\",resource=\"{resource}\"}}");
+    let (one, other) = (of("1", "small"), of("2", "small"));
+    store.replace(&owner, set(clock.monotonic(), &[("m", &[(&one, 0.0), (&other, 0.0)])]), Ended::Whole);
+    hand.advance(std::time::Duration::from_secs(10));
+    let resized = of("1", "large");
+    store.replace(&owner, set(clock.monotonic(), &[("m", &[(&resized, 1.0)])]), Ended::Early);
+    let (shelf, _) = store.shelf(clock.monotonic());
+    let series =
+        shelf.sets.iter().flat_map(|(_, set)| set.families.values().flat_map(|part| part.series.iter()));
+    let mut labels: Vec<&str> = series.map(|(labels, _)| &**labels).collect();
+    labels.sort_unstable();
+    assert_eq!(labels, [resized, other]);
 }
 
 #[test]

@@ -184,6 +184,13 @@ impl Lanes {
         first.chain(&self.others).filter(|connection| is_stuck(connection)).count()
     }
 
+    /// Calls that were given up and that the daemon has not answered, over all connections.
+    pub(super) fn unanswered(&self) -> usize {
+        let first = self.first.iter().map(|first| &first.connection);
+        let open = first.chain(&self.others).filter(|connection| connection.closed().is_none());
+        open.map(|connection| connection.statistics().given_up).sum()
+    }
+
     /// Closes what is not needed: of the connections on which nothing is stuck, all but one.
     pub(super) async fn tidy(&mut self) {
         self.others.retain(|connection| connection.closed().is_none());

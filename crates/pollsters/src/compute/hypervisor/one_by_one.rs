@@ -17,16 +17,28 @@ use crate::compute::{Disk, Inspection, Machine, Nic, NicDefinition, Traffic};
 
 /// Domains that are asked at the same time.
 const PARALLEL: usize = 3;
+/// Domains that may be found to hang in one cycle, at a deadline each. Where more are, the daemon is taken to hang.
+const FOUND_HUNG_MAX: usize = 2;
 
 impl Hypervisor {
     pub(super) async fn read_one_by_one(&self, desk: &mut Desk) -> Result<Seen, Error> {
-        let connection = desk.lanes.idle().await?.connection;
+        let lane = desk.lanes.idle().await?;
+        if !lane.may_ask {
+            // Nothing is asked before one of the calls is answered that are stuck.
+            return Err(Error::Timeout { call: "DomainGetInfo", after: self.limits.call });
+        }
+        let connection = lane.connection;
+        // One that hangs is left alone until what it was asked is answered; which one was answered, nobody tells.
+        if desk.lanes.unanswered() < desk.hung.len() {
+            desk.hung.clear();
+        }
         let list = connection.list_domains(DomainFlags::default());
         let domains = self.counted("ConnectListAllDomains", list).await?;
         let present: HashSet<Uuid> = domains.iter().map(|domain| domain.uuid).collect();
         desk.definitions.keep(&present);
+        desk.hung.retain(|uuid| present.contains(uuid));
         let mut wanted = Vec::new();
-        for domain in &domains {
+        for domain in domains.iter().filter(|domain| !desk.hung.contains(&domain.uuid)) {
             let devices = Some(u64::from(domain.id.cast_unsigned()));
             if desk.definitions.sure(&domain.uuid, devices).is_none() {
                 wanted.push(Wanted { domain: domain.clone(), devices });
@@ -40,19 +52,32 @@ impl Hypervisor {
                 asked.push((domain, definition));
             }
         }
-        let connection = &connection;
+        let (connection, avoided) = (&connection, &desk.hung);
         let calls = asked.into_iter().map(|(domain, definition)| async move {
-            let inspection = self.inspect(connection, &domain, definition.as_deref()).await;
+            let inspection = if avoided.contains(&domain.uuid) {
+                Ok(hung())
+            } else {
+                self.inspect(connection, &domain, definition.as_deref()).await
+            };
             (domain, definition, inspection)
         });
         let mut answers = futures_util::stream::iter(calls).buffered(PARALLEL);
         let mut seen = Seen::default();
+        let mut found_hung = Vec::new();
         while let Some((domain, definition, inspection)) = answers.next().await {
             let inspection = match inspection {
                 Ok(inspection) => inspection,
                 Err(error) if error.code() == Some(ErrorCode::NO_DOMAIN) => continue,
-                // Who has waited in vain once does not wait for hundreds of domains more.
-                Err(error @ Error::Timeout { .. }) => return Err(error),
+                // Who has waited in vain does not wait for hundreds of domains more.
+                Err(error @ Error::Timeout { .. }) if found_hung.len() >= FOUND_HUNG_MAX => {
+                    return Err(error);
+                }
+                Err(error @ Error::Timeout { .. }) => {
+                    let (domain, uuid) = (&domain.name, domain.uuid);
+                    tracing::warn!(domain, %uuid, "a domain does not answer, and is left alone until it does: {error}");
+                    found_hung.push(uuid);
+                    hung()
+                }
                 Err(error) if error.is_disconnection() => return Err(error),
                 Err(error) => {
                     tracing::warn!(domain = domain.name, "a domain cannot be read in this cycle: {error}");
@@ -64,8 +89,10 @@ impl Hypervisor {
             }
             seen.survey.domains.insert(key(&domain.uuid), Arc::new(inspection));
         }
+        drop(answers);
+        desk.hung.extend(found_hung);
         seen.survey.monotonic_time = seconds(&self.clock);
-        self.metrics.hung_domains.set(0);
+        self.metrics.hung_domains.set(i64::try_from(desk.hung.len()).unwrap_or(i64::MAX));
         Ok(seen)
     }
 
@@ -162,6 +189,17 @@ impl Hypervisor {
             disk.physical = Some(info.physical);
         }
         Ok(disk)
+    }
+}
+
+/// What is said of a domain that does not answer: it is there, and hangs.
+fn hung() -> Inspection {
+    Inspection {
+        state: DomainState::Running,
+        is_hung: true,
+        machine: Machine::default(),
+        nics: Vec::new(),
+        disks: Vec::new(),
     }
 }
 
