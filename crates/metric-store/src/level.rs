@@ -124,10 +124,15 @@ impl Level {
         granularity: i64,
         oldest: i64,
     ) {
+        let new = raw.skip(old);
+        if let (Some(first), Some(last)) = (new.timestamps().first(), new.timestamps().last()) {
+            let groups = usize::try_from(last.saturating_sub(*first) / granularity.max(1));
+            self.rows.reserve(groups.map_or(new.len(), |groups| groups.saturating_add(1).min(new.len())));
+        }
         let mut cells = Vec::new();
         let mut group = self.open.take();
         let mut reach = time::Reach { start: 0, from: 0, until: 0 };
-        for (place, (timestamp, value)) in (old..).zip(raw.skip(old).iter()) {
+        for (place, (timestamp, value)) in (old..).zip(new.iter()) {
             let before = place.checked_sub(1).filter(|_| policy.has_rate);
             let before =
                 before.and_then(|place| Some((*raw.timestamps().get(place)?, *raw.values().get(place)?)));

@@ -75,6 +75,15 @@ impl Rows {
         (self.count > 0).then_some(self.last)
     }
 
+    /// Makes room for so many more rows like those that there are, at once instead of in steps.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let Some(each) = self.bytes.len().checked_div(self.len()).filter(|_| rows > 1) else { return };
+        let wanted = rows.saturating_mul(each + 1).saturating_add(STEP_BYTES / 2);
+        if self.bytes.capacity() - self.bytes.len() < wanted {
+            self.bytes.reserve_exact(wanted);
+        }
+    }
+
     /// Adds a row, with a value or none for each column, that is newer than all others; says whether it is.
     pub(crate) fn push(
         &mut self,

@@ -38,13 +38,20 @@ impl Deliveries {
     /// The token of a batch of so many samples.
     #[must_use]
     pub fn token(&self, samples: usize) -> DeliveryToken {
-        self.waiting.send_modify(|waiting| *waiting += samples);
+        // Who waits for the end is told of nothing else.
+        self.waiting.send_if_modified(|waiting| {
+            *waiting += samples;
+            false
+        });
         let this = self.clone();
         DeliveryToken::new(move |outcome| {
             if outcome == Outcome::NotDelivered {
                 this.lost.add(Lost::Undelivered, samples as u64);
             }
-            this.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(samples));
+            this.waiting.send_if_modified(|waiting| {
+                *waiting = waiting.saturating_sub(samples);
+                *waiting == 0
+            });
         })
     }
 

@@ -378,10 +378,13 @@ impl<'t> Run<'t> {
         if let Some(shown) = shown {
             shown.add(&samples);
         }
-        // The pipelines may hold it up for as long as a publisher is away.
-        self.progress.rest();
-        self.parts.output.send(samples).await;
-        self.progress.tick();
+        let mut sending = self.parts.output.send(samples);
+        if (&mut sending).now_or_never().is_none() {
+            // The pipelines may hold it up for as long as a publisher is away.
+            self.progress.rest();
+            sending.await;
+            self.progress.tick();
+        }
     }
 }
 

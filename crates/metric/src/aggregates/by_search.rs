@@ -91,14 +91,14 @@ impl Metrics {
             let named = Named::of(resource);
             for (reference, pattern) in patterns.iter().enumerate() {
                 for (name, metric) in named.matching(pattern) {
-                    let policy = match policies.get(metric.archive_policy_name.as_str()) {
-                        Some(known) => *known,
-                        None => {
-                            let found = self.index.archive_policy(&metric.archive_policy_name).await?;
-                            let known = found.map(|found| inputs.policy(&Arc::new(found))).transpose()?;
-                            policies.insert(&metric.archive_policy_name, known);
-                            known
-                        }
+                    let known = policies.get(metric.archive_policy_name.as_str()).copied();
+                    let policy = if let Some(known) = known {
+                        known
+                    } else {
+                        let found = self.index.archive_policy(&metric.archive_policy_name).await?;
+                        let place = found.map(|found| inputs.policy(&Arc::new(found))).transpose()?;
+                        policies.insert(&metric.archive_policy_name, place);
+                        place
                     };
                     // One that was deleted meanwhile, with its policy, takes no part.
                     let Some(policy) = policy else { continue };

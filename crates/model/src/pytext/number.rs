@@ -128,7 +128,7 @@ fn short_decimal(number: f64) -> Option<(u64, usize)> {
         }
         let integer = (scaled + 0.5) as u64;
         // Both are exact, so the quotient is the double next to the decimal.
-        (integer as f64 / power == number).then_some((integer, places))
+        ((integer as f64 / power).to_bits() == number.to_bits()).then_some((integer, places))
     })
 }
 

@@ -25,7 +25,7 @@ use self::bulk::Way;
 pub(super) use self::definition::{Definition, NoInstance, NovaInstance};
 use self::definitions::Definitions;
 use self::lanes::{Lanes, Told};
-use self::unwritten::Unwritten;
+use self::unwritten::Answer;
 use super::{ComputeMetrics, ComputeSettings, LibvirtLimits, Survey};
 use crate::{Cycle, MakeError};
 
@@ -56,7 +56,8 @@ struct Desk {
     is_qemu: bool,
     way: Way,
     hung: HashSet<Uuid>,
-    unwritten: Unwritten,
+    /// What is known of disks that have not been written.
+    unwritten: Vec<Answer>,
     /// How the last reading ended; nobody knows before the first.
     was_well: Option<bool>,
 }
@@ -154,7 +155,7 @@ impl Hypervisor {
             is_qemu: parsed.driver == "qemu",
             way: Way::default(),
             hung: HashSet::new(),
-            unwritten: Unwritten::new(),
+            unwritten: Vec::new(),
             was_well: None,
         };
         Ok(Self { uri: uri.to_owned(), limits, clock, metrics, desk: Mutex::new(desk) })

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::definitions::Wanted;
 use super::record::Reading;
-use super::unwritten::has_unwritten;
+use super::unwritten::Unwritten;
 use super::{Desk, Hypervisor, Seen, Sighted};
 use crate::compute::Survey;
 
@@ -137,7 +137,8 @@ impl Hypervisor {
         let mut later: Vec<(usize, Record<'_>)> = Vec::new();
         let mut wanted = Vec::new();
         let mut busy = Busy::default();
-        let mut unwritten = Vec::new();
+        let is_sized = desk.is_qemu && !is_limited;
+        let mut unwritten = Unwritten::new(&desk.unwritten);
         let mut reading = Reading::default();
         for (place, record) in stats.records().enumerate() {
             reading.take(&record);
@@ -155,9 +156,9 @@ impl Hypervisor {
             match definition {
                 Some(definition) if !is_busy => {
                     let is_mute = is_limited && is_active(record.domain.id, reading.state());
-                    let inspection = reading.inspection(Some(definition), is_mute);
-                    if has_unwritten(&record, &inspection) {
-                        unwritten.push(record.domain.to_owned());
+                    let mut inspection = reading.inspection(Some(definition), is_mute);
+                    if is_sized {
+                        unwritten.size(record.domain, &mut inspection);
                     }
                     survey.domains.insert(key(&uuid), Arc::new(inspection));
                     if let Some(entry) = sighted.last_mut() {
@@ -194,9 +195,9 @@ impl Hypervisor {
             }
             let definition = desk.definitions.last(&uuid);
             let is_mute = is_hung || (is_limited && is_active(record.domain.id, reading.state()));
-            let inspection = reading.inspection(definition.map(|found| &**found), is_mute);
-            if has_unwritten(record, &inspection) {
-                unwritten.push(record.domain.to_owned());
+            let mut inspection = reading.inspection(definition.map(|found| &**found), is_mute);
+            if is_sized {
+                unwritten.size(record.domain, &mut inspection);
             }
             survey.domains.insert(key(&uuid), Arc::new(inspection));
             if let (Some(entry), Some(definition)) = (sighted.get_mut(place), definition) {
@@ -210,8 +211,10 @@ impl Hypervisor {
             desk.hung = hung;
         }
         self.metrics.hung_domains.set(i64::try_from(desk.hung.len()).unwrap_or(i64::MAX));
-        if desk.is_qemu && !is_limited {
-            self.size_unwritten(desk, &connection, unwritten, &mut survey).await?;
+        if is_sized {
+            let (held, unknown) = unwritten.into_parts();
+            desk.unwritten = held;
+            self.ask_for_sizes(desk, &connection, unknown, &mut survey).await?;
         }
         if desk.definitions.len() != stats.len() {
             desk.definitions.keep(&stats.records().map(|record| record.domain.uuid).collect());
@@ -263,7 +266,7 @@ fn is_active(id: i32, state: DomainState) -> bool {
 
 /// A UUID as surveys and Nova write it.
 pub(super) fn key(uuid: &Uuid) -> String {
-    uuid.hyphenated().to_string()
+    uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// The monotonic clock, in seconds.
