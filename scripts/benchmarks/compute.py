@@ -94,7 +94,8 @@ class Agent:
         self.port = stage.port()
         url = f"transport_url = {stage.oslo_url}" if transport is None else transport
         text = CONFIGURATION.format(uri=uri, transport=url, folder=self.folder)
-        if command[0] == stage.binary:
+        self._ours = stage.binary in command
+        if self._ours:
             text += OWN.format(port=self.port, folder=self.folder)
         polling = f"sources: [{{name: s, interval: {interval}, meters: {json.dumps(meters)}}}]\n" if meters else "sources: []\n"
         files = {"ceilometer.conf": text, "polling.yaml": polling}
@@ -107,7 +108,6 @@ class Agent:
         if os.path.exists(self.samples):
             os.unlink(self.samples)
         configuration = os.path.join(self.folder, "ceilometer.conf")
-        self._ours = command[0] == stage.binary
         environment = unit_environment() if self._ours and "polling" in command else None
         self.program = stage.start(name, [*command, "--config-file", configuration], environment)
 
