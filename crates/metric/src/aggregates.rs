@@ -3,6 +3,7 @@
 mod by_search;
 mod compute;
 mod history;
+mod room;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

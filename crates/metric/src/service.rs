@@ -159,6 +159,11 @@ impl Metrics {
         self.settings.default_methods
     }
 
+    /// Cells that one request computes with at most.
+    pub(crate) fn max_cells(&self) -> usize {
+        self.settings.max_cells
+    }
+
     /// Reads of the store where waiting for the disk holds up nobody.
     pub(crate) async fn on_store<T, F>(&self, work: F) -> Result<T, Refusal>
     where

@@ -238,7 +238,7 @@ pub(crate) fn problems<'p>(
 pub(crate) fn archive_policies(config: &Config) -> (Vec<Value>, Vec<Problem>) {
     let mut problems = Vec::new();
     let pipelines = settings::readable_pipelines(config, &mut problems);
-    let publishers = pipelines.iter().flat_map(|config| config.pipelines());
+    let publishers = pipelines.iter().flat_map(PipelineConfig::pipelines);
     let urls = publishers.flat_map(|pipeline| pipeline.publishers).map(|publisher| &publisher.url);
     let options =
         urls.filter(|url| url.scheme() == SCHEME).filter_map(|url| GnocchiOptions::from_url(url).ok());

@@ -3,7 +3,8 @@
 //! **Accepted** means that the socket has taken every byte. The protocol knows no acknowledgement, so what the peer has not
 //! read when it dies is lost, as with Ceilometer. Before anything is sent, a connection that the peer has closed is replaced;
 //! what could not be written in full is sent again over a new one, so that a sample may come twice. While there is no
-//! connection the samples are kept; an attempt that failed half-way goes on behind what was written.
+//! connection the samples are kept, and then all that waited together are sent: what was written to a connection that broke
+//! may not have been read.
 //!
 //! A sample is its length in 8 bytes, little-endian, and the metering message of the bus in MessagePack with
 //! `publisher_id`, as Ceilometer's `publisher/tcp.py` sends it.
@@ -39,8 +40,6 @@ pub struct TcpPublisher {
     secret: String,
     publisher_id: String,
     stream: Option<TcpStream>,
-    /// An offer that failed half-way, and how many bytes of it were written.
-    written: Option<(Arc<[Records]>, usize)>,
     witness: Witness,
 }
 
@@ -63,12 +62,11 @@ impl TcpPublisher {
             secret: secret.to_owned(),
             publisher_id: publisher_id.to_owned(),
             stream: None,
-            written: None,
             witness,
         })
     }
 
-    async fn publish_all(&mut self, groups: &Arc<[Records]>) -> Result<Refusals, PublishError> {
+    async fn publish_all(&mut self, groups: &[Records]) -> Result<Refusals, PublishError> {
         let mut refusals = Refusals::default();
         let (places, samples) = placed_samples(groups);
         let mut text = Vec::new();
@@ -93,18 +91,10 @@ impl TcpPublisher {
             text.extend_from_slice(&frame);
             lengths.push(8 + frame.len());
         }
-        // The same records make the same bytes.
-        let written = self.written.take().filter(|(known, _)| Arc::ptr_eq(known, groups));
-        let written = written.map_or(0, |(_, written)| written);
         let mut start = 0;
         for range in requests(&lengths, WRITTEN_AT_ONCE.0, WRITTEN_AT_ONCE.1) {
             let end = start + lengths.get(range).unwrap_or_default().iter().sum::<usize>();
-            if end > written
-                && let Err(error) = self.write_part(&text, start..end).await
-            {
-                self.written = Some((Arc::clone(groups), start));
-                return Err(error);
-            }
+            self.write_part(&text, start..end).await?;
             start = end;
         }
         if !lengths.is_empty() {

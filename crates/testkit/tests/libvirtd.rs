@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::{Libvirtd, TestDomain, until};
+use testkit::{Libvirtd, SystemLibvirtd, TestDomain, until};
 
 fn process(pid: u32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
@@ -52,4 +52,45 @@ fn a_launcher_that_is_killed_leaves_nothing() {
     // A process whose parent does not collect it keeps its number, but has no command line.
     let gone = || fs::read(process(pid).join("cmdline")).unwrap_or_default().is_empty() && !dir.exists();
     until("end of the domain", || gone().then_some(())).unwrap();
+}
+
+/// Processes that have the text on their command lines.
+fn processes_of(text: &str) -> Vec<u32> {
+    let entries =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let command = |pid: u32| {
+        String::from_utf8_lossy(&fs::read(process(pid).join("cmdline")).unwrap_or_default()).into_owned()
+    };
+    entries.filter(|pid| command(*pid).contains(text)).collect()
+}
+
+#[test]
+fn a_systems_daemon_ends_with_its_fixture_and_so_do_its_containers() {
+    for is_killed in [false, true] {
+        let daemon = SystemLibvirtd::start().unwrap();
+        let container = daemon.container(1, "running").unwrap();
+        let dir = daemon.dir().clone();
+        assert_eq!(processes_of(&container.name).is_empty(), !daemon.starts());
+        let first = processes_of(dir.to_str().unwrap())[0];
+        if is_killed {
+            let status = fs::read_to_string(process(first).join("status")).unwrap();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+            kill_process(Pid::from_raw(parent.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        } else {
+            drop(daemon);
+        }
+        // A process whose parent does not collect it has no command line.
+        let is_over =
+            || processes_of(&container.name).is_empty() && processes_of(dir.to_str().unwrap()).is_empty();
+        let gone = || is_over() && !dir.exists();
+        until("end of the container", || gone().then_some(())).unwrap();
+        if !is_killed {
+            let groups =
+                fs::read_dir("/sys/fs/cgroup").unwrap().map(|entry| entry.unwrap().path().join("machine"));
+            let left = groups.filter_map(|group| fs::read_dir(group).ok()).flatten().filter(|entry| {
+                entry.as_ref().unwrap().file_name().to_string_lossy().contains(&container.name)
+            });
+            assert_eq!(left.count(), 0);
+        }
+    }
 }

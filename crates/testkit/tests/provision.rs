@@ -76,10 +76,11 @@ mkdir -p $R/usr/lib/rabbitmq/bin $R/usr/lib/postgresql/15/bin $R/usr/lib/any/fak
 mkdir -p $R/usr/lib/any/libvirt/connection-driver $R/usr/lib/any/sasl2 $R/usr/lib/python3/dist-packages
 touch $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/lib/postgresql/15/bin/postgres $R/usr/lib/any/faketime/libfaketimeMT.so.1
 touch $R/usr/lib/any/libvirt/connection-driver/libvirt_driver_qemu.so $R/usr/lib/any/sasl2/libscram.so
+touch $R/usr/lib/any/libvirt/connection-driver/libvirt_driver_lxc.so
 touch $R/usr/lib/python3/dist-packages/libvirt.py $R/usr/sbin/libvirtd
 cd $R/usr/bin
 touch erl memcached redis-server etcd prometheus-pushgateway prometheus dpkg-shlibdeps mmdebstrap lintian systemd-analyze newuidmap
-touch qemu-system-x86_64 virsh ipmitool ipmi_sim
+touch qemu-system-x86_64 virsh ip ipmitool ipmi_sim
 chmod +x $R/usr/lib/rabbitmq/bin/rabbitmq-server $R/usr/sbin/libvirtd *";
 
 fn text(output: &Output) -> String {
@@ -104,7 +105,8 @@ fn root_installs_what_is_missing_under_a_policy_that_starts_nothing() {
     assert!(machine.calls().contains(
         "install --no-install-recommends --no-upgrade rabbitmq-server libvirt-daemon libvirt-daemon-driver-qemu \
          qemu-system-x86 libvirt-clients postgresql libfaketime memcached redis-server etcd-server prometheus-pushgateway prometheus \
-         dpkg-dev mmdebstrap lintian systemd uidmap python3-libvirt libsasl2-modules ipmitool openipmi"
+         dpkg-dev mmdebstrap lintian systemd uidmap python3-libvirt libvirt-daemon-driver-lxc iproute2 libsasl2-modules ipmitool \
+         openipmi"
     ));
     assert_clean(&machine, false);
     // A second run has nothing to do.
@@ -200,7 +202,7 @@ fn another_user_is_told_the_command_and_nothing_is_done() {
     let wanted = "apt-get install -y --no-install-recommends rabbitmq-server libvirt-daemon \
                   libvirt-daemon-driver-qemu qemu-system-x86 libvirt-clients postgresql libfaketime memcached \
                   redis-server etcd-server prometheus-pushgateway prometheus dpkg-dev mmdebstrap lintian systemd uidmap \
-                  python3-libvirt libsasl2-modules ipmitool openipmi\n";
+                  python3-libvirt libvirt-daemon-driver-lxc iproute2 libsasl2-modules ipmitool openipmi\n";
     assert!(text(&output).contains(wanted), "{}", text(&output));
     assert_eq!(machine.calls(), "");
     assert_clean(&machine, false);

@@ -70,7 +70,10 @@ async fn a_call_hangs_for_each_domain_that_hangs_and_no_more() {
     let hung = domain(&first, 1).await;
     first.domain_info(&hung).await.unwrap();
     first.domain_state(&hung).await.unwrap();
-    first.domain_xml(&hung, 0).await.unwrap();
+    // A newer daemon asks QEMU for the XML.
+    if std::env::var_os("NEPHOSCOPE_LIBVIRT_ROOT").is_none() {
+        first.domain_xml(&hung, 0).await.unwrap();
+    }
     let nova = Metadata::Element("http://openstack.org/xmlns/libvirt/nova/1.1");
     first.domain_metadata(&hung, nova, 0).await.unwrap();
     // Nor do workers pile up when the connections are closed that wait.

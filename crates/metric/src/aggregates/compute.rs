@@ -6,12 +6,11 @@ use archive::operations::{Column, EvaluateError, Node, Reference, Request, Strea
 use archive::{ArchivePolicy, Method, Series};
 use metric_store::{MetricId, Store};
 use model::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::AggregatesQuery;
+use super::room::Room;
 use crate::measures::{measures_of, or_empty};
-use crate::service::cell_permits;
 use crate::{Granularity, Kind, Measure, Metrics, Refusal, computed_policy, view};
 
 /// A metric that takes part.
@@ -123,7 +122,7 @@ pub(super) fn pair(reference: &Reference) -> Value {
     Value::List(vec![reference.metric.as_str().into(), reference.aggregation.as_str().into()])
 }
 
-fn not_computable(reason: String, detail: Vec<Value>) -> Refusal {
+pub(super) fn not_computable(reason: String, detail: Vec<Value>) -> Refusal {
     let facts = [("reason", reason.into()), ("detail", Value::List(detail))];
     Refusal::because(Kind::Invalid, "Metrics cannot be aggregated", facts)
 }
@@ -148,51 +147,9 @@ impl Metrics {
         }
         drop(references);
         let query = query.clone();
-        let room = Room { most: self.settings.max_cells, all: Arc::clone(&self.cells) };
+        let room = Room::of(self);
         self.on_store(move |store| tables(store, &query, &inputs, &methods, &granularities, &room)).await
     }
-}
-
-/// What tables may take.
-struct Room {
-    /// Cells of one request at most.
-    most: usize,
-    /// What is left for all requests.
-    all: Arc<Semaphore>,
-}
-
-impl Room {
-    fn check(&self, cells: usize, inputs: &Inputs) -> Result<(), Refusal> {
-        if cells <= self.most {
-            return Ok(());
-        }
-        let reason = format!(
-            "More than {} values: take a shorter time, a coarser granularity or fewer metrics",
-            self.most
-        );
-        Err(not_computable(reason, inputs.pairs()))
-    }
-
-    fn take(&self, cells: usize, inputs: &Inputs) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.check(cells, inputs)?;
-        let permits = u32::try_from(cell_permits(cells)).unwrap_or(u32::MAX);
-        Arc::clone(&self.all).try_acquire_many_owned(permits).map_err(|_| {
-            let text = "The server computes with as many values as it may. Please retry.";
-            Refusal::new(Kind::Unavailable, text)
-        })
-    }
-}
-
-/// The cells of a table of series at most: it has a row for each time that one of them has.
-fn cells(series: &[(&Reference, Series)], granularity: i64) -> usize {
-    let times = || series.iter().map(|(_, series)| series.points().timestamps());
-    let points: usize = times().map(<[i64]>::len).sum();
-    let first = times().filter_map(|times| times.first()).min();
-    let last = times().filter_map(|times| times.last()).max();
-    let (Some(first), Some(last)) = (first, last) else { return 0 };
-    let span = (last.saturating_sub(*first)) / granularity.max(1);
-    let rows = usize::try_from(span).map_or(points, |span| span.saturating_add(1).min(points));
-    rows.saturating_mul(series.len())
 }
 
 fn tables(
@@ -260,10 +217,10 @@ fn table(
         for read in keyed {
             let (key, read) = read?;
             points = points.saturating_add(read.points().len());
-            room.check(points, inputs)?;
+            room.check(points, || inputs.pairs())?;
             series.push((key, read));
         }
-        let _taken = room.take(cells(&series, granularity), inputs)?;
+        let _taken = room.take(series.iter().map(|(_, series)| series), granularity, || inputs.pairs())?;
         let columns = series.iter().map(|(key, series)| Column { key, points: series.points() });
         evaluate(granularity, &columns.collect::<Vec<_>>(), request)
     };

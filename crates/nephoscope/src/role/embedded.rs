@@ -194,7 +194,8 @@ impl StorePart {
         self.store.open(metrics.clone());
         let client = Client::new(self.store.way(), REQUEST_LIMIT);
         let mut report = |step: &Step| tracing::info!("metric store: done: {step}");
-        let types = upgrade(&client, false, &mut report).await;
+        // Archive policies are the publisher's to make: it has the definitions.
+        let types = upgrade(&client, &[], false, &mut report).await;
         types.map_err(|error| anyhow!(error).context("cannot make the metric store's resource types"))?;
         if let Some(access) = self.access {
             let (supervisor, counters) = (&house.supervisor, &house.metrics);

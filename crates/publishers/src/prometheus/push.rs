@@ -138,7 +138,9 @@ async fn tell_apart(
             Answer::Accepted | Answer::Partly(_) => {}
             Answer::Less(error) => return Err(error),
             Answer::Refused { cause, reason } => {
-                good.iter().for_each(|(place, _)| found.push(refuse(place, cause, &reason)));
+                for (place, _) in good {
+                    found.push(refuse(place, cause, &reason));
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ pub struct SystemLibvirtd {
 
 #[derive(Debug, Deserialize)]
 struct Report {
+    dir: PathBuf,
     socket: PathBuf,
     uri: String,
     log: PathBuf,
@@ -42,6 +43,11 @@ impl SystemLibvirtd {
     /// URI of QEMU's driver, socket included.
     pub fn qemu_uri(&self) -> String {
         format!("qemu+unix:///system?socket={}", self.report.socket.display())
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &PathBuf {
+        &self.report.dir
     }
 
     /// Whether containers and domains with taps can be started: only where the tests run as root.
