@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A private libvirtd as the machine's own, with containers (LXC) and with QEMU domains on a bridge.
+"""A private libvirtd as the machine's own, with containers (LXC), and with QEMU domains on a bridge and virtlogd.
 
     system_libvirtd.py
 
@@ -45,6 +45,8 @@ ip link set lo up
 ip link add {bridge} type bridge
 ip link set {bridge} up
 mkdir -p /run/libvirt
+/usr/sbin/virtlogd --config /etc/libvirt/virtlogd.conf &
+until [ -S /run/libvirt/virtlogd-sock ]; do sleep 0.02; done
 trap 'kill $daemon' TERM
 /usr/sbin/libvirtd --config /etc/libvirt/libvirtd.conf &
 daemon=$!
@@ -104,7 +106,9 @@ class Server:
         ]
         launcher.write("etc/libvirtd.conf", "\n".join(settings) + "\n", 0o644)
         qemu = ['user = "root"', 'group = "root"', 'security_driver = "none"', "cgroup_controllers = []"]
-        qemu += ['stdio_handler = "file"', "namespaces = []"]
+        # What QEMU prints goes through virtlogd, as on a compute host.
+        qemu += ['stdio_handler = "logd"', "namespaces = []"]
+        launcher.write("etc/virtlogd.conf", 'log_outputs = "3:stderr"\n', 0o644)
         launcher.write("etc/qemu.conf", "\n".join(qemu) + "\n", 0o644)
         self.accounts()
         places = " ".join(f"{folder}={place}" for folder, place in PLACES.items())
