@@ -26,9 +26,21 @@ fn value(term: &Term) -> Value {
         Term::Number(number) | Term::Whole(number) => Value::Float(*number),
         Term::Truth(truth) => Value::Bool(*truth),
         Term::Text(text) => text.as_str().into(),
-        Term::List(items) => Value::List(items.iter().map(value).collect()),
+        Term::List(items) => Value::List(operands(items)),
         Term::Other(_) => Value::Null,
     }
+}
+
+/// An operator with its operands: numbers that were given as texts have become numbers.
+fn operands(items: &[Term]) -> Vec<Value> {
+    let is_resample = matches!(items.first(), Some(Term::Text(operator)) if operator == "resample");
+    let shown = items.iter().enumerate().map(|(place, item)| match item {
+        Term::Text(text) if place > 0 && !is_resample => {
+            text.parse().map_or_else(|_| value(item), Value::Float)
+        }
+        _ => value(item),
+    });
+    shown.collect()
 }
 
 /// An operation that was given as a text, not looked at.
@@ -59,4 +71,21 @@ pub(crate) fn references_required(node: &Node, shown: Value) -> Result<(), Failu
         return Err(Failure::because(StatusCode::BAD_REQUEST, "Operations is invalid", facts));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_a_text_are_shown_as_numbers() {
+        for (text, expected) in [
+            ("(+ 1 2)", r#"["+", 1.0, 2.0]"#),
+            ("(abs (* 2 (- 3 1e1)))", r#"["abs", ["*", 2.0, ["-", 3.0, 10.0]]]"#),
+        ] {
+            let (node, shown) = operations(&text.into()).unwrap();
+            assert_eq!(model::json::to_string(&shown), expected);
+            references_required(&node, shown).unwrap_err();
+        }
+    }
 }
