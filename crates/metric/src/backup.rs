@@ -9,8 +9,10 @@
 //! Measures are copied first, the index after them, and no metric is expunged meanwhile: so the index has every metric that
 //! the measures are of. Metrics that were deleted in between are there as deleted ones, and go after the restoration.
 
+mod change_over;
 mod files;
 mod manifest;
+mod replace;
 mod restore;
 
 use std::io;
@@ -22,7 +24,9 @@ use metric_store::CheckpointError;
 
 use crate::Metrics;
 
+pub use change_over::{SettleError, journal, settle};
 pub use manifest::{IndexKind, Manifest, ManifestError, StoredFile};
+pub use replace::{Replacement, settle_unused};
 pub use restore::{Restoration, RestoreError, restore, verify_backup};
 
 /// The measures' directory in a backup, and beside the index.

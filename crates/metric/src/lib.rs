@@ -35,8 +35,9 @@ pub use access::{Caller, Policies, Rule, Scope, Target, policy_defaults};
 pub use aggregates::{AggregatesQuery, Group, ResourceSearch, Result as AggregatesResult};
 pub use archive_policies::{computed_policy, stored_policy};
 pub use backup::{
-    BackupError, INDEX, IndexKind, MEASURES, Manifest, ManifestError, Restoration, RestoreError, StoredFile,
-    restore, verify_backup,
+    BackupError, INDEX, IndexKind, MEASURES, Manifest, ManifestError, Replacement, Restoration, RestoreError,
+    SettleError, StoredFile, journal as replacement_journal, restore, settle as settle_replacement,
+    settle_unused, verify_backup,
 };
 pub use batches::{NamedMeasures, ResourceMeasures};
 pub use fsck::{Check, CheckError, fsck};

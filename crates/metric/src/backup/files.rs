@@ -1,7 +1,7 @@
 //! Files, read in pieces.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use buffer::medium::{Medium, MediumFile};
 
@@ -52,4 +52,28 @@ pub(super) fn write_all(file: &mut dyn MediumFile, mut bytes: &[u8]) -> io::Resu
         bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// A path whose last name has something behind it.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether a file or a directory is there.
+pub(super) fn exists(medium: &dyn Medium, path: &Path) -> io::Result<bool> {
+    if medium.size(path)?.is_some() {
+        return Ok(true);
+    }
+    // Not every medium knows the size of a directory.
+    Ok(!medium.list(path)?.is_empty())
+}
+
+/// Makes a rename to `path` durable.
+pub(super) fn sync_parent(medium: &dyn Medium, path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => medium.sync_directory(parent),
+        _ => Ok(()),
+    }
 }

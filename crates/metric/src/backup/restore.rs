@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use buffer::medium::Medium;
 
-use super::files;
+use super::change_over::{SettleError, journal};
+use super::files::{self, exists, sync_parent, with_suffix};
 use super::{INDEX, IndexKind, MEASURES, Manifest, ManifestError, StoredFile};
 
 /// Files that are named one by one; the others are counted.
@@ -39,13 +40,20 @@ pub enum RestoreError {
         files: Vec<String>,
     },
     /// There is something already.
-    #[error("{} is not empty; a backup is restored only where nothing is: move it away first", path.display())]
+    #[error(
+        "{} is not empty; a backup is restored only where nothing is, unless --replace is given, which keeps what is there \
+         under another name",
+        path.display()
+    )]
     Occupied {
         /// What there is.
         path: PathBuf,
     },
     /// A restoration did not come to its end.
-    #[error("{} is left from a restoration that did not come to its end; remove it first", path.display())]
+    #[error(
+        "{} is left from a restoration that did not come to its end; remove it first, or give --replace, which does it",
+        path.display()
+    )]
     Unfinished {
         /// The directory.
         path: PathBuf,
@@ -58,6 +66,53 @@ pub enum RestoreError {
         /// Where that of the configuration is.
         configured: &'static str,
     },
+    /// The files are what was written, and not all of what is in them can be read.
+    #[error(
+        "{places} places of the measures in the backup cannot be read: `nephoscope metric fsck --backup` names them. To take \
+         what can be read, stop the server, move the store away, and restore without --replace"
+    )]
+    Unreadable {
+        /// How many.
+        places: usize,
+    },
+    /// What was copied cannot be opened.
+    #[error("the store in the backup cannot be opened: {reason}")]
+    NotOpened {
+        /// Why not.
+        reason: String,
+    },
+    /// There is no room for a second store.
+    #[error("{} has {free} bytes free, and {needed} are needed, because the old store is kept", directory.display())]
+    NoRoom {
+        /// Where.
+        directory: PathBuf,
+        /// What it takes.
+        needed: u64,
+        /// What there is.
+        free: u64,
+    },
+    /// What is there cannot be renamed.
+    #[error(
+        "{} is a symbolic link or a file system of its own, in whose place nothing else can be put; stop the server, move \
+         what is in it away, and restore without --replace",
+        path.display()
+    )]
+    NotMovable {
+        /// What.
+        path: PathBuf,
+    },
+    /// An earlier replacement waits for a start.
+    #[error("{} is there: a restoration was begun, and the next start of the server completes it", journal.display())]
+    Pending {
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// The change-over failed.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    /// The thread that worked ended.
+    #[error("the restoration did not come to its end")]
+    Interrupted,
     /// The operating system refused.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
@@ -70,7 +125,7 @@ pub enum RestoreError {
     },
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RestoreError {
+pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RestoreError {
     let path = path.to_owned();
     move |source| RestoreError::Io { operation, path, source }
 }
@@ -97,62 +152,93 @@ pub fn verify_backup(
 /// # Errors
 /// [`RestoreError`].
 pub fn restore(medium: &dyn Medium, backup: &Path, target: &Restoration) -> Result<Manifest, RestoreError> {
+    let manifest = fitting(medium, backup, target)?;
+    look_at_target(medium, target)?;
+    verify(medium, backup, &manifest)?;
+    put_together(medium, backup, &manifest, target)?;
+    if let (Some(index), None) = (&target.index, target.index_inside()) {
+        rename(medium, &in_the_making(index), index)?;
+    }
+    rename(medium, &in_the_making(&target.directory), &target.directory)?;
+    Ok(manifest)
+}
+
+impl Restoration {
+    /// The index's file, if it stands beside the measures and comes to its place with them.
+    pub(super) fn index_inside(&self) -> Option<&Path> {
+        self.index.as_deref().filter(|index| index.parent() == Some(&self.directory))
+    }
+
+    /// The index's file while everything is put together.
+    pub(super) fn new_index(&self) -> Option<PathBuf> {
+        match (&self.index, self.index_inside()) {
+            (_, Some(index)) => {
+                Some(in_the_making(&self.directory).join(index.file_name().unwrap_or_default()))
+            }
+            (Some(index), None) => Some(in_the_making(index)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The name of something that is not whole yet.
+pub(super) fn in_the_making(path: &Path) -> PathBuf {
+    with_suffix(path, ".restoring")
+}
+
+/// The manifest of a backup whose index is of the kind that is configured.
+pub(super) fn fitting(
+    medium: &dyn Medium,
+    backup: &Path,
+    target: &Restoration,
+) -> Result<Manifest, RestoreError> {
     let manifest = Manifest::read(medium, backup)
         .map_err(|source| RestoreError::Manifest { backup: backup.to_owned(), source })?;
     let configured = if target.index.is_some() { IndexKind::Sqlite } else { IndexKind::PostgreSql };
-    if manifest.index != configured {
-        let (backup, configured) = (manifest.index.as_str(), configured.as_str());
-        return Err(RestoreError::OtherIndex { backup, configured });
+    if manifest.index == configured {
+        return Ok(manifest);
     }
-    let in_the_making = with_suffix(&target.directory);
-    look_at_target(medium, target, &in_the_making)?;
-    verify(medium, backup, &manifest)?;
-    // The index that stands beside the measures comes to its place with them.
-    let own_index = target.index.as_deref();
-    let inside = own_index.filter(|index| index.parent() == Some(&target.directory));
+    let (backup, configured) = (manifest.index.as_str(), configured.as_str());
+    Err(RestoreError::OtherIndex { backup, configured })
+}
+
+/// Copies the backup, durably, to where it is put together.
+pub(super) fn put_together(
+    medium: &dyn Medium,
+    backup: &Path,
+    manifest: &Manifest,
+    target: &Restoration,
+) -> Result<(), RestoreError> {
+    let directory = in_the_making(&target.directory);
+    let index = target.new_index();
     for file in &manifest.files {
-        let to = match (own_index, inside) {
-            (Some(index), None) if file.name == INDEX => with_suffix(index),
-            (_, Some(index)) if file.name == INDEX => {
-                in_the_making.join(index.file_name().unwrap_or_default())
-            }
-            _ => in_the_making.join(&file.name),
+        let to = match &index {
+            Some(index) if file.name == INDEX => index.clone(),
+            _ => directory.join(&file.name),
         };
         copy(medium, backup, file, &to)?;
     }
     for part in ["chunks", "states"] {
-        let path = in_the_making.join(MEASURES).join(part);
+        let path = directory.join(MEASURES).join(part);
         medium.create_directory(&path).map_err(failed("make", &path))?;
         medium.sync_directory(&path).map_err(failed("sync", &path))?;
     }
-    medium.sync_directory(&in_the_making).map_err(failed("sync", &in_the_making))?;
-    if let (Some(index), None) = (own_index, inside) {
-        rename(medium, &with_suffix(index), index)?;
+    medium.sync_directory(&directory).map_err(failed("sync", &directory))?;
+    match index {
+        Some(index) => sync_parent(medium, &index).map_err(failed("sync the directory of", &index)),
+        None => Ok(()),
     }
-    rename(medium, &in_the_making, &target.directory)?;
-    Ok(manifest)
 }
 
-/// The name of something that is not whole yet.
-fn with_suffix(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".restoring");
-    name.into()
-}
-
-fn look_at_target(
-    medium: &dyn Medium,
-    target: &Restoration,
-    in_the_making: &Path,
-) -> Result<(), RestoreError> {
+fn look_at_target(medium: &dyn Medium, target: &Restoration) -> Result<(), RestoreError> {
     let directory = &target.directory;
+    nothing_pending(medium, directory)?;
     if !medium.list(directory).map_err(failed("list", directory))?.is_empty() {
         return Err(RestoreError::Occupied { path: directory.clone() });
     }
     let index = target.index.iter();
-    let left = index.clone().map(|index| with_suffix(index)).chain([in_the_making.to_owned()]);
-    for path in left {
-        if medium.size(&path).map_err(failed("look at", &path))?.is_some() {
+    for path in index.clone().chain([directory]).map(|path| in_the_making(path)) {
+        if exists(medium, &path).map_err(failed("look at", &path))? {
             return Err(RestoreError::Unfinished { path });
         }
     }
@@ -162,6 +248,15 @@ fn look_at_target(
         }
     }
     Ok(())
+}
+
+/// Looks whether an earlier replacement waits to be carried out.
+pub(super) fn nothing_pending(medium: &dyn Medium, directory: &Path) -> Result<(), RestoreError> {
+    let journal = journal(directory);
+    match medium.size(&journal).map_err(failed("look at", &journal))? {
+        Some(_) => Err(RestoreError::Pending { journal }),
+        None => Ok(()),
+    }
 }
 
 /// Looks at every file.
@@ -213,10 +308,5 @@ fn copy(medium: &dyn Medium, backup: &Path, file: &StoredFile, to: &Path) -> Res
 
 fn rename(medium: &dyn Medium, from: &Path, to: &Path) -> Result<(), RestoreError> {
     medium.rename(from, to).map_err(failed("put into place", to))?;
-    match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            medium.sync_directory(parent).map_err(failed("sync", parent))
-        }
-        _ => Ok(()),
-    }
+    sync_parent(medium, to).map_err(failed("sync the directory of", to))
 }

@@ -64,7 +64,7 @@ impl Change {
         }
     }
 
-    fn apply(self, names: &mut BTreeMap<PathBuf, u64>) {
+    fn apply(self, names: &mut BTreeMap<PathBuf, u64>, directories: &mut BTreeSet<PathBuf>) {
         match self {
             Self::Create(path, file) => {
                 names.insert(path, file);
@@ -73,6 +73,7 @@ impl Change {
                 for (path, file) in take_under(names, &from) {
                     names.insert(moved(&path, &from, &to), file);
                 }
+                move_directories(directories, &from, &to);
             }
             Self::Remove(path) => {
                 names.remove(&path);
@@ -86,6 +87,10 @@ fn take_under(names: &mut BTreeMap<PathBuf, u64>, path: &Path) -> BTreeMap<PathB
     let (taken, kept) = std::mem::take(names).into_iter().partition(|(name, _)| name.starts_with(path));
     *names = kept;
     taken
+}
+
+fn move_directories(directories: &mut BTreeSet<PathBuf>, from: &Path, to: &Path) {
+    *directories = std::mem::take(directories).into_iter().map(|path| moved(&path, from, to)).collect();
 }
 
 fn moved(path: &Path, from: &Path, to: &Path) -> PathBuf {
@@ -103,6 +108,8 @@ pub(super) struct State {
     durable: BTreeMap<PathBuf, u64>,
     changes: Vec<Change>,
     directories: BTreeSet<PathBuf>,
+    /// The same with durable names.
+    durable_directories: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     next_file: u64,
     pub(super) operations: u64,
@@ -202,6 +209,7 @@ impl State {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             self.directories.insert(ancestor.to_owned());
+            self.durable_directories.insert(ancestor.to_owned());
         }
         Ok(())
     }
@@ -230,8 +238,7 @@ impl State {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.live.extend(taken.into_iter().map(|(path, file)| (moved(&path, from, to), file)));
-        let directories = std::mem::take(&mut self.directories);
-        self.directories = directories.into_iter().map(|path| moved(&path, from, to)).collect();
+        move_directories(&mut self.directories, from, to);
         self.changes.push(Change::Rename(from.to_owned(), to.to_owned()));
         Ok(())
     }
@@ -239,7 +246,7 @@ impl State {
     pub(super) fn sync_directory(&mut self, directory: &Path) {
         for change in std::mem::take(&mut self.changes) {
             if change.touches(directory) {
-                change.apply(&mut self.durable);
+                change.apply(&mut self.durable, &mut self.durable_directories);
             } else {
                 self.changes.push(change);
             }
@@ -300,13 +307,15 @@ impl State {
             Survival::Torn(_) => random.usize(0..=self.changes.len()),
         };
         let mut names = self.durable.clone();
+        let mut directories = self.durable_directories.clone();
         for change in self.changes.iter().take(kept_changes).cloned() {
-            change.apply(&mut names);
+            change.apply(&mut names, &mut directories);
         }
         let mut after = Self {
             next_file: self.next_file,
             capacity: self.capacity,
-            directories: self.directories.clone(),
+            durable_directories: directories.clone(),
+            directories,
             ..Self::default()
         };
         for (path, file) in names {
