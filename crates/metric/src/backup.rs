@@ -26,7 +26,7 @@ use crate::Metrics;
 
 pub use change_over::{SettleError, journal, settle};
 pub use manifest::{IndexKind, Manifest, ManifestError, StoredFile};
-pub use replace::{Replacement, settle_unused};
+pub use replace::{Replacement, look_unused};
 pub use restore::{Restoration, RestoreError, restore, verify_backup};
 
 /// The measures' directory in a backup, and beside the index.

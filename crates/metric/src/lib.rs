@@ -36,8 +36,8 @@ pub use aggregates::{AggregatesQuery, Group, ResourceSearch, Result as Aggregate
 pub use archive_policies::{computed_policy, stored_policy};
 pub use backup::{
     BackupError, INDEX, IndexKind, MEASURES, Manifest, ManifestError, Replacement, Restoration, RestoreError,
-    SettleError, StoredFile, journal as replacement_journal, restore, settle as settle_replacement,
-    settle_unused, verify_backup,
+    SettleError, StoredFile, journal as replacement_journal, look_unused, restore,
+    settle as settle_replacement, verify_backup,
 };
 pub use batches::{NamedMeasures, ResourceMeasures};
 pub use fsck::{Check, CheckError, fsck};

@@ -13,6 +13,7 @@ mod poll;
 mod pollsters_list;
 mod publish_test;
 mod publishers_by_url;
+mod restart;
 mod role;
 mod send_sample;
 mod settings;
@@ -100,6 +101,8 @@ fn main() -> ExitCode {
 pub(crate) enum Ending {
     /// Well.
     Done,
+    /// In order, to start anew.
+    Restart,
     /// The configuration is wrong; the text says where and what to write instead.
     Configuration(String),
     /// The command line names something that cannot be used.
@@ -222,7 +225,8 @@ fn start(roles: Roles, invocation: &Invocation, surroundings: &Surroundings) -> 
     }
     let read_again = || read_again(roles, invocation, surroundings);
     match role::run(roles, &config, parts, metrics, &surroundings.service_manager, logs, &read_again) {
-        Ok(()) => Ending::Done,
+        Ok(role::End::Stopped) => Ending::Done,
+        Ok(role::End::Restart) => Ending::Restart,
         Err(error) => Ending::Failed(error),
     }
 }
@@ -259,6 +263,7 @@ fn read_again(
 fn finish(invocation: &Invocation, ending: Ending) -> ExitCode {
     let (message, own) = match ending {
         Ending::Done => return ExitCode::SUCCESS,
+        Ending::Restart => (format!("cannot start anew: {}", restart::execute()), FAILURE),
         Ending::Configuration(message) => (message, EX_CONFIG),
         Ending::Usage(error) => (format!("{error:#}"), EX_USAGE),
         Ending::Busy(error) => (format!("{error:#}"), EX_TEMPFAIL),

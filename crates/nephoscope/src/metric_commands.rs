@@ -8,6 +8,7 @@ mod fsck;
 mod import;
 mod places;
 pub(crate) mod protocol;
+mod replace;
 mod stats;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use oslo_config::Config;
 
 pub(crate) use self::backup::{unfinished, value as backup_value};
 pub(crate) use self::places::{Places, SOCKET};
+pub(crate) use self::replace::{restoration, value as replacement_value};
 pub(crate) use self::stats::value as stats_value;
 
 use crate::cli::{Invocation, MetricAction, MetricArguments, MetricCommand};
@@ -39,7 +41,12 @@ pub(crate) fn run(command: &MetricCommand, invocation: &Invocation, surroundings
         MetricAction::Import(arguments) => {
             waited(import::run(&places, arguments, surroundings, command.json))
         }
-        MetricAction::Restore(directory) => Ok(backup::restore(&places, directory, command.json)),
+        MetricAction::Restore { directory, replace: true } => {
+            waited(replace::replace(&places, directory, command.json))
+        }
+        MetricAction::Restore { directory, replace: false } => {
+            Ok(backup::restore(&places, directory, command.json))
+        }
     };
     done.unwrap_or_else(Ending::Failed)
 }

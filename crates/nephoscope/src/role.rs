@@ -9,6 +9,7 @@ mod notification;
 mod polling;
 mod publishing;
 mod reload;
+mod restart;
 mod watch;
 
 use std::convert::Infallible;
@@ -37,6 +38,8 @@ pub(crate) use self::polling::Polling;
 use self::polling::PollingRunning;
 use self::reload::Reloader;
 pub(crate) use self::reload::{ReadAgain, Reread};
+pub(crate) use self::restart::End;
+use self::restart::Restart;
 use crate::gnocchi;
 use crate::publishers_by_url::Publishers;
 use crate::settings::{self, Definitions, PublisherSettings};
@@ -190,6 +193,7 @@ pub(crate) struct House {
     pub(crate) progress: ProgressRegistry,
     pub(crate) supervisor: Supervisor,
     pub(crate) manager: ServiceManager,
+    pub(crate) restart: Restart,
 }
 
 /// The roles of a process, checked and not started.
@@ -226,7 +230,7 @@ pub(crate) fn run(
     manager_settings: &NotifySettings,
     logs: LogHandle,
     read_again: ReadAgain<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads(config))
         .thread_name("nephoscope")
@@ -259,7 +263,7 @@ async fn serve(
     metrics: Metrics,
     manager_settings: &NotifySettings,
     mut reloader: Reloader<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let clock = Clock::machine();
     let mut signals = Signals::install().context("cannot install signal handlers")?;
     metrics.register_process();
@@ -271,6 +275,7 @@ async fn serve(
         supervisor: Supervisor::new(clock, SupervisorMetrics::register(&metrics.component("supervisor"))),
         manager,
         metrics,
+        restart: Restart::default(),
     };
     // Outlives the roles, so that a drain can be watched.
     let watchers = Supervisor::new(
@@ -299,9 +304,13 @@ async fn serve(
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), health, "started");
     house.manager.ready("started");
-    let reason = loop {
-        match signals.next().await {
-            Asked::Stop(reason) => break reason,
+    let (reason, mut end) = loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = house.restart.asked() => break ("restoration", End::Restart),
+        };
+        match asked {
+            Asked::Stop(reason) => break (reason, End::Stopped),
             Asked::Reload => {
                 house.manager.reloading(house.supervisor.clock());
                 let status = reloader.reload(&house, &mut running);
@@ -310,7 +319,8 @@ async fn serve(
         }
     };
     tracing::info!(reason, "stopping: what is in hand is finished, the rest stays with the broker");
-    house.manager.stopping("finishing what is in hand");
+    let clock = house.supervisor.clock();
+    end.tell(&house.manager, clock);
     house.health.set_stopping();
     let grace = grace(config);
     let drain = async {
@@ -323,16 +333,11 @@ async fn serve(
         }
         house.supervisor.drain(LAST_TASKS).await
     };
-    let drained = tokio::select! {
-        drained = drain => drained,
-        () = signals.second() => anyhow::bail!("stopped at once by a second signal; nothing unfinished was acknowledged"),
+    let Some(drained) = end.drained(drain, &mut signals, &house.manager, clock).await else {
+        anyhow::bail!("stopped at once by a second signal; nothing unfinished was acknowledged");
     };
     let _ = watchers.drain(LAST_TASKS).await;
-    if drained.is_clean() {
-        tracing::info!("stopped");
-        return Ok(());
-    }
-    anyhow::bail!("stopped with unfinished tasks: {}", drained.aborted.join(", "))
+    end.of(&drained)
 }
 
 /// Starts what is there: pipelines, listeners, and last what polls.

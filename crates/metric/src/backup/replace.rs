@@ -12,7 +12,7 @@ use metric_store::{Limits, Store};
 use model::Timestamp;
 use observability::clock::Clock;
 
-use super::change_over::{COMPANIONS, ChangeOver, Kind, Part, SettleError, lock_store, settle};
+use super::change_over::{COMPANIONS, ChangeOver, Kind, Part, SettleError, lock_store};
 use super::files::{exists, with_suffix};
 use super::restore::{failed, fitting, in_the_making, nothing_pending, put_together};
 use super::{MEASURES, Manifest, Restoration, RestoreError, verify_backup};
@@ -71,7 +71,7 @@ impl Replacement {
         .await
     }
 
-    /// Decides that the next start opens the backup ([`settle`]): for a server that has the store open, and ends now.
+    /// Decides that the next start opens the backup ([`settle`](super::settle)): for a server that has the store open, and ends now.
     ///
     /// # Errors
     /// [`RestoreError`]; nothing is decided then, unless it says otherwise.
@@ -82,7 +82,7 @@ impl Replacement {
     /// Puts the backup into place now; no server may have the store open.
     ///
     /// # Errors
-    /// [`RestoreError`]; what has begun is completed by [`settle`].
+    /// [`RestoreError`]; what has begun is completed by [`settle`](super::settle).
     pub async fn put_into_place(self) -> Result<(), RestoreError> {
         blocking(move || {
             let _store = lock_store(&Disk, &self.change_over.directory)?;
@@ -98,15 +98,12 @@ impl Replacement {
     }
 }
 
-/// Looks whether no server has the store in `directory` open, having completed what a replacement began; says where old
-/// parts were put then.
+/// Looks whether no server has the store in `directory` open.
 ///
 /// # Errors
-/// [`SettleError`].
-pub fn settle_unused(directory: &Path) -> Result<Vec<PathBuf>, SettleError> {
-    let kept = settle(&Disk, directory)?;
-    lock_store(&Disk, directory)?;
-    Ok(kept.unwrap_or_default())
+/// [`SettleError::InUse`] when one has.
+pub fn look_unused(directory: &Path) -> Result<(), SettleError> {
+    lock_store(&Disk, directory).map(drop)
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, RestoreError>

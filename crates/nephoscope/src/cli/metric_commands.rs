@@ -21,7 +21,11 @@ pub(crate) enum MetricAction {
     /// The store, or the backup in a directory.
     Fsck(Option<PathBuf>),
     Backup(PathBuf),
-    Restore(PathBuf),
+    /// In the place of what there is, or only where nothing is.
+    Restore {
+        directory: PathBuf,
+        replace: bool,
+    },
     Import(ImportArguments),
 }
 
@@ -63,7 +67,15 @@ PostgreSQL is not copied: run pg_dump right after this command.";
 const RESTORE: &str = "Put a backup where a server can open it";
 const RESTORE_HELP: &str = "\
 Every file is compared with the backup's manifest first. Nothing is restored over something: the store's directory \
-below [nephoscope] state_dir, and the index's file, must be absent or empty.";
+below [nephoscope] state_dir, and the index's file, must be absent or empty.
+
+With --replace the backup takes the place of the store that is there. A running server looks at the backup and copies it \
+beside its store, goes on meanwhile, then ends what it has in hand and starts anew, as the same process, with the copy. \
+Without a server the command does it. The old store stays beside it, as metric.replaced-TIME; there must be room for both. A \
+backup that is damaged changes nothing. An index in PostgreSQL is not in the backup: pg_restore its dump before.
+
+Exit status with --replace: 0 the server is back with the backup, 1 it is not, and the last line says what is there, 75 a \
+server without a control socket has the store open, 78 the configuration is wrong.";
 
 const IMPORT: &str = "Take over what a running Gnocchi has";
 const IMPORT_HELP: &str = "\
@@ -98,13 +110,17 @@ pub(super) fn with_commands(command: Command, common: fn(Command) -> Command) ->
         .value_name("DIR")
         .value_parser(value_parser!(PathBuf))
         .help("Look at this backup instead: whether each file is what was written, and can be read");
+    let replace = Arg::new("replace")
+        .long("replace")
+        .action(ArgAction::SetTrue)
+        .help("In the place of the store that is there, also while a server has it open");
     command
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .subcommand(with("stats", STATS, STATS_HELP).arg(json()))
         .subcommand(with("fsck", FSCK, FSCK_HELP).arg(json()).arg(backup))
         .subcommand(with("backup", BACKUP, BACKUP_HELP).arg(directory()).arg(json()))
-        .subcommand(with("restore", RESTORE, RESTORE_HELP).arg(directory()).arg(json()))
+        .subcommand(with("restore", RESTORE, RESTORE_HELP).arg(directory()).arg(replace).arg(json()))
         .subcommand(with_source(with("import", IMPORT, IMPORT_HELP)).arg(json()))
 }
 
@@ -159,7 +175,7 @@ pub(super) fn read(matches: &ArgMatches) -> Option<(MetricCommand, &ArgMatches)>
         "fsck" => MetricAction::Fsck(matches.get_one::<PathBuf>("backup").cloned()),
         "backup" => MetricAction::Backup(directory()),
         "import" => MetricAction::Import(import_arguments(matches)),
-        _ => MetricAction::Restore(directory()),
+        _ => MetricAction::Restore { directory: directory(), replace: matches.get_flag("replace") },
     };
     let state_dir = matches.get_one::<PathBuf>("state-dir").cloned();
     Some((MetricCommand { what, state_dir, json: matches.get_flag("json") }, matches))
@@ -180,12 +196,14 @@ mod tests {
         let command = |what, state_dir: Option<&str>, json| {
             Action::MetricCommand(MetricCommand { what, state_dir: state_dir.map(PathBuf::from), json })
         };
+        let restore = |replace| MetricAction::Restore { directory: "/b".into(), replace };
         for (line, expected) in [
             ("stats --json", command(MetricAction::Stats, None, true)),
             ("fsck --state-dir /s --config-file c", command(MetricAction::Fsck(None), Some("/s"), false)),
             ("fsck --backup /b", command(MetricAction::Fsck(Some("/b".into())), None, false)),
             ("backup /b", command(MetricAction::Backup("/b".into()), None, false)),
-            ("restore /b --state-dir s", command(MetricAction::Restore("/b".into()), Some("s"), false)),
+            ("restore /b --state-dir s", command(restore(false), Some("s"), false)),
+            ("restore --replace /b --json", command(restore(true), None, true)),
         ] {
             assert_eq!(read(&format!("nephoscope metric {line}")).unwrap(), expected, "{line}");
         }

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use buffer::medium::Disk;
-use metric::{IndexKind, Manifest, Metrics, Restoration, RestoreError};
+use metric::{IndexKind, Manifest, Metrics, RestoreError};
 use model::{Map, Value};
 use observability::clock::Clock;
 
 use super::protocol::Request;
+use super::replace::{restoration, settled};
 use super::stats::size;
 use super::{Places, client, hint, say_json};
 use crate::{Ending, say};
@@ -41,9 +42,10 @@ async fn copied(places: &Places, directory: &Path) -> anyhow::Result<Option<Valu
     if let Some(answer) = client::ask(&places.sockets, &Request::Backup(directory.clone()))? {
         return Ok(Some(answer));
     }
-    if !places.measures.is_dir() {
+    if !places.is_there() {
         return Ok(None);
     }
+    settled(places)?;
     let opened =
         Metrics::open(&places.measures, &places.index, metric::Settings::default(), Clock::machine()).await;
     let (metrics, _) = opened?;
@@ -70,7 +72,7 @@ pub(crate) fn value(manifest: &Manifest) -> Value {
     entries.into_iter().collect::<Map>().into()
 }
 
-fn tell(done: &str, value: &Value, directory: &Path) {
+pub(super) fn tell(done: &str, value: &Value, directory: &Path) {
     let of = |key: &str| match value.get(key) {
         Some(Value::Int(number)) => *number,
         _ => 0,
@@ -81,12 +83,10 @@ fn tell(done: &str, value: &Value, directory: &Path) {
 }
 
 pub(super) fn restore(places: &Places, backup: &Path, json: bool) -> Ending {
-    let index = match sql::Address::parse(&places.index) {
-        Ok(sql::Address::Sqlite(path)) => Some(path),
-        Ok(sql::Address::PostgreSql(_)) => None,
-        Err(error) => return Ending::Configuration(format!("[indexer] url: {error}")),
+    let target = match restoration(&places.directory, &places.index) {
+        Ok(target) => target,
+        Err(text) => return Ending::Configuration(text),
     };
-    let target = Restoration { directory: places.directory.clone(), index };
     match metric::restore(&Disk, backup, &target) {
         Ok(manifest) => {
             let value = value(&manifest);

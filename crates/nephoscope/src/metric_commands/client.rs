@@ -21,11 +21,20 @@ const MAX_LINE_BYTES: u64 = 64 << 20;
 /// # Errors
 /// It refuses, did not succeed, or cannot be asked.
 pub(super) fn ask(sockets: &[PathBuf], request: &Request) -> anyhow::Result<Option<Value>> {
+    Ok(ask_at(sockets, request)?.map(|(value, _)| value))
+}
+
+/// The same, with the socket at which it answered.
+///
+/// # Errors
+/// As of [`ask`].
+pub(super) fn ask_at(sockets: &[PathBuf], request: &Request) -> anyhow::Result<Option<(Value, PathBuf)>> {
     for path in sockets {
         match connect_control(path) {
             Ok(stream) => {
                 let answer = converse(&stream, request);
-                return answer.map(Some).with_context(|| format!("the server at {}", path.display()));
+                let answer = answer.map(|value| Some((value, path.clone())));
+                return answer.with_context(|| format!("the server at {}", path.display()));
             }
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}

@@ -9,11 +9,15 @@ use metric_store::Finding;
 use model::{Map, Value};
 use observability::clock::Clock;
 
+use super::replace::settle;
 use super::stats::size;
 use super::{Places, say_json};
 use crate::{Ending, say};
 
 pub(super) async fn look(places: &Places, json: bool) -> Ending {
+    if let Err(ending) = settle(places) {
+        return ending;
+    }
     let check = match metric::fsck(&places.measures, &places.index, Clock::machine()).await {
         Ok(check) => check,
         Err(error @ CheckError::Absent { .. }) => {

@@ -17,6 +17,7 @@ use observability::clock::Clock;
 
 use self::progress::{Progress, SeriesKey};
 use self::source::Source;
+use super::replace::settle;
 use super::{Places, hint, say_json};
 use crate::cli::ImportArguments;
 use crate::surroundings::Surroundings;
@@ -52,6 +53,9 @@ pub(super) async fn run(
         Ok(source) => source,
         Err(error) => return Ending::Usage(error),
     };
+    if let Err(ending) = settle(places) {
+        return ending;
+    }
     if let Err(error) = std::fs::create_dir_all(&places.directory) {
         return Ending::Failed(anyhow!("cannot make {}: {error}", places.directory.display()));
     }

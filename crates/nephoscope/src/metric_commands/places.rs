@@ -24,6 +24,11 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// Whether there is a store, or one that the next start puts there.
+    pub(crate) fn is_there(&self) -> bool {
+        self.measures.is_dir() || metric::replacement_journal(&self.directory).exists()
+    }
+
     /// Those that a configuration names.
     pub(crate) fn of(config: &Config) -> Self {
         let state_dir = state_dir(config);

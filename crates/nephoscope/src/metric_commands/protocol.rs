@@ -1,8 +1,9 @@
 //! What is said over the control socket about the metric store: one JSON object a line.
 //!
-//! The client sends `{"metric": "stats"}` or `{"metric": {"backup": DIRECTORY}}`. The server answers with
-//! `{"nephoscope": VERSION}`, with `{"working": SECONDS}` now and then, and at last with `{"stats": {…}}`,
-//! `{"backup": {…}}` or `{"error": "…"}`.
+//! The client sends `{"metric": "stats"}`, `{"metric": {"backup": DIRECTORY}}` or `{"metric": {"restore": DIRECTORY}}`. The
+//! server answers with `{"nephoscope": VERSION}`, with `{"working": SECONDS}` now and then, and at last with
+//! `{"stats": {…}}`, `{"backup": {…}}`, `{"restore": {…}}` or `{"error": "…"}`. After `restore` it ends and starts anew:
+//! that is over when the journal beside the store is gone and the socket answers.
 
 use std::path::PathBuf;
 
@@ -18,6 +19,8 @@ pub(crate) enum Request {
     Stats,
     /// A copy.
     Backup(PathBuf),
+    /// A backup in the place of the store.
+    Restore(PathBuf),
 }
 
 /// What a line of the server says.
@@ -39,9 +42,9 @@ impl Request {
     pub(crate) fn line(&self) -> Result<Vec<u8>, String> {
         let value = match self {
             Self::Stats => "stats".into(),
-            Self::Backup(directory) => {
+            Self::Backup(directory) | Self::Restore(directory) => {
                 let directory = directory.to_str().ok_or("the directory's name is not UTF-8")?;
-                object("backup", directory)
+                object(self.key(), directory)
             }
         };
         Ok(line(&object("metric", value)))
@@ -54,12 +57,22 @@ impl Request {
     pub(crate) fn read(request: &str) -> Option<Result<Self, String>> {
         let request = parse(request).ok()?;
         let asked = request.get("metric")?;
-        let backup = asked.get("backup").and_then(Value::as_str).map(PathBuf::from);
-        Some(match (asked.as_str(), backup) {
-            (Some("stats"), _) => Ok(Self::Stats),
-            (None, Some(directory)) if directory.is_absolute() => Ok(Self::Backup(directory)),
-            (None, Some(_)) => Err("the directory of a backup must be an absolute path".to_owned()),
-            _ => Err("this release knows only \"stats\" and {\"backup\": DIRECTORY}".to_owned()),
+        let directory = |key| asked.get(key).and_then(Value::as_str).map(PathBuf::from);
+        let wanted = match (asked.as_str(), directory("backup"), directory("restore")) {
+            (Some("stats"), _, _) => return Some(Ok(Self::Stats)),
+            (None, Some(directory), None) => Self::Backup(directory),
+            (None, None, Some(directory)) => Self::Restore(directory),
+            _ => {
+                let words =
+                    "this release knows only \"stats\", {\"backup\": DIRECTORY} and {\"restore\": DIRECTORY}";
+                return Some(Err(words.to_owned()));
+            }
+        };
+        Some(match &wanted {
+            Self::Backup(directory) | Self::Restore(directory) if !directory.is_absolute() => {
+                Err("the directory of a backup must be an absolute path".to_owned())
+            }
+            _ => Ok(wanted),
         })
     }
 
@@ -68,6 +81,7 @@ impl Request {
         match self {
             Self::Stats => "stats",
             Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
         }
     }
 }
@@ -88,7 +102,7 @@ pub(crate) fn said(line: &str) -> Option<Said> {
     let (key, value) = said.as_map()?.iter().next()?;
     match key {
         "nephoscope" | "working" => Some(Said::Working),
-        "stats" | "backup" => Some(Said::Done(value.clone())),
+        "stats" | "backup" | "restore" => Some(Said::Done(value.clone())),
         "error" => Some(Said::Error(value.as_str().unwrap_or("no reason").to_owned())),
         _ => None,
     }
@@ -100,16 +114,21 @@ mod tests {
 
     #[test]
     fn requests_arrive_as_they_were_meant() {
-        for request in [Request::Stats, Request::Backup("/a/ü \"b\"".into())] {
+        for request in [Request::Stats, Request::Backup("/a/ü \"b\"".into()), Request::Restore("/b".into())]
+        {
             let line = String::from_utf8(request.line().unwrap()).unwrap();
             assert_eq!(Request::read(line.trim_end()), Some(Ok(request)), "{line}");
         }
         for foreign in ["", "[]", "{\"tap\": {}}"] {
             assert_eq!(Request::read(foreign), None, "{foreign}");
         }
-        for wrong in
-            ["{\"metric\": \"drop\"}", "{\"metric\": {\"backup\": \"a/b\"}}", "{\"metric\": {\"backup\": 1}}"]
-        {
+        for wrong in [
+            "{\"metric\": \"drop\"}",
+            "{\"metric\": {\"backup\": \"a/b\"}}",
+            "{\"metric\": {\"backup\": 1}}",
+            "{\"metric\": {\"restore\": \"../b\"}}",
+            "{\"metric\": {\"restore\": \"/b\", \"backup\": \"/b\"}}",
+        ] {
             assert!(matches!(Request::read(wrong), Some(Err(_))), "{wrong}");
         }
     }

@@ -10,13 +10,14 @@ use model::{Map, Timestamp, Value};
 use observability::clock::Clock;
 
 use super::protocol::Request;
+use super::replace::settled;
 use super::{Places, client, say_json};
 use crate::{Ending, say};
 
 pub(super) async fn show(places: &Places, json: bool) -> Ending {
     let found = match client::ask(&places.sockets, &Request::Stats) {
         Ok(Some(found)) => Ok(found),
-        Ok(None) if !places.measures.is_dir() => {
+        Ok(None) if !places.is_there() => {
             return Ending::Configuration(format!(
                 "there is no metric store in {}, and no server answers; name the configuration that it has \
                  (--config-file) or its state directory (--state-dir)",
@@ -35,6 +36,7 @@ pub(super) async fn show(places: &Places, json: bool) -> Ending {
 }
 
 async fn offline(places: &Places) -> anyhow::Result<Value> {
+    settled(places)?;
     let index = Index::open(&places.index, sql::Options::default(), Clock::machine()).await;
     let index = index.context("cannot open the index")?;
     let usage = metric::usage_offline(&places.measures, &index).await;

@@ -190,7 +190,8 @@ impl StorePart {
         };
         let metrics = role::open(&self.settings, house.supervisor.clock().clone()).await?;
         role::keep_up(&house.supervisor, &house.health, &metrics, self.settings.lives);
-        role::serve_others(&house.supervisor, &house.metrics, &metrics, &self.settings).await?;
+        role::serve_others(&house.supervisor, &house.metrics, &metrics, &self.settings, &house.restart)
+            .await?;
         self.store.open(metrics.clone());
         let client = Client::new(self.store.way(), REQUEST_LIMIT);
         let mut report = |step: &Step| tracing::info!("metric store: done: {step}");

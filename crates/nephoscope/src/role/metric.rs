@@ -16,7 +16,7 @@ use metric_api::Authentication;
 use observability::clock::Clock;
 use observability::health::{HealthRegistry, HealthServer};
 use observability::metrics::Metrics;
-use observability::service_manager::ServiceManager;
+use observability::service_manager::{ProgressRegistry, ServiceManager};
 use observability::supervisor::{Supervisor, SupervisorMetrics};
 use oslo_config::Config;
 
@@ -25,6 +25,7 @@ pub(super) use self::settings::{MetricSettings, settings};
 pub(super) use self::store::{bind, open, serve_api, serve_others};
 pub(super) use self::upkeep::start as keep_up;
 use super::log_metrics;
+use super::restart::{End, Restart};
 use crate::cli::{Invocation, MetricArguments};
 use crate::signals::{Asked, Signals};
 use crate::surroundings::Surroundings;
@@ -73,7 +74,11 @@ pub(crate) fn run(
     }
     let served = served(settings, access, metrics, surroundings);
     drop(logs);
-    served.map_or_else(Ending::Failed, |()| Ending::Done)
+    match served {
+        Ok(End::Stopped) => Ending::Done,
+        Ok(End::Restart) => Ending::Restart,
+        Err(error) => Ending::Failed(error),
+    }
 }
 
 /// What prevents a start with this configuration; if nothing does, what should be known of it.
@@ -87,7 +92,7 @@ fn served(
     access: Access,
     metrics: Metrics,
     surroundings: &Surroundings,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("nephoscope")
         .enable_all()
@@ -103,7 +108,7 @@ async fn serve(
     access: Access,
     metrics: Metrics,
     surroundings: &Surroundings,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let clock = Clock::machine();
     let mut signals = Signals::install().context("cannot install signal handlers")?;
     metrics.register_process();
@@ -113,6 +118,18 @@ async fn serve(
     let health = HealthRegistry::new(clock.clone());
     let supervisor =
         Supervisor::new(clock.clone(), SupervisorMetrics::register(&metrics.component("supervisor")));
+    // Outlives the rest, so that a drain is watched.
+    let watchers = Supervisor::new(clock.clone(), SupervisorMetrics::register(&metrics.component("watch")));
+    let feed = ProgressRegistry::new(clock.clone()).feed_watchdog(
+        manager.clone(),
+        surroundings.service_manager.watchdog,
+        health.clone(),
+        watchers.token().clone(),
+    );
+    watchers.spawn_once("watchdog", async move {
+        feed.await;
+        Ok::<(), Infallible>(())
+    });
     let servers = bind(&settings).await?;
     if let Some(address) = settings.health {
         let server = HealthServer::bind(address, health.clone(), metrics.clone()).await?;
@@ -124,7 +141,8 @@ async fn serve(
     }
     let store = open(&settings, clock.clone()).await?;
     keep_up(&supervisor, &health, &store, settings.lives);
-    serve_others(&supervisor, &metrics, &store, &settings).await?;
+    let restart = Restart::default();
+    serve_others(&supervisor, &metrics, &store, &settings, &restart).await?;
     access.apply(&mut settings.api, &clock, &metrics);
     access.watch(&supervisor);
     if matches!(settings.api.authentication, Authentication::KeystoneHeaders) {
@@ -134,9 +152,13 @@ async fn serve(
     let addresses = serve_api(&supervisor, &metrics, servers, store, settings, drain);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), api = addresses.join(","), "started");
     manager.ready("started");
-    let reason = loop {
-        match signals.next().await {
-            Asked::Stop(reason) => break reason,
+    let (reason, mut end) = loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = restart.asked() => break ("restoration", End::Restart),
+        };
+        match asked {
+            Asked::Stop(reason) => break (reason, End::Stopped),
             Asked::Reload => {
                 if let Some(tls) = &tls {
                     listen::refresh(tls).await;
@@ -149,13 +171,12 @@ async fn serve(
         }
     };
     tracing::info!(reason, "stopping");
-    manager.stopping("finishing requests");
+    end.tell(&manager, &clock);
     health.set_stopping();
-    let drained = tokio::select! {
-        drained = supervisor.drain(drain + LAST_STEPS) => drained,
-        () = signals.second() => anyhow::bail!("stopped at once by a second signal"),
+    let drain = supervisor.drain(drain + LAST_STEPS);
+    let Some(drained) = end.drained(drain, &mut signals, &manager, &clock).await else {
+        anyhow::bail!("stopped at once by a second signal");
     };
-    anyhow::ensure!(drained.is_clean(), "stopped with unfinished tasks: {}", drained.aborted.join(", "));
-    tracing::info!("stopped");
-    Ok(())
+    let _ = watchers.drain(LAST_STEPS).await;
+    end.of(&drained)
 }

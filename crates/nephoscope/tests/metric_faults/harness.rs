@@ -22,6 +22,7 @@ pub(crate) struct Server {
     health: Port,
     process: Option<Process>,
     settings: Vec<(&'static str, String)>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A connection that is made anew when it has broken.
@@ -58,7 +59,7 @@ impl Server {
             ("nephoscope", format!("metric_listen_address = 127.0.0.1:{}", health.number())),
             ("nephoscope", format!("state_dir = {}", directory.path().join("state").display())),
         ];
-        Self { directory, api, health, process: None, settings }
+        Self { directory, api, health, process: None, settings, environment: Vec::new() }
     }
 
     pub(crate) fn with(mut self, group: &'static str, setting: impl Into<String>) -> Self {
@@ -66,21 +67,33 @@ impl Server {
         self
     }
 
+    /// Sets a variable of the process's environment.
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub(crate) fn start(&mut self) {
+    pub(crate) fn write_config(&self) {
         let mut config = String::new();
         for (group, setting) in &self.settings {
             let _ = writeln!(config, "[{group}]\n{setting}");
         }
         fs::write(self.path("gnocchi.conf"), config).unwrap();
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.write_config();
         let program = Program::new(PROGRAM)
             .args(["metric", "--config-file", "gnocchi.conf"])
             .dir(self.directory.path())
             .clear_env()
             .env("HOME", self.directory.path());
+        let program =
+            self.environment.iter().fold(program, |program, (name, value)| program.env(name, value));
         self.process = Some(program.start().unwrap());
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use buffer::medium::Disk;
 use metric::Metrics as Store;
 use metric_api::{Api, ApiMetrics};
 use observability::clock::Clock;
@@ -10,11 +11,20 @@ use observability::http_server::{BindError, HttpServer};
 use observability::metrics::Metrics;
 use observability::supervisor::Supervisor;
 
-use super::{MetricSettings, control, listen, statsd};
+use super::{MetricSettings, Restart, control, listen, statsd};
 
 /// Opens the store, or makes it.
 pub(crate) async fn open(settings: &MetricSettings, clock: Clock) -> anyhow::Result<Store> {
     let directory = &settings.directory;
+    let place = directory.clone();
+    let settled = tokio::task::spawn_blocking(move || metric::settle_replacement(&Disk, &place)).await?;
+    if let Some(kept) = settled.context("cannot put the backup into place that is to be restored")? {
+        let kept: Vec<_> = kept.iter().map(|path| path.display().to_string()).collect();
+        tracing::info!(
+            kept = kept.join(", "),
+            "a backup is in place; the old metric store is kept beside it"
+        );
+    }
     std::fs::create_dir_all(directory).with_context(|| {
         format!("cannot make {}; set [nephoscope] state_dir to a directory of this user", directory.display())
     })?;
@@ -74,8 +84,9 @@ pub(crate) async fn serve_others(
     metrics: &Metrics,
     store: &Store,
     settings: &MetricSettings,
+    restart: &Restart,
 ) -> anyhow::Result<()> {
-    control::start(&settings.control_socket, metrics, supervisor, store);
+    control::start(settings, metrics, supervisor, store, restart);
     if let Some(statsd) = &settings.statsd {
         statsd::start(statsd, metrics, supervisor, store).await?;
     }

@@ -1,0 +1,108 @@
+//! The process ends in order and starts itself anew, because what it has open has got a successor.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use observability::clock::Clock;
+use observability::service_manager::ServiceManager;
+use observability::supervisor::Drained;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
+
+use crate::signals::Signals;
+
+/// How a role has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was told to stop.
+    Stopped,
+    /// The process is to start anew.
+    Restart,
+}
+
+/// The way to ask for a restart. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Restart {
+    asked: CancellationToken,
+    turn: Arc<Mutex<()>>,
+}
+
+/// The right to prepare a restart; one has it at a time.
+#[derive(Debug)]
+pub(super) struct Turn {
+    restart: Restart,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Restart {
+    /// Begins to prepare one; none while somebody else does, or when the process is about to restart.
+    pub(super) fn begin(&self) -> Option<Turn> {
+        let turn = Arc::clone(&self.turn).try_lock_owned().ok()?;
+        (!self.asked.is_cancelled()).then(|| Turn { restart: self.clone(), _turn: turn })
+    }
+
+    /// Completes when a restart is asked for.
+    pub(super) async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+}
+
+impl Turn {
+    /// Asks for it.
+    pub(super) fn restart(self) {
+        self.restart.asked.cancel();
+    }
+}
+
+impl End {
+    /// Tells the service manager what begins; a restart is no stop to it.
+    pub(super) fn tell(self, manager: &ServiceManager, clock: &Clock) {
+        match self {
+            Self::Stopped => manager.stopping("finishing what is in hand"),
+            Self::Restart => {
+                manager.reloading(clock);
+                manager.status("finishing what is in hand, to start anew with another metric store");
+            }
+        }
+    }
+
+    /// The result after a drain. What was not finished was not acknowledged: that is no reason not to start anew.
+    ///
+    /// # Errors
+    /// A stop left something unfinished.
+    pub(super) fn of(self, drained: &Drained) -> anyhow::Result<Self> {
+        let aborted = drained.aborted.join(", ");
+        match self {
+            Self::Restart if drained.is_clean() => tracing::info!("starting anew"),
+            Self::Restart => tracing::warn!(tasks = aborted, "starting anew with unfinished tasks"),
+            Self::Stopped if drained.is_clean() => tracing::info!("stopped"),
+            Self::Stopped => anyhow::bail!("stopped with unfinished tasks: {aborted}"),
+        }
+        Ok(self)
+    }
+
+    /// Waits for a drain. A signal to stop makes a stop of a restart; one more, or one during a stop, ends it at once, and
+    /// there is no result.
+    pub(super) async fn drained(
+        &mut self,
+        drain: impl Future<Output = Drained>,
+        signals: &mut Signals,
+        manager: &ServiceManager,
+        clock: &Clock,
+    ) -> Option<Drained> {
+        tokio::pin!(drain);
+        loop {
+            tokio::select! {
+                drained = &mut drain => return Some(drained),
+                () = signals.second() => match self {
+                    Self::Stopped => return None,
+                    Self::Restart => {
+                        tracing::info!("told to stop: the next start opens the other metric store");
+                        *self = Self::Stopped;
+                        self.tell(manager, clock);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! kill -9 of the server at any moment of a restoration: the next start has the old store or the new one, whole.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::harness::Server;
+use super::{add, assert_tidy, back_up, begin, kept, revived, run, times};
+
+const KILLS: usize = 6;
+/// Within this time a restoration of so little is over, also by a debug build.
+const LONGEST_MILLISECONDS: u64 = 600;
+
+#[test]
+fn a_kill_during_it_leaves_one_of_both() {
+    let kills = std::env::var("NEPHOSCOPE_METRIC_RESTORE_KILLS")
+        .map_or(KILLS, |text| text.parse().expect("NEPHOSCOPE_METRIC_RESTORE_KILLS is not a number"));
+    let mut server = Server::new().started();
+    server.make_policy();
+    let metric = server.make_metric();
+    for timestamp in 1..=3 {
+        assert_eq!(add(&mut server.client(), &metric, timestamp), 202);
+    }
+    back_up(&server);
+    let first: BTreeSet<u64> = (1..=3).collect();
+    let mut accepted = first.clone();
+    for round in 1..=kills as u64 {
+        // Never the same as in the backup, so that both can be told apart.
+        let timestamp = 10 * round;
+        assert_eq!(add(&mut server.client(), &metric, timestamp), 202);
+        accepted.insert(timestamp);
+        let before = kept(&server).len();
+        let restoring = begin(&server, &["restore", "--replace", "backup"]);
+        server.process().line("a backup is looked at and copied").unwrap();
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..LONGEST_MILLISECONDS)));
+        server.kill();
+        server.start();
+        server.wait_started();
+        let found = times(&server, &metric);
+        if found == first {
+            assert_eq!(kept(&server).len(), before + 1);
+            let old = revived(kept(&server).last().unwrap(), &[]);
+            assert_eq!(times(&old, &metric), accepted);
+            accepted.clone_from(&first);
+        } else {
+            assert_eq!(found, accepted);
+            assert_eq!(kept(&server).len(), before);
+        }
+        // It ends with the connection, or when the server is back.
+        restoring.wait_with_output().unwrap();
+    }
+    // Whatever is left does not hinder one that is not disturbed.
+    let restored = run(&server, &["restore", "--replace", "backup"]);
+    assert!(restored.status.success(), "{restored:?}");
+    assert_tidy(&server);
+    assert_eq!(times(&server, &metric), first);
+}
