@@ -238,11 +238,13 @@ pub(crate) fn run(
         .build()
         .context("cannot start the threads")?;
     let reloader = Reloader::new(config, &metrics, &logs, read_again);
-    let served = runtime.block_on(Box::pin(serve(roles, config, parts, metrics, manager_settings, reloader)));
+    let mut signals = None;
+    let served = serve(roles, config, parts, metrics, manager_settings, reloader, &mut signals);
+    let served = runtime.block_on(Box::pin(served));
     // Threads that still write are not waited for without end: what they hold was not acknowledged.
     runtime.shutdown_timeout(LAST_TASKS);
     drop(logs);
-    served
+    Ok(served?.unless_stopped(signals))
 }
 
 /// Threads that convert: `[notification] workers`, of which one (the default) takes more than a broker gives. What
@@ -263,9 +265,10 @@ async fn serve(
     metrics: Metrics,
     manager_settings: &NotifySettings,
     mut reloader: Reloader<'_>,
+    kept_signals: &mut Option<Signals>,
 ) -> anyhow::Result<End> {
     let clock = Clock::machine();
-    let mut signals = Signals::install().context("cannot install signal handlers")?;
+    let signals = kept_signals.insert(Signals::install().context("cannot install signal handlers")?);
     metrics.register_process();
     metrics.register_build_info(&[("version", env!("CARGO_PKG_VERSION").into())]);
     let manager = ServiceManager::connect(manager_settings).context("cannot reach the service manager")?;
@@ -333,7 +336,7 @@ async fn serve(
         }
         house.supervisor.drain(LAST_TASKS).await
     };
-    let Some(drained) = end.drained(drain, &mut signals, &house.manager, clock).await else {
+    let Some(drained) = end.drained(drain, signals, &house.manager, clock).await else {
         anyhow::bail!("stopped at once by a second signal; nothing unfinished was acknowledged");
     };
     let _ = watchers.drain(LAST_TASKS).await;

@@ -16,6 +16,7 @@ mod harness;
 #[path = "gnocchi/points.rs"]
 mod points;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use harness::{Agent, EXCHANGE, PROGRAM, ROUTING_KEY};
 use points::{IMAGES, LONG, Source, StopOnDrop, image, missing_of, notification, value};
 use serde_json::{Value, json};
-use testkit::{Oracle, Port, PostgreSql, Producer, Vhost, shared_rabbitmq, until, wait_until};
+use testkit::{Oracle, Port, PostgreSql, Producer, Program, Vhost, shared_rabbitmq, until, wait_until};
 
 const KILLS: usize = 8;
 const PACE: Duration = Duration::from_millis(40);
@@ -198,6 +199,87 @@ fn while_the_index_is_away_records_wait_and_readiness_names_the_store() {
     producer.flush(LONG).unwrap();
     let points = source.points.load(Ordering::Relaxed);
     assert_complete(&mut agent, &vhost, points);
+    assert!(agent.terminate().success(), "{}", agent.process().output());
+}
+
+/// `nephoscope metric …` on the agent's store.
+fn metric_command(agent: &Agent, arguments: &[&str]) {
+    let output = Command::new(PROGRAM)
+        .arg("metric")
+        .args(arguments)
+        .args(["--config-file", "ceilometer.conf"])
+        .current_dir(agent.directory.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+/// The measures of all images, by time.
+fn all_measures(endpoint: &str) -> Vec<BTreeMap<String, Value>> {
+    let questions: Vec<Value> = (0..IMAGES)
+        .map(|number| json!({"method": "metric.get_measures", "arguments": ["image.size"], "options": {"resource_id": image(number)}}))
+        .collect();
+    let by_time = |measure: &Value| (measure[0].as_str().unwrap().to_owned(), measure.clone());
+    let answers = ask(endpoint, &questions);
+    answers.iter().map(|answer| answer.as_array().unwrap().iter().map(by_time).collect()).collect()
+}
+
+/// Everything else of the process drains and starts with the store: each measure is in the old store or in the new one.
+#[test]
+fn a_backup_takes_the_stores_place_and_no_notification_is_lost() {
+    let vhost = shared_rabbitmq().vhost("store-restore").unwrap();
+    let (port, health) = (Port::take().unwrap(), Port::take().unwrap());
+    let mut agent = all_in_one(&vhost.transport_url())
+        .without("run_metric_address")
+        .without("run_listen_address")
+        .with("nephoscope", format!("run_metric_address = 127.0.0.1:{}", port.number()))
+        .with("nephoscope", format!("run_listen_address = 127.0.0.1:{}", health.number()));
+    agent.start();
+    agent.wait_ready();
+    let pid = agent.process().pid();
+    let oracle = Arc::new(Oracle::new());
+    let producer = Producer::start(&vhost.amqp_url(), &oracle).unwrap();
+    let source = Source::new(&oracle, &producer);
+    std::thread::scope(|scope| {
+        scope.spawn(|| source.run(PACE));
+        let _guard = StopOnDrop(&source.stop);
+        let goes_on = || source.wait_for(source.points.load(Ordering::Relaxed) + 20);
+        goes_on();
+        metric_command(&agent, &["backup", "backup"]);
+        goes_on();
+        metric_command(&agent, &["restore", "--replace", "backup"]);
+        goes_on();
+    });
+    producer.flush(LONG).unwrap();
+    let points = source.points.load(Ordering::Relaxed);
+    agent.wait_ready();
+    wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
+    agent.wait_written();
+    assert_eq!(agent.letters(), Vec::<Value>::new());
+    assert!(agent.process().is_running() && agent.process().pid() == pid);
+    let new = all_measures(&api(&mut agent));
+
+    let state = fs::read_dir(agent.path("state")).unwrap().map(|entry| entry.unwrap().path());
+    let kept = state.filter(|path| path.to_string_lossy().contains("metric.replaced-")).collect::<Vec<_>>();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    fs::create_dir(agent.path("old")).unwrap();
+    fs::rename(&kept[0], agent.path("old/metric")).unwrap();
+    let config =
+        format!("[nephoscope]\nmetric_listen_address =\nstate_dir = {}\n", agent.path("old").display());
+    fs::write(agent.path("old.conf"), config).unwrap();
+    let server =
+        Program::new(PROGRAM).args(["metric", "--port", "0", "--config-file"]).arg(agent.path("old.conf"));
+    let server = server.start().unwrap();
+    let line = server.line("api=http://").unwrap();
+    let (_, rest) = line.split_once("api=").unwrap();
+    let old = all_measures(rest.split_whitespace().next().unwrap());
+    for (number, (mut old, new)) in old.into_iter().zip(new).enumerate() {
+        assert!(old.keys().any(|time| !new.contains_key(time)), "image {number}: nothing was restored");
+        assert!(new.keys().any(|time| !old.contains_key(time)), "image {number}: nothing came afterwards");
+        old.extend(new);
+        let missing = missing_of(number, points, &old.into_values().collect());
+        assert_eq!(missing, Vec::<String>::new(), "image {number}");
+    }
     assert!(agent.terminate().success(), "{}", agent.process().output());
 }
 

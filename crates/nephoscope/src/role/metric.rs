@@ -98,9 +98,11 @@ fn served(
         .enable_all()
         .build()
         .context("cannot start the threads")?;
-    let served = runtime.block_on(Box::pin(serve(settings, access, metrics, surroundings)));
+    let mut signals = None;
+    let served = serve(settings, access, metrics, surroundings, &mut signals);
+    let served = runtime.block_on(Box::pin(served));
     runtime.shutdown_timeout(LAST_STEPS);
-    served
+    Ok(served?.unless_stopped(signals))
 }
 
 async fn serve(
@@ -108,9 +110,10 @@ async fn serve(
     access: Access,
     metrics: Metrics,
     surroundings: &Surroundings,
+    kept_signals: &mut Option<Signals>,
 ) -> anyhow::Result<End> {
     let clock = Clock::machine();
-    let mut signals = Signals::install().context("cannot install signal handlers")?;
+    let signals = kept_signals.insert(Signals::install().context("cannot install signal handlers")?);
     metrics.register_process();
     metrics.register_build_info(&[("version", env!("CARGO_PKG_VERSION").into())]);
     let manager =
@@ -174,7 +177,7 @@ async fn serve(
     end.tell(&manager, &clock);
     health.set_stopping();
     let drain = supervisor.drain(drain + LAST_STEPS);
-    let Some(drained) = end.drained(drain, &mut signals, &manager, &clock).await else {
+    let Some(drained) = end.drained(drain, signals, &manager, &clock).await else {
         anyhow::bail!("stopped at once by a second signal");
     };
     let _ = watchers.drain(LAST_STEPS).await;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use observability::clock::Clock;
 use observability::service_manager::ServiceManager;
@@ -10,6 +11,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::signals::Signals;
+
+/// What a signal that has come takes to be seen.
+const LAST_LOOK: Duration = Duration::from_millis(2);
 
 /// How a role has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,17 @@ impl End {
             Self::Stopped => anyhow::bail!("stopped with unfinished tasks: {aborted}"),
         }
         Ok(self)
+    }
+
+    /// The same, unless a signal to stop has come since the drain. It is asked when the runtime is gone, right before the
+    /// program's new start, which would not know of it.
+    pub(super) fn unless_stopped(self, signals: Option<Signals>) -> Self {
+        let Some(mut signals) = signals.filter(|_| self == Self::Restart) else { return self };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let told = runtime.is_ok_and(|runtime| {
+            runtime.block_on(async { tokio::time::timeout(LAST_LOOK, signals.second()).await.is_ok() })
+        });
+        if told { Self::Stopped } else { self }
     }
 
     /// Waits for a drain. A signal to stop makes a stop of a restart; one more, or one during a stop, ends it at once, and

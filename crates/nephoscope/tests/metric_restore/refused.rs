@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
 use super::harness::Server;
@@ -47,6 +48,11 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+fn limit_files(server: &Server, bytes: Option<u64>) {
+    let pid = i32::try_from(server.process().pid()).ok().and_then(Pid::from_raw);
+    prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
 }
 
 #[test]
@@ -100,8 +106,17 @@ fn what_cannot_be_restored_changes_nothing() {
         assert_tidy(&server);
         assert_eq!(add(&mut client, &metric, timestamp), 202, "{name}: the connection stands");
     }
-    assert_eq!(kept(&server), Vec::<std::path::PathBuf>::new());
-    assert_eq!(times(&server, &metric), (1..8).collect());
+    // No room for the copy: no file of the server may become larger than this.
+    limit_files(&server, Some(100_000));
+    let refused = run(&server, &["restore", "--replace", "backup"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("cannot write"), "{refused:?}");
+    assert_tidy(&server);
+    assert_eq!(add(&mut client, &metric, 8), 202);
+    limit_files(&server, None);
+
+    assert_eq!(kept(&server), Vec::<PathBuf>::new());
+    assert_eq!(times(&server, &metric), (1..9).collect());
     let without = run(&server, &["restore", "backup"]);
     let said = String::from_utf8_lossy(&without.stderr);
     assert!(without.status.code() == Some(1) && said.contains("--replace"), "{without:?}");
