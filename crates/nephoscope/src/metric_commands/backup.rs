@@ -9,7 +9,7 @@ use model::{Map, Value};
 use observability::clock::Clock;
 
 use super::protocol::Request;
-use super::replace::{restoration, settled};
+use super::replace::{restoration, settle, settled};
 use super::stats::size;
 use super::{Places, client, hint, say_json};
 use crate::{Ending, say};
@@ -87,6 +87,9 @@ pub(super) fn restore(places: &Places, backup: &Path, json: bool) -> Ending {
         Ok(target) => target,
         Err(text) => return Ending::Configuration(text),
     };
+    if let Err(ending) = settle(places) {
+        return ending;
+    }
     match metric::restore(&Disk, backup, &target) {
         Ok(manifest) => {
             let value = value(&manifest);

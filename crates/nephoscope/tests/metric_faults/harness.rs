@@ -68,6 +68,7 @@ impl Server {
     }
 
     /// Sets a variable of the process's environment.
+    #[allow(dead_code, reason = "not every test program that has this module needs it")]
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((name, value.into()));
         self

@@ -108,9 +108,10 @@ fn a_crash_at_any_operation_leaves_one_of_both_whole() {
                 let _ = settle(&ended, &target().directory);
                 completed(&ended.after_crash(survival));
             }
-            match completed(&restarted) {
-                true => new += 1,
-                false => old += 1,
+            if completed(&restarted) {
+                new += 1;
+            } else {
+                old += 1;
             }
         }
         assert!(old > 20 && new > 5, "{survival:?}: {old} and {new}");
