@@ -67,6 +67,21 @@ fn a_new_file_and_a_rename_are_durable_after_the_directorys_sync() {
     assert_eq!(medium.rename(Path::new(PATH), Path::new("/d/x")).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+/// The story: after a crash a directory had the name that it was to get, and its files were under the other one.
+#[test]
+fn a_directorys_rename_is_durable_after_its_parents_sync() {
+    let medium = FaultyMedium::new();
+    let (old, new) = (Path::new("/p/old"), Path::new("/p/new"));
+    medium.create_directory(&old.join("inner")).unwrap();
+    medium.put("/p/old/file", b"x");
+    medium.rename(old, new).unwrap();
+    let names = |survival, directory| medium.after_crash(survival).list(directory).unwrap().len();
+    assert_eq!((names(Survival::OnlySynced, old), names(Survival::OnlySynced, new)), (2, 0));
+    assert_eq!((names(Survival::Everything, old), names(Survival::Everything, new)), (0, 2));
+    medium.sync_directory(Path::new("/p")).unwrap();
+    assert_eq!((names(Survival::OnlySynced, old), names(Survival::OnlySynced, new)), (0, 2));
+}
+
 #[test]
 fn faults_strike_the_operation_that_they_were_meant_for() {
     let (medium, mut file) = prepared();

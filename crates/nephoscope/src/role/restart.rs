@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::signals::Signals;
 
+/// Whose lines in the log these are.
+const ROLE: &str = "nephoscope::role";
 /// What a signal that has come takes to be seen.
 const LAST_LOOK: Duration = Duration::from_millis(2);
 
@@ -77,9 +79,11 @@ impl End {
     pub(super) fn of(self, drained: &Drained) -> anyhow::Result<Self> {
         let aborted = drained.aborted.join(", ");
         match self {
-            Self::Restart if drained.is_clean() => tracing::info!("starting anew"),
-            Self::Restart => tracing::warn!(tasks = aborted, "starting anew with unfinished tasks"),
-            Self::Stopped if drained.is_clean() => tracing::info!("stopped"),
+            Self::Restart if drained.is_clean() => tracing::info!(target: ROLE, "starting anew"),
+            Self::Restart => {
+                tracing::warn!(target: ROLE, tasks = aborted, "starting anew with unfinished tasks")
+            }
+            Self::Stopped if drained.is_clean() => tracing::info!(target: ROLE, "stopped"),
             Self::Stopped => anyhow::bail!("stopped with unfinished tasks: {aborted}"),
         }
         Ok(self)
@@ -112,7 +116,7 @@ impl End {
                 () = signals.second() => match self {
                     Self::Stopped => return None,
                     Self::Restart => {
-                        tracing::info!("told to stop: the next start opens the other metric store");
+                        tracing::info!(target: ROLE, "told to stop: the next start opens the other metric store");
                         *self = Self::Stopped;
                         self.tell(manager, clock);
                     }
