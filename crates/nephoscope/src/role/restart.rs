@@ -81,7 +81,7 @@ impl End {
         match self {
             Self::Restart if drained.is_clean() => tracing::info!(target: ROLE, "starting anew"),
             Self::Restart => {
-                tracing::warn!(target: ROLE, tasks = aborted, "starting anew with unfinished tasks")
+                tracing::warn!(target: ROLE, tasks = aborted, "starting anew with unfinished tasks");
             }
             Self::Stopped if drained.is_clean() => tracing::info!(target: ROLE, "stopped"),
             Self::Stopped => anyhow::bail!("stopped with unfinished tasks: {aborted}"),
