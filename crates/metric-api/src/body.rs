@@ -17,9 +17,6 @@ use crate::watch::Refused;
 
 /// Bytes of a permit of [`budget`].
 const PERMIT_BYTES: usize = 1_024;
-/// Bytes of all bodies together, unless one alone may be larger.
-const BUDGET_BYTES: usize = 256 << 20;
-
 /// So much of a body that nobody wants is read, and in so long.
 const DISCARDED_BYTES: usize = 64 << 10;
 const DISCARDED_WITHIN: Duration = Duration::from_secs(1);
@@ -32,12 +29,17 @@ pub(crate) struct Held {
     _share: Option<OwnedSemaphorePermit>,
 }
 
-/// What bodies of one server share.
-pub(crate) fn budget(settings: &Settings) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(permits(BUDGET_BYTES.max(settings.max_body_bytes))))
+/// Bytes that bodies of one server share, with what they are read into.
+pub(crate) fn budget_bytes(settings: &Settings) -> usize {
+    settings.max_bodies_bytes.max(settings.max_body_bytes)
 }
 
-fn permits(bytes: usize) -> usize {
+/// What bodies of one server share.
+pub(crate) fn budget(settings: &Settings) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits(budget_bytes(settings))))
+}
+
+pub(crate) fn permits(bytes: usize) -> usize {
     bytes.div_ceil(PERMIT_BYTES).min(Semaphore::MAX_PERMITS)
 }
 

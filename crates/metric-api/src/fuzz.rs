@@ -3,6 +3,7 @@
 use metric_index::Filter;
 use model::{Timestamp, Value};
 
+use crate::room::Room;
 use crate::schema::Ids;
 use crate::{filter_text, remote_write, routes, schema};
 
@@ -45,10 +46,10 @@ pub fn remote_write(data: &[u8]) {
     const AT_MOST: usize = 1_000;
     // What a server does before it unpacks.
     if remote_write::unpacked_bytes(data).is_ok_and(|bytes| bytes <= 1 << 20) {
-        let _ = remote_write::read(data, AT_MOST);
+        let _ = remote_write::read(data, AT_MOST, &mut Room::unbounded());
     }
     if let Ok(packed) = snap::raw::Encoder::new().compress_vec(data) {
-        let _ = remote_write::read(&packed, AT_MOST);
+        let _ = remote_write::read(&packed, AT_MOST, &mut Room::unbounded());
     }
 }
 

@@ -20,6 +20,7 @@ mod precondition;
 mod remote_write;
 mod reply;
 mod request;
+mod room;
 mod route;
 mod routes;
 mod schema;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub prefix: String,
     /// A longer body is refused.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies together, and of what they are read into: what they take in memory. Not less than one body may have.
+    pub max_bodies_bytes: usize,
     /// Whether it is served over TLS: what addresses in answers begin with.
     pub tls: bool,
     /// A body that takes longer to come is given up.
@@ -72,6 +75,11 @@ pub struct Settings {
     pub slow_request: Option<Duration>,
 }
 
+impl Settings {
+    /// Bytes of all bodies together, unless one alone may have more.
+    pub const MAX_BODIES_BYTES: usize = 512 << 20;
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -82,6 +90,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             prefix: String::new(),
             max_body_bytes: 64 << 20,
+            max_bodies_bytes: Self::MAX_BODIES_BYTES,
             tls: false,
             body_timeout: Duration::from_mins(1),
             max_request_measures: 1_000_000,

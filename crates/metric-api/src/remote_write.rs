@@ -3,6 +3,15 @@
 //! A few bytes can say that there is much: what a body unpacks to is bounded before it is unpacked, the number of series and
 //! samples while they are read, and of labels only those are kept that somebody asks for.
 
+use crate::room::Room;
+
+/// What a series, a sample, and a label take at most until they are in the store; labels and names of series are copied so
+/// many times at most.
+const SERIES_BYTES: usize = 512;
+const SAMPLE_BYTES: usize = 64;
+const LABEL_BYTES: usize = 192;
+const LABEL_COPIES: usize = 12;
+
 /// One series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TimeSeries {
@@ -22,6 +31,8 @@ pub(crate) enum RemoteWriteError {
     Snappy,
     #[error("the body has too many series or samples")]
     TooMany,
+    #[error("there is no room for what the body has")]
+    NoRoom,
     #[error("the body is no WriteRequest")]
     Message,
 }
@@ -32,7 +43,11 @@ pub(crate) fn unpacked_bytes(body: &[u8]) -> Result<usize, RemoteWriteError> {
 }
 
 /// Reads a body that may be unpacked, of so many series, and samples, at most.
-pub(crate) fn read(body: &[u8], at_most: usize) -> Result<Vec<TimeSeries>, RemoteWriteError> {
+pub(crate) fn read(
+    body: &[u8],
+    at_most: usize,
+    room: &mut Room,
+) -> Result<Vec<TimeSeries>, RemoteWriteError> {
     let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(|_| RemoteWriteError::Snappy)?;
     let mut series = Vec::new();
     let mut samples = at_most;
@@ -42,14 +57,15 @@ pub(crate) fn read(body: &[u8], at_most: usize) -> Result<Vec<TimeSeries>, Remot
             if series.len() >= at_most {
                 return Err(RemoteWriteError::TooMany);
             }
-            series.push(time_series(bytes, &mut samples)?);
+            room.take(SERIES_BYTES).ok_or(RemoteWriteError::NoRoom)?;
+            series.push(time_series(bytes, &mut samples, room)?);
         }
     }
     Ok(series)
 }
 
 /// One series; `left` says how many samples it may have.
-fn time_series(bytes: &[u8], left: &mut usize) -> Result<TimeSeries, RemoteWriteError> {
+fn time_series(bytes: &[u8], left: &mut usize, room: &mut Room) -> Result<TimeSeries, RemoteWriteError> {
     let mut series = TimeSeries::default();
     let mut fields = Fields(bytes);
     while let Some(field) = fields.next_field()? {
@@ -59,11 +75,14 @@ fn time_series(bytes: &[u8], left: &mut usize) -> Result<TimeSeries, RemoteWrite
                 // The first one of a name counts.
                 let is_new = KEPT.contains(&name) && series.labels.iter().all(|(known, _)| known != name);
                 if is_new {
+                    let bytes = LABEL_BYTES + (name.len() + value.len()) * LABEL_COPIES;
+                    room.take(bytes).ok_or(RemoteWriteError::NoRoom)?;
                     series.labels.push((name.to_owned(), value.to_owned()));
                 }
             }
             (2, Field::Bytes(bytes)) => {
                 *left = left.checked_sub(1).ok_or(RemoteWriteError::TooMany)?;
+                room.take(SAMPLE_BYTES).ok_or(RemoteWriteError::NoRoom)?;
                 series.samples.push(sample(bytes).ok_or(RemoteWriteError::Message)?);
             }
             _ => {}
@@ -154,6 +173,10 @@ impl<'b> Fields<'b> {
 mod tests {
     use super::*;
 
+    fn read_all(body: &[u8], at_most: usize) -> Result<Vec<TimeSeries>, RemoteWriteError> {
+        read(body, at_most, &mut Room::unbounded())
+    }
+
     #[test]
     fn a_message() {
         let label = label_of_a();
@@ -164,18 +187,18 @@ mod tests {
         let series = [field(1, &label), field(2, &sample)].concat();
         let packed = snap::raw::Encoder::new().compress_vec(&field(1, &series)).unwrap();
         let labels = vec![("__name__".to_owned(), "a".to_owned())];
-        assert_eq!(read(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![(1_000, 1.5)] }]));
+        assert_eq!(read_all(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![(1_000, 1.5)] }]));
         assert_eq!(unpacked_bytes(&packed), Ok(field(1, &series).len()));
-        assert_eq!(read(&packed, 0), Err(RemoteWriteError::TooMany));
-        assert_eq!(read(b"nothing of the kind", 1), Err(RemoteWriteError::Snappy));
+        assert_eq!(read_all(&packed, 0), Err(RemoteWriteError::TooMany));
+        assert_eq!(read_all(b"nothing of the kind", 1), Err(RemoteWriteError::Snappy));
         let broken = snap::raw::Encoder::new().compress_vec(&[0x0a, 0x05]).unwrap();
-        assert_eq!(read(&broken, 1), Err(RemoteWriteError::Message));
+        assert_eq!(read_all(&broken, 1), Err(RemoteWriteError::Message));
         // Two samples of one series, and two series: one too many.
         let two = [field(1, &label), field(2, &sample), field(2, &sample)].concat();
         for message in [field(1, &two), [field(1, &series), field(1, &series)].concat()] {
             let packed = snap::raw::Encoder::new().compress_vec(&message).unwrap();
-            assert_eq!(read(&packed, 1), Err(RemoteWriteError::TooMany));
-            assert!(read(&packed, 2).is_ok());
+            assert_eq!(read_all(&packed, 1), Err(RemoteWriteError::TooMany));
+            assert!(read_all(&packed, 2).is_ok());
         }
         // Of labels only the first of those that count is kept.
         let other = [b"\x0a\x01x".as_slice(), b"\x12\x01y"].concat();
@@ -183,7 +206,7 @@ mod tests {
         let series = [field(1, &other), field(1, &label_of_a()), field(1, &again)].concat();
         let packed = snap::raw::Encoder::new().compress_vec(&field(1, &series)).unwrap();
         let labels = vec![("__name__".to_owned(), "a".to_owned())];
-        assert_eq!(read(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![] }]));
+        assert_eq!(read_all(&packed, 1), Ok(vec![TimeSeries { labels, samples: vec![] }]));
     }
 
     fn label_of_a() -> Vec<u8> {

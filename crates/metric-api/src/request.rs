@@ -1,6 +1,7 @@
 //! A request in parts.
 
 use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
 
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
@@ -9,8 +10,9 @@ use bytes::Bytes;
 use metric::Caller;
 use model::Value;
 
-use crate::Settings;
 use crate::failure::Failure;
+use crate::room::Room;
+use crate::{Api, Settings};
 
 /// A request.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Request {
     /// The path below it, as it was sent.
     pub(crate) path: String,
     caller: Result<Caller, Failure>,
+    /// What its body was read into takes, until the request is answered.
+    room: Mutex<Option<Room>>,
 }
 
 impl Request {
@@ -45,7 +49,17 @@ impl Request {
         let query = uri.query().map(form).unwrap_or_default();
         let path = path.to_owned();
         let body = Bytes::new();
-        Self { method, headers, captures: Vec::new(), query, body, base, path, caller }
+        Self {
+            method,
+            headers,
+            captures: Vec::new(),
+            query,
+            body,
+            base,
+            path,
+            caller,
+            room: Mutex::default(),
+        }
     }
 
     /// Whoever asks.
@@ -68,22 +82,47 @@ impl Request {
         self.query.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether the body says that it is of this type.
+    fn says(&self, media_type: &str) -> bool {
+        let said = self.headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
+        said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+    }
+
+    /// The body, if it says that it is JSON and may be.
+    pub(crate) fn json_text(&self) -> Option<&str> {
+        if self.says("application/json") { std::str::from_utf8(&self.body).ok() } else { None }
+    }
+
     /// The body, which must be JSON and say so.
-    pub(crate) fn json(&self) -> Result<Value, Failure> {
-        self.json_of("application/json")
+    pub(crate) fn json(&self, api: &Api) -> Result<Value, Failure> {
+        self.json_of(api, "application/json")
     }
 
     /// The body, which must say that it is of this type, and be JSON.
-    pub(crate) fn json_of(&self, media_type: &str) -> Result<Value, Failure> {
-        let said = header(&self.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-        let said = said.split(';').next().unwrap_or_default().trim();
-        if !said.eq_ignore_ascii_case(media_type) {
+    pub(crate) fn json_of(&self, api: &Api, media_type: &str) -> Result<Value, Failure> {
+        if !self.says(media_type) {
             return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ""));
         }
-        model::json::parse(&self.body).map_err(|_| {
+        let mut room = Room::of(api, self);
+        let tree = model::json::memory_bound(&self.body);
+        // What most routes make of it takes half as much once more, at most.
+        room.take(tree.saturating_add(tree / 2));
+        room.check(api)?;
+        let value = model::json::parse(&self.body).map_err(|_| {
             let facts = [("reason", "Expected object or value".into()), ("detail", Value::List(Vec::new()))];
             Failure::because(StatusCode::BAD_REQUEST, "Unable to decode body", facts)
-        })
+        })?;
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        Ok(value)
+    }
+
+    /// Takes room for what is made of a body that was read: so many bytes, and so many times what the tree takes.
+    pub(crate) fn take_room(&self, api: &Api, bytes: usize, copies: usize) -> Result<(), Failure> {
+        let copies = model::json::memory_bound(&self.body).saturating_mul(copies);
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = room.get_or_insert_with(|| Room::of(api, self));
+        room.take(bytes.saturating_add(copies));
+        room.check(api)
     }
 
     /// Where something stands that was made.

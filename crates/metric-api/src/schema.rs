@@ -19,8 +19,8 @@ use crate::failure::Failure;
 
 pub(crate) use self::archive_policy::{archive_policy, archive_policy_change};
 pub(crate) use self::measures::{measures, named};
-pub(crate) use self::operations::{operations, operations_text, references_required};
-pub(crate) use self::plain::{plain_batch, plain_resource_batch};
+pub(crate) use self::operations::{operations, operations_text, operations_text_bytes, references_required};
+pub(crate) use self::plain::{plain_batch, plain_measures, plain_resource_batch};
 pub(crate) use self::resource::{Ids, check_metric_names, metrics, resource, resource_change};
 pub(crate) use self::resource_type::{PatchStep, attributes, filled_attributes, patch};
 pub(crate) use self::search::search;

@@ -1,6 +1,6 @@
 //! Measures of many metrics in one request.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use archive::Batch;
@@ -122,11 +122,13 @@ impl Metrics {
     ) -> Result<(), Refusal> {
         caller.enforce(Rule::CreateMetric, &Target::default())?;
         self.check_room(caller, lacking.len()).await?;
+        let lacking: HashSet<(Uuid, &str)> =
+            lacking.iter().map(|(resource, name)| (*resource, name.as_str())).collect();
         let mut unknown = Vec::new();
         for resource in resources {
             let mut sources = Vec::new();
             let wanted = resource.metrics.iter();
-            for metric in wanted.filter(|metric| lacking.contains(&(resource.id, metric.name.clone()))) {
+            for metric in wanted.filter(|metric| lacking.contains(&(resource.id, metric.name.as_str()))) {
                 check_name(Some(&metric.name))?;
                 let policy = metric.archive_policy_name.clone();
                 let archive_policy_name = self.policy_name(policy, Some(&metric.name)).await?;

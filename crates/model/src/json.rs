@@ -10,12 +10,14 @@
 //! A lone surrogate has no place in a Rust text. It becomes U+FFFD, and [`Document::replaced_surrogates`] counts
 //! it, so that the loss can be reported.
 
+mod bound;
 mod cursor;
 mod entries;
 mod parse;
 mod words;
 mod write;
 
+pub use bound::memory_bound;
 pub use cursor::Cursor;
 pub use entries::Entries;
 pub use parse::{Document, ParseError, parse, parse_document};

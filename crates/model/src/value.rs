@@ -70,6 +70,8 @@ impl Map {
                 repeated |= before.iter().any(|(known, _)| known == key);
             }
         }
+        // The other way has a table of its own.
+        drop(places);
         if repeated { Self::last_wins(entries) } else { Self { entries } }
     }
 
@@ -284,7 +286,7 @@ impl Value {
 
 /// What an allocator takes for so many bytes: a header, and the rounding of glibc's. A payload is made of thousands of
 /// small pieces, so that leaving this out would count half.
-const fn allocation(bytes: usize) -> usize {
+pub(crate) const fn allocation(bytes: usize) -> usize {
     const HEADER: usize = 8;
     const LEAST: usize = 32;
     if bytes == 0 {
@@ -295,7 +297,7 @@ const fn allocation(bytes: usize) -> usize {
 }
 
 /// The longest [`Text`] that lies in place, in bytes.
-const IN_PLACE: usize = 23;
+pub(crate) const IN_PLACE: usize = 23;
 
 /// What a [`Text`] takes besides its own place, in bytes: a longer one lies behind two counters. Each copy counts in
 /// full.

@@ -26,8 +26,13 @@ pub(super) async fn aggregates(api: &Api, request: &Request) -> Done {
     let (start, stop) = parameters::window(request, api.metrics.now())?;
     let granularity = parameters::granularity(request)?;
     let gaps = gaps(request, needed_overlap)?;
-    let body = request.json()?;
+    let body = request.json(api)?;
     let map = schema::dictionary(&body)?;
+    // An operation is read in steps, of which each makes another tree.
+    match map.get("operations") {
+        Some(Value::Str(text)) => request.take_room(api, schema::operations_text_bytes(text), 1)?,
+        _ => request.take_room(api, 0, 2)?,
+    }
     // A text that cannot be read is refused whatever else is wrong.
     if let Some(Value::Str(text)) = map.get("operations") {
         schema::operations_text(text)?;

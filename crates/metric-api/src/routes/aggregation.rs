@@ -167,7 +167,7 @@ pub(super) async fn metrics(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn given_metrics(api: &Api, request: &Request) -> Done {
     request.caller()?;
-    let ids = schema::list(&request.json()?, |value| {
+    let ids = schema::list(&request.json(api)?, |value| {
         let text = schema::text(value)?;
         parse_uuid(&text).map(|_| text).ok_or_else(|| schema::Invalid::new("not a valid value"))
     })?;
@@ -176,7 +176,7 @@ pub(super) async fn given_metrics(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn resources(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    let filter = resources::search_of(request)?;
+    let filter = resources::search_of(api, request)?;
     let wanted = Wanted::of(api, request)?;
     let name = request.capture(1);
     let group_by = parameters::sorted(request, "groupby");

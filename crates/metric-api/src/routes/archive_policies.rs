@@ -17,7 +17,7 @@ pub(super) async fn list(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
     request.caller()?.enforce(Rule::CreateArchivePolicy, &Target::default())?;
-    let policy = schema::archive_policy(&request.json()?, api.metrics.default_methods())?;
+    let policy = schema::archive_policy(&request.json(api)?, api.metrics.default_methods())?;
     api.metrics.create_archive_policy(&policy).await?;
     let shown = view::archive_policy(&metric::stored_policy(&policy));
     Ok(Reply::json(shown).created(request.address("archive_policy", policy.name())))
@@ -35,7 +35,7 @@ pub(super) async fn update(api: &Api, request: &Request) -> Done {
     let name = request.capture(0);
     api.metrics.archive_policy(name).await?;
     caller.enforce(Rule::UpdateArchivePolicy, &Target::of_pairs(&[("name", name)]))?;
-    let change = schema::archive_policy_change(&request.json()?)?;
+    let change = schema::archive_policy_change(&request.json(api)?)?;
     let policy = api.metrics.update_archive_policy(name, change.definition, change.back_window).await?;
     Ok(Reply::json(view::archive_policy(&policy)))
 }

@@ -3,25 +3,30 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use metric::{NamedMeasures, ResourceMeasures};
 use metric_index::parse_uuid;
 
 use super::Done;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::room::Room;
 use crate::schema::{Ids, Invalid};
 use crate::{Api, parameters, schema};
 
 pub(super) async fn metrics(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    if let Some(batches) = text_of(request).and_then(schema::plain_batch) {
+    let mut room = Room::of(api, request);
+    let plain = request.json_text().and_then(|text| schema::plain_batch(text, &mut room));
+    room.check(api)?;
+    if let Some(batches) = plain {
         let count = batches.values().map(|batch| batch.points().len()).sum();
         api.check_measures(count)?;
         api.metrics.add_batch(caller, batches).await?;
         return Ok(Reply::accepted(StatusCode::ACCEPTED, count));
     }
-    let body = request.json()?;
+    // The long way begins anew.
+    drop(room);
+    let body = request.json(api)?;
     let now = api.metrics.now();
     let mut batches = BTreeMap::new();
     let mut count = 0;
@@ -36,29 +41,23 @@ pub(super) async fn metrics(api: &Api, request: &Request) -> Done {
     Ok(Reply::accepted(StatusCode::ACCEPTED, count))
 }
 
-/// The body, if it says that it is JSON and may be.
-fn text_of(request: &Request) -> Option<&str> {
-    let said = request.headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let media_type = said.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/json") {
-        std::str::from_utf8(&request.body).ok()
-    } else {
-        None
-    }
-}
-
 pub(super) async fn resources(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let create_metrics = parameters::boolean(request, "create_metrics", false)?;
     let ids = Ids { creator: caller.creator.as_deref() };
-    if let Some(resources) = text_of(request).and_then(|text| schema::plain_resource_batch(text, ids)) {
+    let mut room = Room::of(api, request);
+    let plain = request.json_text().and_then(|text| schema::plain_resource_batch(text, ids, &mut room));
+    room.check(api)?;
+    if let Some(resources) = plain {
         let metrics = resources.iter().flat_map(|resource| &resource.metrics);
         let count = metrics.map(|metric| metric.batch.points().len()).sum();
         api.check_measures(count)?;
         api.metrics.add_resource_batch(caller, resources, create_metrics).await?;
         return Ok(Reply::accepted(StatusCode::ACCEPTED, count));
     }
-    let body = request.json()?;
+    // The long way begins anew.
+    drop(room);
+    let body = request.json(api)?;
     let now = api.metrics.now();
     let mut resources = Vec::new();
     let mut count = 0;

@@ -12,6 +12,7 @@ use super::writers::{Written, ensure_type, write as write_all};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::room::Room;
 use crate::{Api, BUILD};
 
 /// The tag that names a resource, unless the request names another one.
@@ -20,6 +21,10 @@ const TAG: &str = "host";
 const TAG_HEADER: &str = "x-gnocchi-influxdb-tag-resource-id";
 /// The resource type of those who name none.
 const DATABASE: &str = "influxdb";
+
+/// What a tag, or a field takes at most until it is in the store; names are copied so many times at most.
+const FIELD_BYTES: usize = 512;
+const TEXT_COPIES: usize = 12;
 
 pub(super) fn ping() -> Reply {
     let name = HeaderName::from_static("x-influxdb-version");
@@ -64,11 +69,15 @@ pub(super) async fn write(api: &Api, request: &Request) -> Done {
     let now = api.metrics.now().microseconds().saturating_mul(1_000);
     let text =
         std::str::from_utf8(&request.body).map_err(|_| refused("line", "not valid utf-8".to_owned()))?;
+    let mut room = Room::of(api, request);
     let mut resources: BTreeMap<String, Written> = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
+        // Tags and fields while the line is read, and its texts.
+        room.take((line.matches(',').count() + 2) * FIELD_BYTES + line.len() * TEXT_COPIES);
+        room.check(api)?;
         let point = line::parse(line)
             .ok_or_else(|| refused("line", format!("Unable to parse line {}", number + 1)))?;
         let mut tags = point.tags;
@@ -78,6 +87,8 @@ pub(super) async fn write(api: &Api, request: &Request) -> Done {
         let suffix = if tags.is_empty() { String::new() } else { format!("@{}", tags.join(",")) };
         let written = resources.entry(resource).or_default();
         for (field, value) in point.fields {
+            room.take((point.measurement.len() + field.len() + suffix.len()) * TEXT_COPIES);
+            room.check(api)?;
             let name = format!("{}.{field}{suffix}", point.measurement).replace('/', "_");
             written.metrics.entry(name).or_default().push((point.timestamp.unwrap_or(now), value));
         }

@@ -7,6 +7,7 @@ use metric_index::Metric;
 use super::{Done, metrics};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::room::Room;
 use crate::{Api, parameters, schema};
 
 pub(super) async fn show(api: &Api, request: &Request) -> Done {
@@ -39,7 +40,13 @@ pub(super) async fn of_metric(api: &Api, request: &Request, metric: &Metric) -> 
 pub(super) async fn to_metric(api: &Api, request: &Request, metric: Metric) -> Done {
     let caller = request.caller()?;
     caller.enforce(Rule::PostMeasures, &Target::of_metric(&metric))?;
-    let batch = schema::measures(&request.json()?, api.metrics.now())?;
+    let mut room = Room::of(api, request);
+    let plain = request.json_text().and_then(|text| schema::plain_measures(text, &mut room));
+    room.check(api)?;
+    let batch = match plain {
+        Some(batch) => batch,
+        None => schema::measures(&request.json(api)?, api.metrics.now())?,
+    };
     let count = batch.points().len();
     api.check_measures(count)?;
     api.metrics.add_measures(caller, metric, batch).await?;

@@ -57,7 +57,7 @@ fn wrong_parameter(name: &str) -> Failure {
 
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    let given = schema::metric(&request.json()?, Ids { creator: caller.creator.as_deref() })?;
+    let given = schema::metric(&request.json(api)?, Ids { creator: caller.creator.as_deref() })?;
     let schema::GivenMetric { archive_policy_name, name, unit, resource_id } = given;
     let metric = api.metrics.create_metric(caller, name, unit, archive_policy_name, resource_id).await?;
     let address = request.address("metric", &metric.id.to_string());

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use metric_index::{Attribute, AttributeValue, Kind};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Done;
 use super::writers::{Written, ensure_type, write as write_all};
+use crate::Api;
 use crate::failure::Failure;
 use crate::remote_write::{self, RemoteWriteError, TimeSeries};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::room::Room;
 use crate::watch::Refused;
-use crate::{Api, body};
 
 /// The resource type of scraped instances.
 const TYPE: &str = "prometheus";
@@ -23,7 +23,7 @@ const ATTRIBUTES: [&str; 2] = ["job", "instance"];
 const LONGEST: u32 = 512;
 
 /// The series of a body, and their part of what bodies may take: a small one can unpack to much.
-fn unpacked(api: &Api, request: &Request) -> Result<(Vec<TimeSeries>, OwnedSemaphorePermit), Failure> {
+fn unpacked(api: &Api, request: &Request) -> Result<(Vec<TimeSeries>, Room), Failure> {
     let invalid = |error: RemoteWriteError| Failure::invalid(error.to_string());
     let bytes = remote_write::unpacked_bytes(&request.body).map_err(invalid)?;
     let limit = api.settings.max_body_bytes;
@@ -32,25 +32,28 @@ fn unpacked(api: &Api, request: &Request) -> Result<(Vec<TimeSeries>, OwnedSemap
         let text = format!("The body unpacks to more than {limit} bytes.");
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
-    let share = body::part_of(&api.bodies, bytes).ok_or_else(|| {
-        api.counted.refused.increment(Refused::Busy);
-        let text = "The server holds as many bytes of requests as it may. Please retry.";
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, text)
-    })?;
+    // What it is unpacked to is needed no longer than until it is read.
+    let mut unpacking = Room::of(api, request);
+    unpacking.take(bytes);
+    unpacking.check(api)?;
+    let mut room = Room::of(api, request);
     let most = api.settings.max_request_measures;
-    match remote_write::read(&request.body, most) {
-        Ok(series) => Ok((series, share)),
+    match remote_write::read(&request.body, most, &mut room) {
+        Ok(series) => Ok((series, room)),
         Err(RemoteWriteError::TooMany) => {
             api.check_measures(most.saturating_add(1))?;
             Err(invalid(RemoteWriteError::TooMany))
         }
-        Err(error) => Err(invalid(error)),
+        Err(error) => {
+            room.check(api)?;
+            Err(invalid(error))
+        }
     }
 }
 
 pub(super) async fn write(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    let (series, _share) = unpacked(api, request)?;
+    let (series, _room) = unpacked(api, request)?;
     let mut resources: BTreeMap<String, Written> = BTreeMap::new();
     for one in series {
         let label =

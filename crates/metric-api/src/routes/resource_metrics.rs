@@ -30,7 +30,7 @@ pub(super) async fn append(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let resource = resources::find(api, request).await?;
     caller.enforce(Rule::UpdateResource, &Target::of_resource(&resource))?;
-    let body = request.json()?;
+    let body = request.json(api)?;
     schema::check_metric_names(&body)?;
     let metrics = schema::metrics(&body)?;
     api.metrics.append_metrics(caller, &resource, metrics).await?;

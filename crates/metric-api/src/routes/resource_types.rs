@@ -19,7 +19,7 @@ pub(super) async fn list(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    let (name, attributes) = schema::attributes(&request.json()?)?;
+    let (name, attributes) = schema::attributes(&request.json(api)?)?;
     caller.enforce(Rule::CreateResourceType, &Target::of_pairs(&[("name", &name)]))?;
     let created = api.metrics.index().create_resource_type(&name, &attributes).await?;
     Ok(Reply::json(view::resource_type(&created)).created(request.address("resource_type", &name)))
@@ -45,7 +45,7 @@ pub(super) async fn update(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let present = api.metrics.index().resource_type(request.capture(0)).await?;
     caller.enforce(Rule::UpdateResourceType, &Target::of_pairs(&[("name", &present.name)]))?;
-    let patch = request.json_of("application/json-patch+json")?;
+    let patch = request.json_of(api, "application/json-patch+json")?;
     let steps = schema::patch(&patch)?;
     let before: Map =
         present.attributes.iter().map(|item| (item.name.as_str(), view::attribute(item))).collect();

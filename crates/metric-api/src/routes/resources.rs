@@ -40,10 +40,13 @@ pub(super) async fn index(api: &Api, request: &Request) -> Done {
 }
 
 /// The search of the body, or of the parameter `filter` where there is none.
-pub(super) fn search_of(request: &Request) -> Result<Option<Filter>, Failure> {
+pub(super) fn search_of(api: &Api, request: &Request) -> Result<Option<Filter>, Failure> {
     let ids = Ids { creator: request.caller()?.creator.as_deref() };
     if !request.body.is_empty() {
-        let read = schema::search(&request.json()?, ids)?;
+        let body = request.json(api)?;
+        // Ids become others, and values parameters.
+        request.take_room(api, 0, 1)?;
+        let read = schema::search(&body, ids)?;
         if read.is_some() {
             return Ok(read);
         }
@@ -115,7 +118,7 @@ pub(super) async fn create(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let resource_type = api.metrics.index().resource_type(request.capture(0)).await?;
     let ids = Ids { creator: caller.creator.as_deref() };
-    let body = request.json()?;
+    let body = request.json(api)?;
     schema::check_metric_names(body.get("metrics").unwrap_or(&Value::Null))?;
     let given = schema::resource(&body, &resource_type, ids, api.metrics.now())?;
     let resource = api.metrics.create_resource(caller, given).await?;
@@ -126,7 +129,7 @@ pub(super) async fn create(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn delete_many(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
-    let Some(filter) = search_of(request)? else {
+    let Some(filter) = search_of(api, request)? else {
         let blanks = " ".repeat(19);
         let text = format!("caution: the query can not be empty, or it will{blanks}delete entire database");
         return Err(Failure::invalid(text));
@@ -154,7 +157,7 @@ pub(super) async fn update(api: &Api, request: &Request) -> Done {
     caller.enforce(Rule::UpdateResource, &Target::of_resource(&resource))?;
     check(&request.method, &request.headers, &resource)?;
     let resource_type = api.metrics.index().resource_type(request.capture(0)).await?;
-    let body = request.json()?;
+    let body = request.json(api)?;
     schema::check_metric_names(body.get("metrics").unwrap_or(&Value::Null))?;
     let (change, metrics) = schema::resource_change(&body, &resource_type, api.metrics.now())?;
     if body.as_map().is_some_and(Map::is_empty) {

@@ -25,7 +25,7 @@ pub(super) async fn list(api: &Api, request: &Request) -> Done {
 
 pub(super) async fn create(api: &Api, request: &Request) -> Done {
     request.caller()?.enforce(Rule::CreateArchivePolicyRule, &Target::default())?;
-    let rule = schema::archive_policy_rule(&request.json()?)?;
+    let rule = schema::archive_policy_rule(&request.json(api)?)?;
     api.metrics.index().create_archive_policy_rule(&rule).await.map_err(|error| match error {
         Error::NoSuchArchivePolicy(name) => {
             let facts = [("detail", name.into())];
@@ -46,7 +46,7 @@ pub(super) async fn rename(api: &Api, request: &Request) -> Done {
     let caller = request.caller()?;
     let rule = find(api, request).await?;
     caller.enforce(Rule::UpdateArchivePolicyRule, &Target::default())?;
-    let name = schema::rename(&request.json()?)?;
+    let name = schema::rename(&request.json(api)?)?;
     let renamed = api.metrics.index().rename_archive_policy_rule(&rule.name, &name).await?;
     Ok(Reply::json(view::archive_policy_rule(&renamed)))
 }

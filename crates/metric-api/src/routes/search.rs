@@ -11,7 +11,7 @@ use crate::request::Request;
 use crate::{Api, schema};
 
 pub(super) async fn resources(api: &Api, request: &Request) -> Done {
-    let filter = resources::search_of(request)?;
+    let filter = resources::search_of(api, request)?;
     resources::listed(api, request, filter, Rule::SearchResource).await
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn values(api: &Api, request: &Request) -> Done {
     if request.body.is_empty() {
         return Err(Failure::invalid("No query specified in body"));
     }
-    let predicate = schema::predicate(&request.json()?)?;
+    let predicate = schema::predicate(&request.json(api)?)?;
     let now = api.metrics.now();
     let moment = |name: &str| match request.parameter(name) {
         None => Ok(None),

@@ -43,6 +43,17 @@ fn operands(items: &[Term]) -> Vec<Value> {
     shown.collect()
 }
 
+/// What a word of a text takes in the trees that are made of it, at most.
+const WORD_BYTES: usize = 128;
+
+/// The bytes that an operation takes while it is read from a text, at most.
+pub(crate) fn operations_text_bytes(text: &str) -> usize {
+    let divides = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
+    (text.bytes().filter(divides).count() + 1)
+        .saturating_mul(WORD_BYTES)
+        .saturating_add(text.len().saturating_mul(4))
+}
+
 /// An operation that was given as a text, not looked at.
 pub(crate) fn operations_text(text: &str) -> Result<Term, Failure> {
     Term::from_text(text).map_err(|error| {

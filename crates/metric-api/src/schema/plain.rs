@@ -13,32 +13,58 @@ use uuid::Uuid;
 
 use super::resource::Ids;
 use super::unit;
+use crate::room::Room;
 
 /// Room for measures of a metric, to begin with.
 const FEW: usize = 4;
 
+/// What a measure takes until it is in the store, at most: a point here and there, while lists grow, and in a record of the
+/// log.
+const MEASURE_BYTES: usize = 48;
+/// What a list of measures takes beside them, with the id of its metric, at most: here, in what is asked of the index, and in
+/// a refusal that names it.
+const LIST_BYTES: usize = 512;
+/// What a resource takes beside its metrics, at most.
+const RESOURCE_BYTES: usize = 512;
+/// A name is copied so many times at most.
+const NAME_COPIES: usize = 12;
+
 /// Measures by the ids of their metrics; `None` if the long way is to be taken.
-pub(crate) fn plain_batch(text: &str) -> Option<BTreeMap<Uuid, Batch>> {
+pub(crate) fn plain_batch(text: &str, room: &mut Room) -> Option<BTreeMap<Uuid, Batch>> {
     let mut cursor = Cursor::new(text);
     let (mut batches, mut count) = (BTreeMap::new(), 0);
     entries(&mut cursor, |cursor, key| {
         count += 1;
-        batches.insert(parse_uuid(key)?, measures(cursor)?);
+        room.take(LIST_BYTES)?;
+        batches.insert(parse_uuid(key)?, measures(cursor, room)?);
         Some(())
     })?;
     // Of those that are repeated, the last one counts, or a refusal names the first.
     (batches.len() == count && cursor.is_at_end()).then_some(batches)
 }
 
+/// Measures of one metric; `None` if the long way is to be taken.
+pub(crate) fn plain_measures(text: &str, room: &mut Room) -> Option<Batch> {
+    let mut cursor = Cursor::new(text);
+    let batch = measures(&mut cursor, room)?;
+    cursor.is_at_end().then_some(batch)
+}
+
 /// Measures by resources and names; `None` if the long way is to be taken.
-pub(crate) fn plain_resource_batch(text: &str, ids: Ids<'_>) -> Option<Vec<ResourceMeasures>> {
+pub(crate) fn plain_resource_batch(
+    text: &str,
+    ids: Ids<'_>,
+    room: &mut Room,
+) -> Option<Vec<ResourceMeasures>> {
     let mut cursor = Cursor::new(text);
     let mut resources = Vec::new();
     entries(&mut cursor, |cursor, key| {
+        room.take(RESOURCE_BYTES + key.len() * NAME_COPIES)?;
         let id = resource_id(key, ids.creator).ok()?;
         let mut metrics = Vec::new();
         entries(cursor, |cursor, name| {
-            metrics.push(named(cursor, name)?);
+            room.take(LIST_BYTES + name.len() * NAME_COPIES)?;
+            metrics.push(named(cursor, name, room)?);
             Some(())
         })?;
         is_unique(metrics.iter().map(|metric| metric.name.as_str()))?;
@@ -79,7 +105,7 @@ fn is_unique<T: Ord>(all: impl Iterator<Item = T>) -> Option<()> {
 }
 
 /// Measures, or an object that has them, with what is needed to make the metric.
-fn named(cursor: &mut Cursor<'_>, name: &str) -> Option<NamedMeasures> {
+fn named(cursor: &mut Cursor<'_>, name: &str, room: &mut Room) -> Option<NamedMeasures> {
     let mut read = NamedMeasures {
         name: name.to_owned(),
         batch: Batch::default(),
@@ -88,13 +114,15 @@ fn named(cursor: &mut Cursor<'_>, name: &str) -> Option<NamedMeasures> {
     };
     let mut batch = None;
     if cursor.take(b'[') {
-        batch = items(cursor);
+        batch = items(cursor, room);
     } else {
         entries(cursor, |cursor, key| {
             match key {
-                "measures" if batch.is_none() => batch = Some(measures(cursor)?),
+                "measures" if batch.is_none() => batch = Some(measures(cursor, room)?),
                 "archive_policy_name" if read.archive_policy_name.is_none() => {
-                    read.archive_policy_name = Some(cursor.text()?.into_owned());
+                    let name = cursor.text()?;
+                    room.take(name.len() * NAME_COPIES)?;
+                    read.archive_policy_name = Some(name.into_owned());
                 }
                 "unit" if read.unit.is_none() => read.unit = Some(unit(&Value::from(&*cursor.text()?)).ok()?),
                 _ => return None,
@@ -106,12 +134,12 @@ fn named(cursor: &mut Cursor<'_>, name: &str) -> Option<NamedMeasures> {
     Some(read)
 }
 
-fn measures(cursor: &mut Cursor<'_>) -> Option<Batch> {
-    if cursor.take(b'[') { items(cursor) } else { None }
+fn measures(cursor: &mut Cursor<'_>, room: &mut Room) -> Option<Batch> {
+    if cursor.take(b'[') { items(cursor, room) } else { None }
 }
 
 /// The rest of a list of measures.
-fn items(cursor: &mut Cursor<'_>) -> Option<Batch> {
+fn items(cursor: &mut Cursor<'_>, room: &mut Room) -> Option<Batch> {
     if cursor.take(b']') {
         return Some(Batch::default());
     }
@@ -123,6 +151,10 @@ fn items(cursor: &mut Cursor<'_>) -> Option<Batch> {
         is_text
     };
     while cursor.take(b',') {
+        if points.len() == points.capacity() {
+            // Of the first ones the list itself has room enough.
+            room.take(points.len() * MEASURE_BYTES)?;
+        }
         let (timestamp, value, is_text) = measure(cursor)?;
         if is_text != are_texts {
             return None;
@@ -162,6 +194,12 @@ fn seconds(number: f64) -> Option<i64> {
 mod tests {
     use super::super::{dictionary, measures, named};
     use super::*;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+
+    fn room() -> Room {
+        Room::unbounded()
+    }
 
     fn now() -> Timestamp {
         Timestamp::from_microseconds(1_000_000_000_000_000).unwrap()
@@ -235,10 +273,16 @@ mod tests {
     fn plain_measures_mean_what_they_mean_otherwise() {
         for (list, is_plain) in LISTS {
             let text = format!(r#" {{"{ID}": {list}, "{}": []}} "#, Uuid::nil());
-            let read = plain_batch(&text);
+            let read = plain_batch(&text, &mut room());
             assert_eq!(read.is_some(), is_plain, "{text}");
             if is_plain {
                 assert_eq!(shown(&read), shown(&long_batch(&text)), "{text}");
+            }
+            let read = plain_measures(list, &mut room());
+            assert_eq!(read.is_some(), is_plain, "{list}");
+            if is_plain {
+                let long = model::json::parse(list).ok().and_then(|body| measures(&body, now()).ok());
+                assert_eq!(shown(&read), shown(&long), "{list}");
             }
             for object in [
                 list.to_owned(),
@@ -246,7 +290,7 @@ mod tests {
                 format!(r#"{{"unit": "é", "measures": {list}, "archive_policy_name": "low"}}"#),
             ] {
                 let text = format!(r#"{{"r": {{"m": {object}, "n": []}}, "{ID}": {{}}}}"#);
-                let read = plain_resource_batch(&text, Ids { creator: Some("c") });
+                let read = plain_resource_batch(&text, Ids { creator: Some("c") }, &mut room());
                 assert_eq!(read.is_some(), is_plain, "{text}");
                 if is_plain {
                     assert_eq!(shown(&read), shown(&long_resource_batch(&text)), "{text}");
@@ -266,9 +310,9 @@ mod tests {
             format!(r#"{{"{ID}": [], "{ID}": []}}"#),
             format!(r#"{{"{ID}": [], "{bare}": []}}"#),
         ] {
-            assert_eq!(plain_batch(&text), None, "{text}");
+            assert_eq!(plain_batch(&text, &mut room()), None, "{text}");
         }
-        assert_eq!(plain_batch("{}"), Some(BTreeMap::new()));
+        assert_eq!(plain_batch("{}", &mut room()), Some(BTreeMap::new()));
         let ids = Ids { creator: Some("c") };
         for text in [
             r#"{"r": []}"#,
@@ -282,7 +326,31 @@ mod tests {
             r#"{"r": {"m": {"measures": [], "more": 1}}}"#,
             r#"{"r": {"m": {"measures": [], "measures": []}}}"#,
         ] {
-            assert_eq!(plain_resource_batch(text, ids), None, "{text}");
+            assert_eq!(plain_resource_batch(text, ids, &mut room()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_read() {
+        let one = r#"{"timestamp": 1, "value": 1}"#;
+        let names: Vec<String> = (0..1_000).map(|name| format!(r#""{name}": []"#)).collect();
+        let ids: Vec<String> = (0..1_000).map(|id| format!(r#""{}": []"#, Uuid::from_u128(id))).collect();
+        for text in [
+            format!("[{}]", vec![one; 10_000].join(",")),
+            format!("{{{}}}", ids.join(",")),
+            format!(r#"{{"r": {{{}}}}}"#, names.join(",")),
+        ] {
+            for (permits, is_read) in [(200, false), (10_000, true)] {
+                let mut room = Room::new(Arc::new(Semaphore::new(permits)));
+                let read = match text.as_bytes() {
+                    [b'[', ..] => plain_measures(&text, &mut room).is_some(),
+                    [_, _, b'r', ..] => {
+                        plain_resource_batch(&text, Ids { creator: None }, &mut room).is_some()
+                    }
+                    _ => plain_batch(&text, &mut room).is_some(),
+                };
+                assert_eq!(read, is_read, "{permits}: {}", &text[..60]);
+            }
         }
     }
 }

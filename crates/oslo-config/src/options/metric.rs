@@ -257,7 +257,8 @@ pub mod own {
         METRIC_TLS_CERTFILE: OptStr = nullable_text("metric_tls_certfile");
         /// Private key, PEM, for `metric_tls_enable`.
         METRIC_TLS_KEYFILE: OptStr = nullable_text("metric_tls_keyfile");
-        /// Bytes of a request's body at most.
+        /// Bytes of a request's body at most. All bodies together, with what they are read into, take 512 MiB of memory at most, or as
+        /// much as this, if it is more.
         METRIC_MAX_BODY_BYTES: Int = integer("metric_max_body_bytes", 64 * 1_024 * 1_024).min(1_024);
         /// Measures of a request at most.
         METRIC_MAX_REQUEST_MEASURES: Int = integer("metric_max_request_measures", 1_000_000).min(1);
