@@ -101,7 +101,8 @@ fn main() {
         let key = references.first().expect("a reference");
         let columns: Vec<Column<'_>> =
             day.iter().map(|series| Column { key, points: series.points() }).collect();
-        let request = Request { operation: &operation, gaps: Gaps::Drop, start: None, stop: None };
+        let request =
+            Request { operation: &operation, gaps: Gaps::Drop, start: None, stop: None, given_up: None };
         measure(&format!("aggregate {reducer}"), 1_440_000, || {
             black_box(evaluate(60 * SECOND, &columns, request).expect("a table"));
         });

@@ -323,6 +323,56 @@ fn a_request_that_takes_too_long_is_given_up() {
     assert!(text.contains(r#"requests_refused_total{cause="deadline"} 1"#), "{text}");
 }
 
+/// A server, and a computation that takes minutes.
+fn computing(settings: Settings) -> (Server, String) {
+    let server = Server::start(settings, metric::Settings::default());
+    let made = async {
+        let second = archive::Definition::new(Some(1_000_000_000), None, None).unwrap();
+        let methods = archive::ArchivePolicy::default_methods();
+        let policy = archive::ArchivePolicy::new("p", 0, vec![second], methods).unwrap();
+        server.metrics.create_archive_policy(&policy).await.unwrap();
+        let admin = metric::Caller::named("admin");
+        let made = server.metrics.create_metric(&admin, None, None, Some("p".to_owned()), None).await;
+        let (metric, points) = (made.unwrap(), (0..100_000).map(|second| (second * 1_000_000_000, 1.0)));
+        let id = metric.id;
+        server.metrics.add_measures(&admin, metric, archive::Batch::new(points).unwrap()).await.unwrap();
+        id
+    };
+    let id = server.runtime.block_on(made);
+    // Windows by their lengths: 2 500 million cells, of which the middle one is looked for in each window.
+    let body = format!(r#"{{"operations": "(rolling median 50000 (metric {id} mean))"}}"#);
+    (server, body)
+}
+
+fn wait_for_reads(server: &Server, count: usize) {
+    let look = || (server.metrics.reads_under_way() == count).then_some(());
+    testkit::wait::wait_until(&format!("{count} reads under way"), Duration::from_secs(20), look).unwrap();
+}
+
+/// Once such a computation went on in its thread to its end, and kept one of a few places.
+#[test]
+fn a_computation_whose_client_has_gone_ends() {
+    let (server, body) = computing(Settings::default());
+    let mut gone = server.connect();
+    let length = body.len();
+    let head = format!(
+        "POST /v1/aggregates HTTP/1.1\r\nHost: api\r\n{ADMIN}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    gone.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
+    wait_for_reads(&server, 1);
+    gone.shutdown(Shutdown::Both).unwrap();
+    drop(gone);
+    wait_for_reads(&server, 0);
+}
+
+#[test]
+fn a_computation_whose_deadline_has_passed_ends() {
+    let (server, body) = computing(Settings { deadline: Duration::from_millis(500), ..Settings::default() });
+    let refused = server.post("/v1/aggregates", &body);
+    assert!(status(&refused) == 503 && refused.contains("The request took too long"), "{refused}");
+    wait_for_reads(&server, 0);
+}
+
 #[test]
 fn every_answer_has_a_name_and_is_counted_by_its_route() {
     let server = started();

@@ -23,6 +23,7 @@ mod import;
 mod lives;
 mod measures;
 mod metrics;
+mod reader;
 mod refusal;
 mod resources;
 mod service;

@@ -132,9 +132,10 @@ impl Metrics {
         }
         let id = store_id(metric);
         let MeasuresQuery { start, stop, resample, .. } = query;
-        self.on_store(move |store| {
+        self.on_store(move |reader| {
             let mut measures = Vec::new();
             for granularity in granularities {
+                let store = reader.store()?;
                 let (series, granularity) = match resample {
                     None => {
                         let read = store.measures(id, method, granularity, start, stop);

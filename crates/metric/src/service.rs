@@ -15,12 +15,13 @@ use tokio::sync::{RwLock, Semaphore};
 use uuid::Uuid;
 
 use crate::lives::LastMeasures;
+use crate::reader::{Reader, Waiting};
 use crate::{Caller, Kind, Refusal};
 
 /// Metrics that are forgotten by one turn of the janitor.
 const EXPUNGED_AT_ONCE: u32 = 500;
 
-/// Reads of the store that are under way at once; others wait. A request that was given up may still be at it.
+/// Reads of the store that are under way at once; others wait.
 const READS_AT_ONCE: usize = 32;
 /// The same of writes: those that come together share a sync.
 const WRITES_AT_ONCE: usize = 256;
@@ -164,13 +165,21 @@ impl Metrics {
         self.settings.max_cells
     }
 
-    /// Reads of the store where waiting for the disk holds up nobody.
+    /// Reads of the store where waiting for the disk holds up nobody. When its caller is dropped, as by a deadline, `work` is told
+    /// by its reader.
     pub(crate) async fn on_store<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
-        F: FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T, Refusal> + Send + 'static,
     {
-        self.blocking(&self.reads, work).await
+        let waiting = Waiting::default();
+        let given_up = waiting.flag();
+        self.blocking(&self.reads, move |store| work(&Reader::new(store, &given_up))).await
+    }
+
+    /// Reads of the store that are under way. One that nobody waits for any more ends soon.
+    pub fn reads_under_way(&self) -> usize {
+        READS_AT_ONCE - self.reads.available_permits()
     }
 
     /// The same of what changes the store. Whether it took the change is remembered.
@@ -285,8 +294,8 @@ impl Metrics {
     /// # Errors
     /// Nothing is lost; the next step tries again.
     pub async fn maintain(&self) -> Result<(), Refusal> {
-        self.on_store(|store| {
-            store.checkpoint_next().map_err(|error| {
+        self.on_store(|reader| {
+            reader.store()?.checkpoint_next().map_err(|error| {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a part of the store was not written"

@@ -49,8 +49,8 @@ impl Metrics {
     pub async fn usage(&self) -> Result<Usage, Refusal> {
         let index = self.index.stock().await?;
         let (directory, file) = (self.directory.clone(), self.index.file().map(Path::to_owned));
-        self.on_store(move |store| {
-            let store = store.stats().map_err(NotWritten::from)?;
+        self.on_store(move |reader| {
+            let store = reader.store()?.stats().map_err(NotWritten::from)?;
             Ok(Usage { index, store, files: file_bytes(&directory, file.as_deref()) })
         })
         .await

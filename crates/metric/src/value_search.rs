@@ -6,6 +6,7 @@ use model::{Map, Value};
 use uuid::Uuid;
 
 use crate::measures::{measures_of, or_empty, store_id};
+use crate::reader::POINTS;
 use crate::{Caller, Granularity, Kind, Measure, Metrics, Refusal, Rule, Target, computed_policy, view};
 
 /// An operator on two numbers.
@@ -157,18 +158,27 @@ impl Metrics {
             }
             wanted.push((metric, method, own));
         }
-        self.on_store(move |store| {
+        self.on_store(move |reader| {
             let mut found = Vec::with_capacity(wanted.len());
             for (metric, method, granularities) in wanted {
                 let mut measures = Vec::new();
                 for granularity in granularities {
-                    let read = store.measures(store_id(&metric), method, granularity, window.0, window.1);
+                    let (start, stop) = window;
+                    let read = reader.store()?.measures(store_id(&metric), method, granularity, start, stop);
                     if matches!(read, Err(ReadError::UnknownMetric { .. })) {
                         return Err(unknown(&metric));
                     }
                     let series = or_empty(read)?;
-                    let all = measures_of(&series, Granularity::Fixed(granularity));
-                    measures.extend(all.filter(|measure| predicate.fits(measure.value)));
+                    for (place, measure) in measures_of(&series, Granularity::Fixed(granularity)).enumerate()
+                    {
+                        // A predicate may be long.
+                        if place % POINTS == 0 {
+                            reader.store()?;
+                        }
+                        if predicate.fits(measure.value) {
+                            measures.push(measure);
+                        }
+                    }
                 }
                 found.push((metric.id, measures));
             }

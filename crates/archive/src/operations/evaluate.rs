@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::grouped::{Grouped, Grouping};
 use crate::method::Method;
@@ -51,6 +52,9 @@ pub enum EvaluateError {
         /// The length.
         length: usize,
     },
+    /// [`Request::given_up`] was set before the result was there.
+    #[error("nobody waits for the result any more")]
+    GivenUp,
     /// A number where only series make sense.
     #[error("{operation} needs a series, not a number")]
     Number {
@@ -81,6 +85,14 @@ pub struct Request<'a> {
     pub start: Option<i64>,
     /// Until when, which is excluded.
     pub stop: Option<i64>,
+    /// Set by another thread when nobody waits for the result any more; looked at for each operator, and within those that take
+    /// long.
+    pub given_up: Option<&'a AtomicBool>,
+}
+
+/// Whether nobody waits for a result any more.
+pub(super) fn is_given_up(flag: Option<&AtomicBool>) -> bool {
+    flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
 /// The result of an operation at one granularity.
@@ -138,8 +150,12 @@ pub(super) fn compute(
     leaves: Leaves<'_>,
     request: Request<'_>,
 ) -> Result<Table, EvaluateError> {
-    let scope = Scope { granularity, timestamps: Rc::new(timestamps), leaves };
+    let given_up = request.given_up;
+    let scope = Scope { granularity, timestamps: Rc::new(timestamps), leaves, given_up };
     let frame = scope.compute(request.operation)?;
+    if is_given_up(given_up) {
+        return Err(EvaluateError::GivenUp);
+    }
     // What it holds may now be taken instead of copied.
     drop(scope);
     let Operand::Matrix(matrix) = frame.operand else {
@@ -167,6 +183,7 @@ struct Scope<'a> {
     granularity: i64,
     timestamps: Rc<Vec<i64>>,
     leaves: Leaves<'a>,
+    given_up: Option<&'a AtomicBool>,
 }
 
 /// An intermediate result.
@@ -196,6 +213,9 @@ impl Frame {
 
 impl Scope<'_> {
     fn compute(&self, node: &Node) -> Result<Frame, EvaluateError> {
+        if is_given_up(self.given_up) {
+            return Err(EvaluateError::GivenUp);
+        }
         match node {
             Node::Number(number) => Ok(self.leaf(Operand::Scalar(*number, Kind::Float))),
             Node::Metric { references, .. } => {
@@ -214,9 +234,11 @@ impl Scope<'_> {
                     let nothing = Operand::Scalar(0.0, Kind::Float);
                     Ok(aggregated(&self.leaf(nothing), *reduction, reduced.clone()))
                 }
-                None => aggregate(&self.compute(of)?, *reduction),
+                None => aggregate(&self.compute(of)?, *reduction, self.given_up),
             },
-            Node::Rolling(reduction, window, of) => rolling(&self.compute(of)?, *reduction, *window),
+            Node::Rolling(reduction, window, of) => {
+                rolling(&self.compute(of)?, *reduction, *window, self.given_up)
+            }
             Node::Resample(method, granularity, of) => resample(&self.compute(of)?, *method, *granularity),
             Node::Binary(_, operator, left, right) => {
                 let (first, second) = (self.compute(left)?, self.compute(right)?);
@@ -282,8 +304,12 @@ fn common(operands: &[(&Node, &Frame)]) -> Result<(Frame, bool), EvaluateError> 
     Ok((Frame { granularity: base.granularity, timestamps, operand: nothing, aggregated }, aggregated))
 }
 
-fn aggregate(frame: &Frame, reduction: Reduction) -> Result<Frame, EvaluateError> {
-    let reduced = reduce::rows(frame.matrix("aggregate")?, reduction);
+fn aggregate(
+    frame: &Frame,
+    reduction: Reduction,
+    given_up: Option<&AtomicBool>,
+) -> Result<Frame, EvaluateError> {
+    let reduced = reduce::rows(frame.matrix("aggregate")?, reduction, given_up);
     Ok(aggregated(frame, reduction, reduced))
 }
 
@@ -296,12 +322,17 @@ fn aggregated(frame: &Frame, reduction: Reduction, reduced: Matrix) -> Frame {
     }
 }
 
-fn rolling(frame: &Frame, reduction: Reduction, window: usize) -> Result<Frame, EvaluateError> {
+fn rolling(
+    frame: &Frame,
+    reduction: Reduction,
+    window: usize,
+    given_up: Option<&AtomicBool>,
+) -> Result<Frame, EvaluateError> {
     let matrix = frame.matrix("rolling")?;
     if window > matrix.rows() {
         return Err(EvaluateError::Window { window, length: matrix.rows() });
     }
-    let rolled = reduce::rolling(matrix, reduction, window);
+    let rolled = reduce::rolling(matrix, reduction, window, given_up);
     Ok(Frame {
         granularity: frame.granularity,
         timestamps: frame.later(window - 1 + usize::from(reduction.rate)),
@@ -360,10 +391,37 @@ mod tests {
             .iter()
             .map(|key| Column { key, points: if key.metric == "a" { a.points() } else { b.points() } })
             .collect();
-        let request = Request { operation: &operation, gaps, start: None, stop: None };
+        let request = Request { operation: &operation, gaps, start: None, stop: None, given_up: None };
         let table = evaluate(MINUTE, &columns, request)?;
         let points = table.points(0);
         Ok((points.points().iter().map(|(at, value)| (at / MINUTE, value)).collect(), table.aggregated))
+    }
+
+    #[test]
+    fn what_is_given_up_has_no_result() {
+        for text in
+            ["(metric a mean)", "(rolling mean 2 (metric a mean))", "(aggregate mean (metric a mean))"]
+        {
+            let operation = parse(&Term::from_text(text).unwrap()).unwrap();
+            let series: Series = (0..4).map(|minute| (minute * MINUTE, 1.0)).collect();
+            let references = operation.references();
+            let columns: Vec<Column<'_>> =
+                references.iter().map(|key| Column { key, points: series.points() }).collect();
+            for is_given_up in [false, true] {
+                let flag = AtomicBool::new(is_given_up);
+                let given_up = Some(&flag);
+                let request =
+                    Request { operation: &operation, gaps: Gaps::Drop, start: None, stop: None, given_up };
+                let expected = is_given_up.then_some(EvaluateError::GivenUp);
+                assert_eq!(evaluate(MINUTE, &columns, request).err(), expected, "{text}");
+                if let Some(mut stream) = crate::operations::Stream::new(MINUTE, request) {
+                    for column in &columns {
+                        stream.add(column.key, column.points);
+                    }
+                    assert_eq!(stream.finish().err(), expected, "{text}");
+                }
+            }
+        }
     }
 
     #[test]

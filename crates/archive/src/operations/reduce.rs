@@ -1,5 +1,8 @@
 //! Many cells reduced to one, NaN left out, in numpy's order of additions.
 
+use std::sync::atomic::AtomicBool;
+
+use super::evaluate::is_given_up;
 use super::matrix::{Kind, Matrix};
 use super::{Reducer, Reduction};
 
@@ -11,23 +14,35 @@ const BLOCK: usize = 128;
 
 /// Each row reduced to one cell. With more than one row, numpy adds column after column to all rows; a single row lies
 /// in one piece, and is added pairwise.
-pub(super) fn rows(matrix: &Matrix, reduction: Reduction) -> Matrix {
+///
+/// Nobody looks at the result if it is given up meanwhile.
+pub(super) fn rows(matrix: &Matrix, reduction: Reduction, given_up: Option<&AtomicBool>) -> Matrix {
     let kind = kind_of(reduction.reducer, matrix.kind());
     let cells = if matrix.rows() == 1 {
         vec![one_piece(matrix.cells(), reduction.reducer, &mut Vec::new())]
     } else {
-        column_by_column(matrix, reduction.reducer)
+        column_by_column(matrix, reduction.reducer, given_up)
     };
     finish(Matrix::new(matrix.rows(), 1, cells, kind), reduction)
 }
 
 /// Each window of `window` rows of a column reduced to one cell.
-pub(super) fn rolling(matrix: &Matrix, reduction: Reduction, window: usize) -> Matrix {
+///
+/// Nobody looks at the result if it is given up meanwhile.
+pub(super) fn rolling(
+    matrix: &Matrix,
+    reduction: Reduction,
+    window: usize,
+    given_up: Option<&AtomicBool>,
+) -> Matrix {
     let kind = kind_of(reduction.reducer, matrix.kind());
     let rows = (matrix.rows() + 1).saturating_sub(window);
     let mut scratch = Vec::with_capacity(window);
     let rolled = matrix.map_columns(rows, kind, |column, cells| {
-        cells.extend(column.windows(window).map(|window| one_piece(window, reduction.reducer, &mut scratch)));
+        let reduced = column.windows(window).map(|window| {
+            if is_given_up(given_up) { f64::NAN } else { one_piece(window, reduction.reducer, &mut scratch) }
+        });
+        cells.extend(reduced);
     });
     finish(rolled, reduction)
 }
@@ -63,7 +78,7 @@ pub(super) fn larger(a: f64, b: f64) -> f64 {
     if b > a || a.is_nan() { b } else { a }
 }
 
-fn column_by_column(matrix: &Matrix, reducer: Reducer) -> Vec<f64> {
+fn column_by_column(matrix: &Matrix, reducer: Reducer, given_up: Option<&AtomicBool>) -> Vec<f64> {
     match reducer {
         Reducer::Sum => sums(matrix, or_zero),
         Reducer::Count => counts(matrix),
@@ -77,6 +92,9 @@ fn column_by_column(matrix: &Matrix, reducer: Reducer) -> Vec<f64> {
             (0..matrix.rows())
                 .map(|index| {
                     row.clear();
+                    if is_given_up(given_up) {
+                        return f64::NAN;
+                    }
                     row.extend(matrix.each_column().filter_map(|column| column.get(index)));
                     median(&mut row)
                 })
@@ -203,7 +221,7 @@ mod tests {
 
     fn reduced(name: &str, rows: usize, cells: &[f64]) -> Vec<f64> {
         let matrix = Matrix::new(rows, cells.len() / rows, cells.to_vec(), Kind::Float);
-        self::rows(&matrix, Reduction::from_name(name).unwrap()).into_cells()
+        self::rows(&matrix, Reduction::from_name(name).unwrap(), None).into_cells()
     }
 
     #[test]
@@ -221,6 +239,15 @@ mod tests {
         assert_eq!(reduced("rate:count", 2, &cells), [-2.0]);
     }
 
+    /// To its end it would take minutes.
+    #[test]
+    fn a_rolling_window_is_given_up() {
+        let matrix = Matrix::new(400_000, 1, vec![1.0; 400_000], Kind::Float);
+        let given_up = AtomicBool::new(true);
+        let rolled = rolling(&matrix, Reduction::from_name("median").unwrap(), 200_000, Some(&given_up));
+        assert_eq!(rolled.rows(), 200_001);
+    }
+
     #[test]
     fn a_single_row_is_added_pairwise() {
         let cells: Vec<f64> = std::iter::once(1e16).chain([1.0; 15]).collect();
@@ -233,9 +260,9 @@ mod tests {
     #[test]
     fn windows_roll_over_each_column() {
         let matrix = Matrix::new(3, 2, vec![1.0, 2.0, 4.0, f64::NAN, 10.0, 20.0], Kind::Float);
-        let rolled = rolling(&matrix, Reduction::from_name("mean").unwrap(), 2);
+        let rolled = rolling(&matrix, Reduction::from_name("mean").unwrap(), 2, None);
         assert_eq!(rolled.cells(), [1.5, 3.0, 10.0, 15.0]);
-        let rates = rolling(&matrix, Reduction::from_name("rate:sum").unwrap(), 2);
+        let rates = rolling(&matrix, Reduction::from_name("rate:sum").unwrap(), 2, None);
         assert_eq!((rates.rows(), rates.cells()), (1, &[3.0, 20.0][..]));
     }
 }

@@ -265,7 +265,7 @@ mod tests {
                 .collect();
             let moment = |place: i64| place * GRANULARITY;
             let request =
-                Request { operation: &operation, gaps, start: start.map(moment), stop: stop.map(moment) };
+                Request { operation: &operation, gaps, start: start.map(moment), stop: stop.map(moment), given_up: None };
             let together: Vec<Column<'_>> =
                 columns.iter().map(|(key, points)| Column { key, points: points.points() }).collect();
             let expected = evaluate(GRANULARITY, &together, request);
@@ -294,7 +294,7 @@ mod tests {
             ("(aggregate mean (metric a mean))", Gaps::Overlap(100.0)),
         ] {
             let operation = parse(&Term::from_text(text).unwrap()).unwrap();
-            let request = Request { operation: &operation, gaps, start: None, stop: None };
+            let request = Request { operation: &operation, gaps, start: None, stop: None, given_up: None };
             assert!(Stream::new(60, request).is_none(), "{text}");
         }
     }

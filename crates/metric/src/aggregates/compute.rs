@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use archive::operations::{Column, EvaluateError, Node, Reference, Request, Stream, Table, evaluate};
 use archive::{ArchivePolicy, Method, Series};
-use metric_store::{MetricId, Store};
+use metric_store::MetricId;
 use model::Value;
 use uuid::Uuid;
 
 use super::AggregatesQuery;
 use super::room::Room;
 use crate::measures::{measures_of, or_empty};
+use crate::reader::{Reader, given_up};
 use crate::{Granularity, Kind, Measure, Metrics, Refusal, computed_policy, view};
 
 /// A metric that takes part.
@@ -148,12 +149,12 @@ impl Metrics {
         drop(references);
         let query = query.clone();
         let room = Room::of(self);
-        self.on_store(move |store| tables(store, &query, &inputs, &methods, &granularities, &room)).await
+        self.on_store(move |reader| tables(reader, &query, &inputs, &methods, &granularities, &room)).await
     }
 }
 
 fn tables(
-    store: &Store,
+    reader: &Reader<'_>,
     query: &AggregatesQuery,
     inputs: &Inputs,
     methods: &[Method],
@@ -164,7 +165,7 @@ fn tables(
     let mut aggregated: Option<Vec<Measure>> = None;
     let mut separate: Vec<Vec<Measure>> = Vec::new();
     for granularity in granularities {
-        let table = table(store, query, (inputs, &references, methods), *granularity, room)?;
+        let table = table(reader, query, (inputs, &references, methods), *granularity, room)?;
         let width = Granularity::Fixed(table.granularity);
         if table.aggregated {
             aggregated.get_or_insert_default().extend(measures_of(&table.points(0), width));
@@ -191,17 +192,22 @@ fn tables(
 /// The table of one granularity. Series are read one after the other, and only held together, within `room`, where the
 /// operation needs them together.
 fn table(
-    store: &Store,
+    reader: &Reader<'_>,
     query: &AggregatesQuery,
     (inputs, references, methods): (&Inputs, &[&Reference], &[Method]),
     granularity: i64,
     room: &Room,
 ) -> Result<Table, Refusal> {
-    let request =
-        Request { operation: &inputs.operation, gaps: query.gaps, start: query.start, stop: query.stop };
+    let request = Request {
+        operation: &inputs.operation,
+        gaps: query.gaps,
+        start: query.start,
+        stop: query.stop,
+        given_up: Some(reader.given_up()),
+    };
     let mut keyed = inputs.each(references).zip(methods).map(|((input, key), method)| {
         let id = MetricId(*input.metric.as_bytes());
-        let read = store.measures(id, *method, granularity, query.start, query.stop);
+        let read = reader.store()?.measures(id, *method, granularity, query.start, query.stop);
         Ok((key, or_empty(read)?))
     });
     let table = if let Some(mut stream) = Stream::new(granularity, request) {
@@ -224,5 +230,8 @@ fn table(
         let columns = series.iter().map(|(key, series)| Column { key, points: series.points() });
         evaluate(granularity, &columns.collect::<Vec<_>>(), request)
     };
-    table.map_err(|error: EvaluateError| not_computable(error.to_string(), inputs.pairs()))
+    table.map_err(|error: EvaluateError| match error {
+        EvaluateError::GivenUp => given_up(),
+        error => not_computable(error.to_string(), inputs.pairs()),
+    })
 }

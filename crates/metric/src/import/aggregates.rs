@@ -91,8 +91,8 @@ impl Metrics {
     /// # Errors
     /// The store cannot be read.
     pub async fn checksum(&self, id: Uuid, method: Method, granularity: i64) -> Result<u32, Refusal> {
-        self.on_store(move |store| {
-            let read = store.measures(MetricId(*id.as_bytes()), method, granularity, None, None);
+        self.on_store(move |reader| {
+            let read = reader.store()?.measures(MetricId(*id.as_bytes()), method, granularity, None, None);
             Ok(series_checksum(&or_empty(read)?))
         })
         .await
