@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use metric::{Kind, Refusal};
 use model::{Map, Value};
@@ -21,6 +21,9 @@ pub(crate) struct Failure {
     /// Where to authenticate, where the request needs that of Keystone.
     pub(crate) www_authenticate: Option<String>,
 }
+
+/// When a client may try again what cannot be done now.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// What keystonemiddleware says to whoever has no good token, whatever they accept.
 const NO_TOKEN: &str = "{\"error\": {\"code\": 401, \"title\": \"Unauthorized\", \"message\": \"The request you have made requires \
@@ -74,6 +77,9 @@ impl Failure {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             response.headers_mut().insert(ALLOW, allow);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
         let authenticate = self.www_authenticate.as_ref().and_then(|value| HeaderValue::from_str(value).ok());
         if let Some(value) = authenticate {

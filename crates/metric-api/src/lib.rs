@@ -67,8 +67,10 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// A request with more measures is refused.
     pub max_request_measures: usize,
-    /// Requests that are worked on at once; further ones wait, for as long as one may take.
+    /// Requests that are worked on at once; further ones wait.
     pub max_requests: usize,
+    /// So long.
+    pub place_timeout: Duration,
     /// A request that takes longer is given up.
     pub deadline: Duration,
     /// A request that takes as long is logged.
@@ -95,6 +97,7 @@ impl Default for Settings {
             body_timeout: Duration::from_mins(1),
             max_request_measures: 1_000_000,
             max_requests: 256,
+            place_timeout: Duration::from_mins(1),
             deadline: Duration::from_mins(1),
             slow_request: Some(Duration::from_secs(1)),
         }

@@ -113,7 +113,8 @@ async fn dispatch(
     };
     let deadline = api.settings.deadline;
     // The semaphore is never closed.
-    let place = tokio::time::timeout(deadline, Arc::clone(&api.places).acquire_owned()).await;
+    let wait = api.settings.place_timeout;
+    let place = tokio::time::timeout(wait, Arc::clone(&api.places).acquire_owned()).await;
     let _place = place.map_err(|_elapsed| {
         too_late(Refused::Busy, "The server works on as many requests as it may. Please retry.")
     })?;

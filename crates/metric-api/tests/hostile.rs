@@ -323,6 +323,59 @@ fn a_request_that_takes_too_long_is_given_up() {
     assert!(text.contains(r#"requests_refused_total{cause="deadline"} 1"#), "{text}");
 }
 
+fn refused_as_busy(server: &Server, answer: &str, times: usize) {
+    assert_eq!(status(answer), 503, "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after: 1\r\n"), "{answer}");
+    let text = server.counters.prometheus_text();
+    assert!(text.contains(&format!(r#"requests_refused_total{{cause="busy"}} {times}"#)), "{text}");
+}
+
+/// The disk hangs, and with it the one request that may be worked on.
+#[test]
+fn a_request_that_gets_no_place_is_refused() {
+    let settings = Settings { max_requests: 1, place_timeout: Duration::ZERO, ..Settings::default() };
+    let server = Server::start(settings, metric::Settings::default());
+    let path = format!("/v1/metric/{}/measures", server.metric());
+    let held = server.medium.hold_writes();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| server.post(&path, r#"[{"timestamp": 1, "value": 1}]"#));
+        held.wait().unwrap();
+        for times in 1..3 {
+            let refused = server.ask("GET", "/v1/capabilities", "", b"");
+            assert!(refused.contains("works on as many requests as it may"), "{refused}");
+            refused_as_busy(&server, &refused, times);
+        }
+        drop(held);
+        assert_eq!(status(&first.join().unwrap()), 202);
+    });
+    assert_eq!(status(&server.ask("GET", "/v1/capabilities", "", b"")), 200);
+}
+
+/// The same with the bytes of its body.
+#[test]
+fn a_body_that_gets_no_room_is_refused() {
+    let (max_body_bytes, max_bodies_bytes) = (100 << 10, 250 << 10);
+    let settings = Settings { max_body_bytes, max_bodies_bytes, ..Settings::default() };
+    let server = Server::start(settings, metric::Settings::default());
+    let path = format!("/v1/metric/{}/measures", server.metric());
+    let measures: Vec<String> =
+        (0..1_500).map(|at| format!(r#"{{"timestamp": {at}, "value": 1}}"#)).collect();
+    let body = format!("[{}]", measures.join(", "));
+    let held = server.medium.hold_writes();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| server.post(&path, &body));
+        held.wait().unwrap();
+        let refused = server.post(&path, &body);
+        assert!(refused.contains("holds as many bytes of requests as it may"), "{refused}");
+        refused_as_busy(&server, &refused, 1);
+        // A small one has room.
+        assert_eq!(status(&server.ask("GET", "/v1/capabilities", "", b"")), 200);
+        drop(held);
+        assert_eq!(status(&first.join().unwrap()), 202);
+    });
+    assert_eq!(status(&server.post(&path, &body)), 202);
+}
+
 /// A server, and a computation that takes minutes.
 fn computing(settings: Settings) -> (Server, String) {
     let server = Server::start(settings, metric::Settings::default());

@@ -12,6 +12,7 @@
 //!
 //! Every call of the trait counts as one operation, so that a test can let each operation fail in turn.
 
+mod gate;
 mod state;
 
 use std::ffi::OsString;
@@ -21,6 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use buffer::medium::{Medium, MediumFile, MediumLock};
 
+use gate::Gate;
+pub use gate::HeldWrites;
 use state::State;
 
 /// What an operation shall suffer.
@@ -52,6 +55,7 @@ pub enum Survival {
 #[derive(Debug, Clone, Default)]
 pub struct FaultyMedium {
     state: Arc<Mutex<State>>,
+    gate: Arc<Gate>,
 }
 
 impl FaultyMedium {
@@ -79,6 +83,11 @@ impl FaultyMedium {
     /// "no space left on device". `None` lifts the bound.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
+    }
+
+    /// Lets writes hang, as on a disk that is in trouble, until what is returned is dropped.
+    pub fn hold_writes(&self) -> HeldWrites {
+        HeldWrites::shut(&self.gate)
     }
 
     /// Operations so far.
@@ -114,11 +123,11 @@ impl FaultyMedium {
     /// The medium that a restarted program finds after a crash at this moment. This one is left as it is.
     #[must_use]
     pub fn after_crash(&self, survival: Survival) -> Self {
-        Self { state: Arc::new(Mutex::new(self.state().after_crash(survival))) }
+        Self { state: Arc::new(Mutex::new(self.state().after_crash(survival))), gate: Arc::default() }
     }
 
     fn opened(&self, file: u64) -> Box<dyn MediumFile> {
-        Box::new(FaultyFile { state: Arc::clone(&self.state), file })
+        Box::new(FaultyFile { state: Arc::clone(&self.state), gate: Arc::clone(&self.gate), file })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -212,6 +221,7 @@ impl Drop for FaultyLock {
 #[derive(Debug)]
 struct FaultyFile {
     state: Arc<Mutex<State>>,
+    gate: Arc<Gate>,
     file: u64,
 }
 
@@ -223,6 +233,7 @@ impl FaultyFile {
 
 impl MediumFile for FaultyFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.gate.pass();
         self.state().write(self.file, data)
     }
 

@@ -88,6 +88,7 @@ pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
     let seconds = config.get(&api::OPERATION_TIMEOUT).unsigned_abs();
     let slow = config.get(&own::METRIC_SLOW_REQUEST_MILLISECONDS).unsigned_abs();
     let own_defaults = metric_api::Settings::default();
+    let deadline = if seconds == 0 { own_defaults.deadline } else { Duration::from_secs(seconds) };
     Ok(MetricSettings {
         directory,
         index,
@@ -118,7 +119,8 @@ pub(crate) fn settings(config: &Config) -> Result<MetricSettings, String> {
             max_request_measures: count(config.get(&own::METRIC_MAX_REQUEST_MEASURES)),
             max_requests: count(config.get(&own::METRIC_MAX_REQUESTS)),
             slow_request: (slow > 0).then(|| Duration::from_millis(slow)),
-            deadline: if seconds == 0 { own_defaults.deadline } else { Duration::from_secs(seconds) },
+            place_timeout: deadline,
+            deadline,
             ..own_defaults
         },
         tls,
