@@ -17,8 +17,9 @@ use crate::MetricId;
 use crate::chunk_files::{self, ChunkFiles, Pending};
 use crate::error::CheckpointError;
 use crate::metric::{Metric, Sizes};
+use crate::ownership::{Ownership, SHARDS, ShardNumber};
 use crate::policies::{Policies, Recent};
-use crate::shards::{SHARDS, Shards};
+use crate::shards::Shards;
 use crate::state;
 use crate::store::Backup;
 
@@ -32,7 +33,8 @@ pub(crate) struct Checkpoints {
     medium: Arc<dyn Medium>,
     directory: PathBuf,
     shards: Vec<Durable>,
-    turn: usize,
+    /// The shard that was written last.
+    last: Option<ShardNumber>,
 }
 
 /// What is durable of a shard.
@@ -61,7 +63,8 @@ impl Checkpoints {
         let mut damaged = 0;
         let mut held_policies = Vec::new();
         for (number, generation, path) in state::list(&*medium, directory)? {
-            let Some(own) = durable.get_mut(number) else { continue };
+            let Some(number) = ShardNumber::new(number) else { continue };
+            let Some(own) = durable.get_mut(number.index()) else { continue };
             let is_read = own.path.is_some();
             own.generation = own.generation.max(generation);
             if is_read {
@@ -97,12 +100,12 @@ impl Checkpoints {
                 policies.put(number, Arc::new(policy));
             }
         }
-        Ok((Self { medium, directory: directory.to_owned(), shards: durable, turn: 0 }, damaged))
+        Ok((Self { medium, directory: directory.to_owned(), shards: durable, last: None }, damaged))
     }
 
     /// Records of the log from here on are new to a shard.
-    pub(crate) fn sequence(&self, shard: usize) -> u64 {
-        self.shards.get(shard).map_or(0, |durable| durable.sequence)
+    pub(crate) fn sequence(&self, shard: ShardNumber) -> u64 {
+        self.shards.get(shard.index()).map_or(0, |durable| durable.sequence)
     }
 
     /// Copies every state, and the files of chunks that they name, durably.
@@ -141,23 +144,27 @@ impl Checkpoints {
         self.shards.iter().map(|durable| durable.sequence).max().unwrap_or_default()
     }
 
-    /// Writes the state of the shard whose turn it is.
+    /// Writes the state of the shard of ours whose turn it is.
     pub(crate) fn next(
         &mut self,
         log: &mut SegmentLog,
-        policies: &Policies,
-        shards: &Shards,
+        (policies, shards, ownership): (&Policies, &Shards, Ownership),
         files: &Mutex<ChunkFiles>,
         sizes: Sizes,
     ) -> Result<(), CheckpointError> {
         let failed = |operation| move |source| CheckpointError::Io { operation, source };
-        let number = self.turn;
-        self.turn = (self.turn + 1) % SHARDS;
+        let turn = match self.last {
+            Some(last) => ownership.after(last),
+            None => ownership.shards().next(),
+        };
+        let Some(shard) = turn else { return Ok(()) };
+        self.last = turn;
+        let number = shard.index();
         let mut named: HashMap<u32, u64> = HashMap::new();
         for (file, bytes) in self.shards.iter().flat_map(|durable| &durable.files) {
             *named.entry(*file).or_default() += bytes;
         }
-        let (Some(own), Some(mut shard)) = (self.shards.get_mut(number), shards.get(number)) else {
+        let (Some(own), Some(mut shard)) = (self.shards.get_mut(number), shards.get(shard)) else {
             return Ok(());
         };
         // One shard always has a state, for the policies' sake.

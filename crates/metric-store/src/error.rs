@@ -47,6 +47,12 @@ pub enum WriteError {
         /// The number.
         number: u32,
     },
+    /// Another process may write this metric, and this one may not.
+    #[error("metric {metric:?} is not written here")]
+    NotOwned {
+        /// The metric.
+        metric: MetricId,
+    },
     /// A policy of this name is there, and its granularities or methods are others.
     #[error("archive policy {name} has other granularities or methods in the store")]
     PolicyDiffers {

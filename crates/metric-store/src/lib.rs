@@ -7,6 +7,7 @@
 //! - [`Store::write`] puts a request into the log. Requests that arrive while others are being written share one sync
 //!   (`commit`), and are then applied in the order of the log.
 //! - What a metric's measures add up to is Gnocchi's arithmetic, from the crate `archive` (`metric`).
+//! - Which metrics may be written, and which shards are to be looked after, `ownership` says.
 //! - Opening reads the log again. What is damaged is passed over, kept in quarantine and reported ([`Opened`]).
 //!
 //! Synchronous: callers on an async runtime use a blocking thread. No network, no SQL, no clock.
@@ -27,6 +28,7 @@ mod hostile;
 mod level;
 mod metric;
 mod open_group;
+mod ownership;
 mod policies;
 mod raw_points;
 mod record;

@@ -6,9 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::MetricId;
 use crate::metric::Metric;
-
-/// Parts that the metrics are divided into.
-pub(crate) const SHARDS: usize = 64;
+use crate::ownership::{SHARDS, ShardNumber};
 
 /// The metrics of one part; boxed, because a table has more places than entries.
 pub(crate) type Shard = HashMap<MetricId, Box<Metric>, IdHashing>;
@@ -27,11 +25,11 @@ impl Default for Shards {
 impl Shards {
     /// The part that holds a metric, if it is there.
     pub(crate) fn of(&self, metric: MetricId) -> Option<MutexGuard<'_, Shard>> {
-        self.get(number(metric))
+        self.get(ShardNumber::of(metric))
     }
 
-    pub(crate) fn get(&self, number: usize) -> Option<MutexGuard<'_, Shard>> {
-        self.shards.get(number).map(lock)
+    pub(crate) fn get(&self, number: ShardNumber) -> Option<MutexGuard<'_, Shard>> {
+        self.shards.get(number.index()).map(lock)
     }
 
     /// All parts, one after the other.
@@ -93,12 +91,6 @@ impl Hasher for IdHasher {
 fn folded(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     (product as u64) ^ ((product >> 64) as u64)
-}
-
-/// The part that a metric belongs to.
-pub(crate) fn number(metric: MetricId) -> usize {
-    let [.., low] = crc32fast::hash(&metric.0).to_be_bytes();
-    usize::from(low) % SHARDS
 }
 
 /// A panic while a shard was held leaves a metric in between two states that are both readable; what is durable is not

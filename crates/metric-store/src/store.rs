@@ -13,9 +13,10 @@ use crate::commit::Committer;
 use crate::error::{CheckpointError, OpenError, ReadError, WriteError};
 use crate::frozen::Frozen;
 use crate::metric::{Metric, Sizes};
+use crate::ownership::{Ownership, SHARDS, ShardNumber};
 use crate::policies::{Policies, Policy, Recent};
 use crate::record::{self, Aggregates, Change};
-use crate::shards::{self, SHARDS, Shards};
+use crate::shards::Shards;
 use crate::{MetricId, PolicyNumber};
 
 /// The log's directory below the store's.
@@ -121,6 +122,7 @@ pub struct Store {
     /// Held while a policy is added or changed, so that two of one name do not get two numbers.
     policy_change: Mutex<()>,
     shards: Shards,
+    ownership: Ownership,
     files: Mutex<ChunkFiles>,
     sizes: Sizes,
     checkpoints: Mutex<Checkpoints>,
@@ -173,12 +175,14 @@ impl Store {
         opened.damage.missing_records += found.missing_records;
         opened.damage.damage_count += found.damage_count;
         opened.damage.damage.extend(found.damage);
+        let ownership = Ownership::of_locked(&log);
         let committer = Committer::new(log);
         let store = Self {
             committer,
             policies,
             policy_change: Mutex::default(),
             shards,
+            ownership,
             files: Mutex::new(files),
             sizes: limits.chunks,
             checkpoints: Mutex::new(checkpoints),
@@ -229,6 +233,7 @@ impl Store {
         if let Some(Measures { policy: PolicyNumber(number), .. }) = unknown {
             return Err(WriteError::UnknownPolicy { number: *number });
         }
+        self.check_owned(measures.iter().map(|measures| measures.metric))?;
         let all = measures.into_iter().filter(|measures| !measures.batch.points().is_empty());
         let all: Vec<record::Measures> = all
             .map(|Measures { metric, policy, batch }| record::Measures { metric, policy, batch })
@@ -241,6 +246,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`]; then all of them are still there.
     pub fn remove(&self, metrics: Vec<MetricId>) -> Result<(), WriteError> {
+        self.check_owned(metrics.iter().copied())?;
         if metrics.is_empty() { Ok(()) } else { self.commit(Change::Removal(metrics)).map(|_| ()) }
     }
 
@@ -259,6 +265,7 @@ impl Store {
     /// # Errors
     /// As [`Self::write`]; pieces of it may have been taken, and it may be repeated.
     pub fn import(&self, aggregates: Vec<Aggregates>) -> Result<(), WriteError> {
+        self.check_owned(aggregates.iter().map(|aggregates| aggregates.metric))?;
         for Aggregates { metric, policy, granularity, series } in aggregates {
             if self.policies.get(policy).is_none() {
                 return Err(WriteError::UnknownPolicy { number: policy.0 });
@@ -279,6 +286,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Refuses metrics that somebody else may write.
+    fn check_owned(&self, metrics: impl Iterator<Item = MetricId>) -> Result<(), WriteError> {
+        self.ownership.foreign(metrics).map_or(Ok(()), |metric| Err(WriteError::NotOwned { metric }))
     }
 
     fn commit(&self, change: Change) -> Result<Outcome, WriteError> {
@@ -338,7 +350,11 @@ impl Store {
     pub fn checkpoint_next(&self) -> Result<(), CheckpointError> {
         let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
         let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
-        checkpoints.next(&mut log, &self.policies, &self.shards, &self.files, self.sizes)
+        checkpoints.next(&mut log, self.metrics(), &self.files, self.sizes)
+    }
+
+    fn metrics(&self) -> (&Policies, &Shards, Ownership) {
+        (&self.policies, &self.shards, self.ownership)
     }
 
     /// Copies the store to `directory`, which must be empty or absent, while it goes on: everything that was accepted before
@@ -348,9 +364,9 @@ impl Store {
     /// [`CheckpointError`]; what was copied until then is to be removed.
     pub fn backup(&self, directory: &Path) -> Result<Backup, CheckpointError> {
         let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
-        for _ in 0..SHARDS {
+        for _ in self.ownership.shards() {
             let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
-            checkpoints.next(&mut log, &self.policies, &self.shards, &self.files, self.sizes)?;
+            checkpoints.next(&mut log, self.metrics(), &self.files, self.sizes)?;
         }
         // No state and no chunk changes while the checkpoints are held; measures are accepted.
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).directory().to_owned();
@@ -398,9 +414,14 @@ fn in_order_of(other: &ArchivePolicy, policy: &ArchivePolicy) -> Option<ArchiveP
 
 /// What an accepted change does to the shards that it is new to. Measures of a policy that was lost with a damaged record
 /// are passed over.
-fn apply(policies: &Policies, shards: &Shards, change: Change, is_new_to: impl Fn(usize) -> bool) -> Outcome {
+fn apply(
+    policies: &Policies,
+    shards: &Shards,
+    change: Change,
+    is_new_to: impl Fn(ShardNumber) -> bool,
+) -> Outcome {
     let mut outcome = Outcome::default();
-    let held = |metric| if is_new_to(shards::number(metric)) { shards.of(metric) } else { None };
+    let held = |metric| if is_new_to(ShardNumber::of(metric)) { shards.of(metric) } else { None };
     match change {
         Change::Policy(number, policy) => policies.put(number, Arc::new(Policy::new(policy))),
         Change::Measures(all) => {
@@ -433,3 +454,6 @@ fn apply(policies: &Policies, shards: &Shards, change: Change, is_new_to: impl F
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use archive::{ArchivePolicy, Batch, Method, Statistic};
-use nephoscope_metric_store::{Limits, Measures, MetricId, ReadError, Sizes, Store, WriteError};
+use buffer::medium::Disk;
+use buffer::segment_log;
+use nephoscope_metric_store::{Limits, Measures, MetricId, OpenError, ReadError, Sizes, Store, WriteError};
 use testkit::faults::FaultyMedium;
 
 use model::Model;
@@ -38,6 +40,20 @@ fn open(medium: &FaultyMedium) -> Store {
     let (store, opened) = Store::open(Arc::new(medium.clone()), Path::new(DIRECTORY), limits()).unwrap();
     assert!(opened.damage.is_empty(), "{opened:?}");
     store
+}
+
+/// The lock of its directory is why a process may write all of it.
+#[test]
+fn a_directory_has_one_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Store::open(Arc::new(Disk), directory.path(), Limits::default());
+    let (store, _) = open().unwrap();
+    for other in [open(), Store::open_frozen(Arc::new(Disk), directory.path())] {
+        let error = other.map(|_| ()).unwrap_err();
+        assert!(matches!(error, OpenError::Log(segment_log::OpenError::Locked { .. })), "{error}");
+    }
+    drop(store);
+    assert!(open().is_ok());
 }
 
 #[test]
