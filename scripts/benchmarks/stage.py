@@ -60,8 +60,9 @@ OWN = """\
 [nephoscope]
 notification_listen_address = 127.0.0.1:{port}
 state_dir = {folder}/state
-buffer_spill_seconds = 1
 """
+# For what is to lie in the buffers on disk as soon as it may.
+SPILL_AT_ONCE = "buffer_spill_seconds = 1\n"
 
 
 def corpus_size():
@@ -180,11 +181,11 @@ class Stage:
         counts = ["--prefetch", str(PREFETCH), "--messages", str(messages)]
         return self.start(name, [program, "--url", url, *queue_arguments, *counts])
 
-    def agent(self, name, command, port=None, out=None, gnocchi=None):
+    def agent(self, name, command, port=None, out=None, gnocchi=None, own=""):
         """Starts an agent with both pipelines into files, in the folder `out` if that is given, or into the Gnocchi of an
-        URL; either implementation reads the same configuration.
+        URL; either implementation reads the same configuration, to which `own` adds options of ours.
         """
-        configuration = self.configure(name, port, out, gnocchi)
+        configuration = self.configure(name, port, out, gnocchi, own)
         program = self.start(name, [*command, "--config-file", configuration])
         program.samples, program.events = self.outputs(name, out)
         return program
@@ -193,7 +194,7 @@ class Stage:
         """The files that an agent writes samples and events to."""
         return tuple(os.path.join(out or os.path.join(self.folder, name), f"{kind}.json") for kind in ("samples", "events"))
 
-    def configure(self, name, port=None, out=None, gnocchi=None):
+    def configure(self, name, port=None, out=None, gnocchi=None, own=""):
         """Writes an agent's configuration and returns its path."""
         folder = os.path.join(self.folder, name)
         os.makedirs(folder, 0o700, exist_ok=True)
@@ -204,7 +205,7 @@ class Stage:
                 os.unlink(path)
         configuration = CONFIGURATION.format(url=self.oslo_url, folder=folder, prefetch=PREFETCH)
         if port is not None:
-            configuration += OWN.format(port=port, folder=folder)
+            configuration += OWN.format(port=port, folder=folder) + own
         if gnocchi is not None:
             for section in ("service_credentials", "gnocchi"):
                 configuration += GNOCCHI.format(section=section, url=gnocchi)
@@ -217,8 +218,8 @@ class Stage:
                 output.write(text)
         return os.path.join(folder, "ceilometer.conf")
 
-    def nephoscope(self, port=None, out=None, gnocchi=None):
-        return self.agent("nephoscope", [self.binary, "notification"], port or self.port(), out, gnocchi)
+    def nephoscope(self, port=None, out=None, gnocchi=None, own=""):
+        return self.agent("nephoscope", [self.binary, "notification"], port or self.port(), out, gnocchi, own)
 
     def _environment(self):
         return {
