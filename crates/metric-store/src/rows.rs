@@ -102,6 +102,12 @@ impl Rows {
         if has_forms {
             self.choose_forms(cells, columns);
         }
+        self.put(start, cells, granularity, has_forms);
+        true
+    }
+
+    /// Appends a row as `newest` has its forms, which fit.
+    fn put(&mut self, start: i64, cells: &[Option<f64>], granularity: i64, has_forms: bool) {
         if self.bytes.capacity() - self.bytes.len() < STEP_BYTES / 2 {
             self.bytes.reserve_exact(STEP_BYTES);
         }
@@ -128,7 +134,6 @@ impl Rows {
         }
         self.count = self.count.saturating_add(1);
         self.last = start;
-        true
     }
 
     /// Whether the forms of the row before do for this one, and no others would be much shorter.
@@ -203,18 +208,46 @@ impl Rows {
         let mut older: Vec<Series> = Vec::with_capacity(columns.len());
         older.resize_with(columns.len(), || Series::with_capacity(self.len()));
         let mut newer = Self::default();
-        self.each(columns, granularity, |start, cells| {
-            if start >= end {
-                newer.push(start, cells, columns, granularity);
-                return;
-            }
-            for (series, value) in older.iter_mut().zip(cells) {
-                if let Some(value) = value {
-                    series.push(start, *value);
+        let mut unpacker = Unpacker::new(&self.bytes, columns, granularity);
+        for left in (0..self.count).rev() {
+            let Some(start) = unpacker.next() else { break };
+            if start < end {
+                for (series, value) in older.iter_mut().zip(&unpacker.cells) {
+                    if let Some(value) = value {
+                        series.push(start, *value);
+                    }
                 }
+                continue;
             }
-        });
+            newer.push(start, &unpacker.cells, columns, granularity);
+            if left > 0 && newer.has_values_of(&unpacker) {
+                newer.take_over(self, &mut unpacker, left);
+                break;
+            }
+        }
         (older, newer)
+    }
+
+    /// Whether the values before the next row are those that the unpacker has.
+    fn has_values_of(&self, unpacker: &Unpacker<'_>) -> bool {
+        let mut cells = self.newest.iter().zip(&unpacker.newest);
+        cells.all(|(own, other)| own.before == other.before)
+    }
+
+    /// Takes the `left` rows that the unpacker of `all` has not read, for which the values before are the same here: the first
+    /// tells its forms, and the others are what they were.
+    fn take_over(&mut self, all: &Self, unpacker: &mut Unpacker<'_>, left: u32) {
+        let Some(start) = unpacker.next() else { return };
+        for (own, other) in self.newest.iter_mut().zip(&unpacker.newest) {
+            own.form = other.form;
+        }
+        let rest = unpacker.reader.rest();
+        self.bytes.reserve_exact(rest.len() + STEP_BYTES);
+        self.put(start, &unpacker.cells, unpacker.granularity, true);
+        self.bytes.extend_from_slice(rest);
+        self.count = self.count.saturating_add(left - 1);
+        self.last = all.last;
+        self.newest.clone_from(&all.newest);
     }
 
     /// What [`Self::bytes`] and [`Self::len`] were; `None` if the bytes are no rows.

@@ -10,16 +10,50 @@ fn bits(series: &[Series]) -> Vec<Vec<(i64, u64)>> {
     series.iter().map(bits).collect()
 }
 
-/// Packs, compares what comes back, and says how many bytes it took.
-fn check(columns: &Columns, granularity: i64, series: &[Series]) -> usize {
-    let rows = Rows::packed(series, columns, granularity);
-    assert_eq!(bits(&rows.unpacked(columns, granularity)), bits(series));
+/// Rows are what reading their bytes gives.
+fn check_state(rows: &Rows, columns: &Columns, granularity: i64) {
     let again = Rows::read(rows.bytes(), rows.len(), columns, granularity).unwrap();
     assert_eq!((again.last(), again.len()), (rows.last(), rows.len()));
     assert_eq!(again.newest.len(), rows.newest.len());
     for (one, other) in again.newest.iter().zip(&rows.newest) {
         assert_eq!((one.form, one.before), (other.form, other.before));
     }
+}
+
+/// Parts at any row are the rows before it and the others, to which rows can be added.
+fn check_parts(rows: &Rows, columns: &Columns, granularity: i64, series: &[Series]) {
+    let mut starts: Vec<i64> =
+        series.iter().flat_map(|series| series.points().timestamps().iter().copied()).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    for end in starts.iter().step_by(starts.len() / 5 + 1).copied().chain([i64::MIN, i64::MAX]) {
+        let (older, mut newer) = rows.split(end, columns, granularity);
+        let (mut before, mut after) = (series.to_vec(), series.to_vec());
+        for (before, after) in before.iter_mut().zip(&mut after) {
+            before.keep_between(None, Some(end));
+            after.keep_between(Some(end), None);
+        }
+        assert_eq!(bits(&older), bits(&before));
+        assert_eq!(newer.len(), starts.iter().filter(|start| **start >= end).count());
+        if newer.len() > 0 {
+            check_state(&newer, columns, granularity);
+            assert_eq!(bits(&newer.unpacked(columns, granularity)), bits(&after));
+        }
+        if newer.last().is_none_or(|last| last < i64::MAX - granularity) {
+            let next = newer.last().unwrap_or_default() + granularity;
+            let cells = vec![Some(0.25); columns.len()];
+            assert!(newer.push(next, &cells, columns, granularity));
+            check_state(&newer, columns, granularity);
+        }
+    }
+}
+
+/// Packs, compares what comes back, and says how many bytes it took.
+fn check(columns: &Columns, granularity: i64, series: &[Series]) -> usize {
+    let rows = Rows::packed(series, columns, granularity);
+    assert_eq!(bits(&rows.unpacked(columns, granularity)), bits(series));
+    check_state(&rows, columns, granularity);
+    check_parts(&rows, columns, granularity, series);
     for end in (0..rows.bytes().len()).step_by(rows.bytes().len() / 16 + 1) {
         assert!(Rows::read(&rows.bytes()[..end], rows.len(), columns, granularity).is_none(), "{end}");
     }
