@@ -287,6 +287,21 @@ pub(crate) async fn large_searches_are_answered_or_refused(engine: &Engine) {
             ResourceQuery { filter: Some(Filter::Or(nodes.clone())), history, ..ResourceQuery::of(GENERIC) };
         assert_eq!(index.resources(&query).await.unwrap().len(), 1);
     }
+    // Columns with an index, of which the engine would look at each.
+    let ids = (0..4_000).map(|number| Filter::equal("id", id(number).to_string()));
+    let ended = (0..4_000).map(|number| Filter::Compare {
+        attribute: "started_at".to_owned(),
+        comparison: Comparison::Less,
+        value: Value::Int(number),
+    });
+    let kinds = ended.clone().zip(ids.clone()).flat_map(|(one, other)| [one, other]);
+    for (nodes, expected) in [(ids.collect(), 1), (ended.collect(), 0), (kinds.collect::<Vec<_>>(), 1)] {
+        let filter = Filter::Or(nodes);
+        for (filter, found) in [(Filter::Not(Box::new(filter.clone())), 1 - expected), (filter, expected)] {
+            let query = ResourceQuery { filter: Some(filter), ..ResourceQuery::of(GENERIC) };
+            assert_eq!(index.resources(&query).await.unwrap().len(), found);
+        }
+    }
     let values: Vec<Value> = (0..9_000).map(|number| Value::Str(format!("u{number}").into())).collect();
     let filter = Filter::In { attribute: "user_id".to_owned(), values };
     let query = ResourceQuery { filter: Some(filter.clone()), history: true, ..ResourceQuery::of(GENERIC) };
