@@ -167,6 +167,16 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
+    /// A resource type of more attributes than a database's table has columns.
+    #[error("Resource type {name} would have {found} attributes; at most {limit} are possible")]
+    TooManyAttributes {
+        /// The type.
+        name: String,
+        /// How many it would have.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// Sort key, direction, or marker are wrong.
     #[error("Invalid pagination: `{0}'")]
     InvalidPagination(String),

@@ -45,6 +45,7 @@ suite!(
     stories::pages_follow_each_other_with_and_without_values,
     stories::texts_that_cannot_be_kept_are_refused,
     stories::large_searches_are_answered_or_refused,
+    stories::types_have_so_many_attributes,
     stories::names_of_attributes_are_only_names,
     stories::searches_use_indexes,
     written::written_metrics_are_those_that_are_there,

@@ -180,8 +180,7 @@ impl Compiler<'_> {
         }
         if bound.is_empty() {
             // As any comparison, neither true nor false where there is no value.
-            let condition =
-                if is_empty { FALSE.to_owned() } else { format!("({0} <> {0})", column.place) };
+            let condition = if is_empty { FALSE.to_owned() } else { format!("({0} <> {0})", column.place) };
             out.push(&condition);
             return Ok(());
         }
@@ -430,12 +429,15 @@ mod tests {
     #[test]
     fn many_conditions_are_one_to_the_planner() {
         let many = |operator: &str, count: usize| {
-            let nodes: Vec<_> = (0..count).map(|n| format!(r#"{{"{operator}": {{"name": "{n}"}}}}"#)).collect();
+            let nodes: Vec<_> =
+                (0..count).map(|n| format!(r#"{{"{operator}": {{"name": "{n}"}}}}"#)).collect();
             compiled(&format!(r#"{{"or": [{}]}}"#, nodes.join(","))).unwrap()
         };
         assert!(many("<", MAX_PLANNED).text().starts_with("(((("));
         let wrapped = many("<", MAX_PLANNED + 1);
-        assert!(wrapped.text().starts_with("(CASE WHEN 1 = 1 THEN (((") && wrapped.text().ends_with(")) END)"));
+        assert!(
+            wrapped.text().starts_with("(CASE WHEN 1 = 1 THEN (((") && wrapped.text().ends_with(")) END)")
+        );
         assert!(many("=", MAX_PARTS - 1).text().starts_with("(m.name IN ($1, $2"));
     }
 

@@ -13,6 +13,8 @@ use crate::{Attribute, Error, FilledAttribute, ResourceType, TypeChange};
 const LOCK: &str = "metric-index types";
 /// The state of a type that can be used.
 const ACTIVE: &str = "active";
+/// SQLite has tables of 2 000 columns, PostgreSQL of 1 600, those included that were removed.
+const MAX_ATTRIBUTES: usize = 1_000;
 
 impl Index {
     /// All resource types, by name.
@@ -46,6 +48,7 @@ impl Index {
         attributes: &[Attribute],
     ) -> Result<ResourceType, Error> {
         check_text("name", name, MAX_TEXT)?;
+        check_count(name, attributes.len())?;
         check_unique(name, attributes.iter().map(|attribute| attribute.name.as_str()))?;
         self.database
             .change_schema(LOCK, |transaction| async move {
@@ -90,6 +93,7 @@ impl Index {
         self.database
             .change_schema(LOCK, |transaction| async move {
                 let mut kind = active(&transaction, name, Lock::Alone).await?;
+                check_count(name, kind.attributes.len() + change.add.len())?;
                 apply(&transaction, &mut kind, change).await?;
                 let text = "UPDATE resource_type SET attributes = $1, next_column = $2 WHERE name = $3";
                 let statement = Statement::new(text).bind(kind.attributes_json()?).bind(kind.next_column);
@@ -285,6 +289,13 @@ async fn apply(transaction: &Transaction, kind: &mut TypeRow, change: &TypeChang
         }
     }
     kind.attributes.extend(updated);
+    Ok(())
+}
+
+fn check_count(name: &str, found: usize) -> Result<(), Error> {
+    if found > MAX_ATTRIBUTES {
+        return Err(Error::TooManyAttributes { name: name.to_owned(), found, limit: MAX_ATTRIBUTES });
+    }
     Ok(())
 }
 

@@ -332,6 +332,26 @@ pub(crate) async fn names_of_attributes_are_only_names(engine: &Engine) {
     assert!(index.resource(GENERIC, id(1)).await.unwrap().is_some());
 }
 
+/// A table has not room for any number of columns.
+pub(crate) async fn types_have_so_many_attributes(engine: &Engine) {
+    let index = &engine.index;
+    let attributes: Vec<Attribute> =
+        (0..=1_000).map(|number| text_attribute(&format!("a{number}"))).collect();
+    let refused = index.create_resource_type("wide", &attributes).await;
+    assert!(matches!(refused, Err(Error::TooManyAttributes { found: 1_001, .. })), "{refused:?}");
+    let (last, most) = attributes.split_last().unwrap();
+    index.create_resource_type("wide", most).await.unwrap();
+    let add = vec![FilledAttribute { attribute: last.clone(), fill: None }];
+    let refused = index.update_resource_type("wide", &TypeChange { add, ..TypeChange::default() }).await;
+    assert!(matches!(refused, Err(Error::TooManyAttributes { found: 1_001, .. })), "{refused:?}");
+    let given: Vec<_> =
+        most.iter().map(|attribute| (attribute.name.clone(), AttributeValue::Text("x".to_owned()))).collect();
+    let new = NewResource { attributes: given.clone(), ..NewResource::new("wide", id(1)) };
+    assert_eq!(index.create_resource(&new).await.unwrap().attributes, given);
+    let query = ResourceQuery { history: true, ..ResourceQuery::of("wide") };
+    assert_eq!(index.resources(&query).await.unwrap()[0].attributes, given);
+}
+
 /// The plans of common searches, as the engine explains them.
 pub(crate) async fn searches_use_indexes(engine: &Engine) {
     let index = &engine.index;
