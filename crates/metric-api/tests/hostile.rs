@@ -301,19 +301,21 @@ fn requests_have_bounds_that_are_named() {
     assert_eq!(status(&server.post("/v1/metric", r#"{"archive_policy_name": "p"}"#)), 201);
 }
 
+/// A metric of a policy with a granularity of a second, made past the API, which has little time or may not answer.
+async fn made_metric(metrics: &metric::Metrics) -> metric_index::Metric {
+    let second = archive::Definition::new(Some(1_000_000_000), None, None).unwrap();
+    let methods = archive::ArchivePolicy::default_methods();
+    let policy = archive::ArchivePolicy::new("p", 0, vec![second], methods).unwrap();
+    metrics.create_archive_policy(&policy).await.unwrap();
+    let admin = metric::Caller::named("admin");
+    metrics.create_metric(&admin, None, None, Some("p".to_owned()), None).await.unwrap()
+}
+
 #[test]
 fn a_request_that_takes_too_long_is_given_up() {
     let settings = Settings { deadline: Duration::from_millis(1), ..Settings::default() };
     let server = Server::start(settings, metric::Settings::default());
-    let made = async {
-        let second = archive::Definition::new(Some(1_000_000_000), None, None).unwrap();
-        let methods = archive::ArchivePolicy::default_methods();
-        let policy = archive::ArchivePolicy::new("p", 0, vec![second], methods).unwrap();
-        server.metrics.create_archive_policy(&policy).await.unwrap();
-        let admin = metric::Caller::named("admin");
-        server.metrics.create_metric(&admin, None, None, Some("p".to_owned()), None).await.unwrap().id
-    };
-    let id = server.runtime.block_on(made);
+    let id = server.runtime.block_on(made_metric(&server.metrics)).id;
     // More than anybody reads and aggregates in a millisecond.
     let measures: Vec<String> =
         (0..50_000).map(|at| format!(r#"{{"timestamp": {at}, "value": 1}}"#)).collect();
@@ -380,14 +382,9 @@ fn a_body_that_gets_no_room_is_refused() {
 fn computing(settings: Settings) -> (Server, String) {
     let server = Server::start(settings, metric::Settings::default());
     let made = async {
-        let second = archive::Definition::new(Some(1_000_000_000), None, None).unwrap();
-        let methods = archive::ArchivePolicy::default_methods();
-        let policy = archive::ArchivePolicy::new("p", 0, vec![second], methods).unwrap();
-        server.metrics.create_archive_policy(&policy).await.unwrap();
-        let admin = metric::Caller::named("admin");
-        let made = server.metrics.create_metric(&admin, None, None, Some("p".to_owned()), None).await;
-        let (metric, points) = (made.unwrap(), (0..100_000).map(|second| (second * 1_000_000_000, 1.0)));
-        let id = metric.id;
+        let metric = made_metric(&server.metrics).await;
+        let points = (0..100_000).map(|second| (second * 1_000_000_000, 1.0));
+        let (admin, id) = (metric::Caller::named("admin"), metric.id);
         server.metrics.add_measures(&admin, metric, archive::Batch::new(points).unwrap()).await.unwrap();
         id
     };

@@ -58,6 +58,17 @@ fn back_up(server: &Server) {
     said(&run(server, &["backup", "backup", "--json"]));
 }
 
+/// A server with a backup of one metric, which has a measure at 1 that a client has sent.
+fn backed_up(server: Server) -> (Server, String, Client) {
+    let server = server.started();
+    server.make_policy();
+    let metric = server.make_metric();
+    let mut client = server.client();
+    assert_eq!(add(&mut client, &metric, 1), 202);
+    back_up(&server);
+    (server, metric, client)
+}
+
 fn add(client: &mut Client, metric: &str, timestamp: u64) -> u16 {
     let body = json!([{"timestamp": timestamp, "value": timestamp}]);
     client.post(&format!("/v1/metric/{metric}/measures"), &body).status

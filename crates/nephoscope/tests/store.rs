@@ -67,6 +67,14 @@ fn ask(endpoint: &str, questions: &[Value]) -> Vec<Value> {
     testkit::ask_python(script, &questions).unwrap()
 }
 
+/// What the client says of each image's measures.
+fn measures_of_images(endpoint: &str) -> Vec<Value> {
+    let questions: Vec<Value> = (0..IMAGES)
+        .map(|number| json!({"method": "metric.get_measures", "arguments": ["image.size"], "options": {"resource_id": image(number)}}))
+        .collect();
+    ask(endpoint, &questions)
+}
+
 /// What Gnocchi's command prints.
 fn gnocchi(endpoint: &str, arguments: &[&str]) -> Value {
     let output = Command::new(testkit::venv_python().unwrap().with_file_name("gnocchi"))
@@ -84,11 +92,7 @@ fn assert_complete(agent: &mut Agent, vhost: &Vhost<'_>, points: usize) {
     agent.wait_ready();
     wait_until("an empty queue", LONG, || (vhost.total_depth().ok()? == 0).then_some(())).unwrap();
     agent.wait_written();
-    let endpoint = api(agent);
-    let questions: Vec<Value> = (0..IMAGES)
-        .map(|number| json!({"method": "metric.get_measures", "arguments": ["image.size"], "options": {"resource_id": image(number)}}))
-        .collect();
-    let answers = ask(&endpoint, &questions);
+    let answers = measures_of_images(&api(agent));
     let missing: Vec<String> =
         answers.iter().enumerate().flat_map(|(number, answer)| missing_of(number, points, answer)).collect();
     let shown = &missing[..missing.len().min(5)];
@@ -216,11 +220,8 @@ fn metric_command(agent: &Agent, arguments: &[&str]) {
 
 /// The measures of all images, by time.
 fn all_measures(endpoint: &str) -> Vec<BTreeMap<String, Value>> {
-    let questions: Vec<Value> = (0..IMAGES)
-        .map(|number| json!({"method": "metric.get_measures", "arguments": ["image.size"], "options": {"resource_id": image(number)}}))
-        .collect();
     let by_time = |measure: &Value| (measure[0].as_str().unwrap().to_owned(), measure.clone());
-    let answers = ask(endpoint, &questions);
+    let answers = measures_of_images(endpoint);
     answers.iter().map(|answer| answer.as_array().unwrap().iter().map(by_time).collect()).collect()
 }
 

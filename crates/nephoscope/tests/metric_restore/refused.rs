@@ -8,7 +8,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
 use super::harness::Server;
-use super::{add, assert_tidy, back_up, kept, run, times};
+use super::{add, assert_tidy, backed_up, kept, run, times};
 
 /// CRC-32 (ISO-HDLC), as the manifest has it.
 fn crc32(bytes: &[u8]) -> String {
@@ -57,12 +57,7 @@ fn limit_files(server: &Server, bytes: Option<u64>) {
 
 #[test]
 fn what_cannot_be_restored_changes_nothing() {
-    let mut server = Server::new().started();
-    server.make_policy();
-    let metric = server.make_metric();
-    let mut client = server.client();
-    assert_eq!(add(&mut client, &metric, 1), 202);
-    back_up(&server);
+    let (mut server, metric, mut client) = backed_up(Server::new());
     let states = fs::read_dir(server.path("backup/measures/states")).unwrap();
     let state = states.map(|entry| entry.unwrap().path()).max_by_key(|path| path.metadata().unwrap().len());
     let state = format!("measures/states/{}", state.unwrap().file_name().unwrap().to_str().unwrap());

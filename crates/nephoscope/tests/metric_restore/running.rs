@@ -13,7 +13,7 @@ use serde_json::json;
 use testkit::{PostgreSql, until};
 
 use super::harness::Server;
-use super::{add, assert_tidy, back_up, begin, kept, revived, run, said, times};
+use super::{add, assert_tidy, back_up, backed_up, begin, kept, revived, run, said, times};
 
 /// Sends measures until it is told to stop; notes what is accepted.
 fn write(server: &Server, metric: &str, accepted: &Mutex<BTreeSet<u64>>, stop: &AtomicBool) {
@@ -123,12 +123,7 @@ fn a_running_server_changes_over_and_loses_nothing_that_it_accepted() {
 /// The story: a service manager that stops a server which is about to start anew waited for it, and killed it.
 #[test]
 fn a_signal_to_stop_during_the_change_over_stops() {
-    let mut server = Server::new().started();
-    server.make_policy();
-    let metric = server.make_metric();
-    let mut client = server.client();
-    assert_eq!(add(&mut client, &metric, 1), 202);
-    back_up(&server);
+    let (mut server, metric, mut client) = backed_up(Server::new());
     assert_eq!(add(&mut client, &metric, 2), 202);
     // A request that has begun holds the end up.
     let body = json!([{"timestamp": 3, "value": 3}]).to_string();
@@ -166,12 +161,8 @@ fn a_signal_to_stop_during_the_change_over_stops() {
 #[test]
 fn with_an_index_in_postgresql_the_measures_are_replaced() {
     let database = PostgreSql::start().unwrap();
-    let mut server = Server::new().with("indexer", format!("url = {}", database.url())).started();
-    server.make_policy();
-    let metric = server.make_metric();
-    let mut client = server.client();
-    assert_eq!(add(&mut client, &metric, 1), 202);
-    back_up(&server);
+    let (mut server, metric, mut client) =
+        backed_up(Server::new().with("indexer", format!("url = {}", database.url())));
     assert_eq!(add(&mut client, &metric, 2), 202);
     let restored = run(&server, &["restore", "--replace", "backup"]);
     let (output, hints) =
