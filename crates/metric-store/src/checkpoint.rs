@@ -14,13 +14,13 @@ use buffer::medium::Medium;
 use buffer::segment_log::SegmentLog;
 
 use crate::MetricId;
-use crate::chunk_files::{self, ChunkFiles, Pending};
+use crate::chunk_files::{self, ChunkFiles, Pending, Placed};
 use crate::error::CheckpointError;
-use crate::metric::{Metric, Sizes};
+use crate::metric::{Metric, Sealed, Sizes};
 use crate::ownership::{Ownership, SHARDS, ShardNumber};
 use crate::policies::{Policies, Recent};
 use crate::shards::Shards;
-use crate::state;
+use crate::state::{self, StateWriter};
 use crate::store::Backup;
 
 /// Reads that fail in a row before a state is taken for damaged.
@@ -84,8 +84,8 @@ impl Checkpoints {
                 keep_copy(&*medium, &path, &bytes);
             }
             own.sequence = read.sequence;
-            for (file, bytes) in read.metrics.iter().flat_map(|(_, metric)| metric.files()) {
-                *own.files.entry(file).or_default() += bytes;
+            for place in read.metrics.iter().flat_map(|(_, metric)| metric.chunks()) {
+                *own.files.entry(place.file).or_default() += u64::from(place.length);
             }
             own.path = Some(path);
             held_policies.push((read.sequence, read.policies));
@@ -177,38 +177,40 @@ impl Checkpoints {
         files.find_sparse(&named, sizes.sparse_file_bytes);
         let mut chunks = Pending::new(sizes.full_rows);
         let mut recent = Recent::new(policies);
-        let mut sealed: Vec<(MetricId, Box<Metric>)> = shard
-            .iter()
-            .filter_map(|(id, metric)| {
-                let policy = recent.get(metric.policy)?;
-                Some((*id, Box::new(metric.sealed(*id, policy, &mut files, &mut chunks, sizes)?)))
-            })
-            .collect();
-        if !chunks.is_empty() {
-            let placed = files.write(&chunks).map_err(failed("write chunks"))?;
-            for (_, metric) in &mut sealed {
-                metric.place_chunks(placed);
+        let sequence = log.end();
+        let state = StateWriter::begin(&*self.medium, &self.directory, number, sequence, &policies.all());
+        let mut state = state.map_err(failed("write a state"))?;
+        let mut used = HashMap::new();
+        let mut add = |id, metric: &Metric, sealed: Option<&Sealed>| {
+            for place in metric.levels_with(sealed).flat_map(|level| &level.chunks) {
+                *used.entry(place.file).or_default() += u64::from(place.length);
+            }
+            state.add(id, metric, sealed).map_err(failed("write a state"))
+        };
+        // Those of which chunks are made wait until these have their places.
+        let mut all_sealed: Vec<(MetricId, Sealed)> = Vec::new();
+        for (id, metric) in shard.iter() {
+            let Some(policy) = recent.get(metric.policy) else { continue };
+            match metric.sealed(*id, policy, &mut files, &mut chunks, sizes) {
+                Some(sealed) => all_sealed.push((*id, sealed)),
+                None => add(*id, metric, None)?,
             }
         }
-        let sequence = log.end();
-        let mut bytes = state::begin(number, sequence, &policies.all());
-        let changed: HashMap<&MetricId, &Metric> =
-            sealed.iter().map(|(id, metric)| (id, &**metric)).collect();
-        let (mut used, mut body) = (HashMap::new(), Vec::new());
-        for (id, metric) in shard.iter() {
-            let metric = changed.get(id).copied().unwrap_or(metric);
-            if recent.get(metric.policy).is_some() {
-                state::add(&mut bytes, &mut body, *id, metric);
-                for (file, bytes) in metric.files() {
-                    *used.entry(file).or_default() += bytes;
-                }
+        let placed = if chunks.is_empty() { Ok(Placed::default()) } else { files.write(&chunks) };
+        let placed = placed.map_err(failed("write chunks"))?;
+        for (id, sealed) in &mut all_sealed {
+            sealed.place_chunks(placed);
+            if let Some(metric) = shard.get(id) {
+                add(*id, metric, Some(sealed))?;
             }
         }
         own.generation += 1;
-        let path = state::write(&*self.medium, &self.directory, number, own.generation, &bytes)
-            .map_err(failed("write a state"))?;
-        drop(changed);
-        shard.extend(sealed);
+        let path = state.finish(&self.directory, own.generation).map_err(failed("write a state"))?;
+        for (id, sealed) in all_sealed {
+            if let Some(metric) = shard.get_mut(&id) {
+                metric.put_sealed(sealed);
+            }
+        }
         drop(shard);
         let before = own.path.replace(path);
         own.sequence = sequence;

@@ -21,13 +21,27 @@ pub(crate) type Kind = [u8; 4];
 /// Appends a frame.
 pub(crate) fn put(bytes: &mut Vec<u8>, kind: Kind, body: &[u8]) {
     bytes.reserve(HEADER_BYTES + body.len());
+    put_with(bytes, kind, |bytes| bytes.extend_from_slice(body));
+}
+
+/// Appends a frame whose body `put` appends.
+pub(crate) fn put_with(bytes: &mut Vec<u8>, kind: Kind, put: impl FnOnce(&mut Vec<u8>)) {
     let begin = bytes.len();
-    bytes.extend_from_slice(&kind);
-    bytes.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
-    let checked = crc32fast::hash(bytes.get(begin..).unwrap_or_default());
-    bytes.extend_from_slice(&checked.to_le_bytes());
-    bytes.extend_from_slice(body);
+    bytes.extend_from_slice(&[0; HEADER_BYTES]);
+    put(bytes);
+    let Some((header, body)) =
+        bytes.get_mut(begin..).and_then(|frame| frame.split_at_mut_checked(HEADER_BYTES))
+    else {
+        return;
+    };
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let [checked @ .., own] = header.as_chunks_mut::<4>().0 else { return };
+    for (part, value) in
+        checked.iter_mut().zip([kind, length.to_le_bytes(), crc32fast::hash(body).to_le_bytes()])
+    {
+        *part = value;
+    }
+    *own = crc32fast::hash(checked.as_flattened()).to_le_bytes();
 }
 
 /// The body of the frame that `bytes` begin with; `None` when there is no intact one of this kind.

@@ -163,7 +163,8 @@ proptest! {
 
     #[test]
     fn states_are_read_or_refused(bodies in vec((vec(any::<u8>(), 0..80), any::<bool>()), 0..4), damage in damage()) {
-        let mut whole = state::begin(7, 1_234, &[(PolicyNumber(0), std::sync::Arc::new(crate::policies::Policy::new(policy())))]);
+        let mut whole = Vec::new();
+        state::put_head(&mut whole, 7, 1_234, &[(PolicyNumber(0), std::sync::Arc::new(crate::policies::Policy::new(policy())))]);
         for (body, is_metric) in &bodies {
             let mut named = vec![9_u8; 16];
             named.push(0);

@@ -4,7 +4,7 @@ use std::io;
 
 use archive::{AggregatedSeries, Batch, Method, RawBuffer, Series, time};
 
-use crate::chunk_files::{ChunkFiles, Pending, Placed};
+use crate::chunk_files::{ChunkFiles, ChunkPlace, Pending, Placed};
 use crate::level::{Class, Level, Sealing, oldest_kept};
 use crate::policies::Policy;
 use crate::{MetricId, PolicyNumber};
@@ -43,6 +43,21 @@ pub(crate) struct Metric {
     pub(crate) raw: RawBuffer,
     /// One for each definition of the policy.
     pub(crate) levels: Box<[Level]>,
+}
+
+/// The levels of a metric that sealing changes, in order, with their places.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    levels: Vec<(usize, Level)>,
+}
+
+impl Sealed {
+    /// Says where the chunks came to stand that sealing made.
+    pub(crate) fn place_chunks(&mut self, placed: Placed) {
+        for place in self.levels.iter_mut().flat_map(|(_, level)| &mut level.chunks) {
+            placed.place(place);
+        }
+    }
 }
 
 impl Metric {
@@ -191,7 +206,7 @@ impl Metric {
         Ok(Some(AggregatedSeries::from_series(aggregation, all)))
     }
 
-    /// This metric with its final aggregates in chunks, if there are enough of them, or with fewer chunks, if some are too
+    /// What sealing its final aggregates makes of its levels, if there are enough of them, or forgetting chunks that are too
     /// old; `None` when nothing changes.
     ///
     /// Final are groups before the oldest point that the raw buffer would still take: no batch computes them anew.
@@ -202,41 +217,42 @@ impl Metric {
         files: &mut ChunkFiles,
         chunks: &mut Pending,
         sizes: Sizes,
-    ) -> Option<Self> {
+    ) -> Option<Sealed> {
         // Imported aggregates of a metric without measures are final.
         let newest = self.raw.points().timestamps().last();
         let oldest = newest.map_or(i64::MAX, |newest| policy.retention.oldest(*newest));
-        let sealings = || {
-            policy.archive.definition().iter().map(move |definition| {
-                let (granularity, timespan) = (definition.granularity(), definition.timespan());
-                let end = time::floor(oldest, granularity);
-                Sealing { id, granularity, timespan, columns: &policy.columns, end, sizes }
-            })
-        };
-        let is_due = sealings().zip(&self.levels).any(|(sealing, level)| level.is_due(sealing));
-        if !is_due && !self.files().any(|(file, _)| files.is_sparse(file)) {
-            return None;
+        let mut sealed = Sealed::default();
+        for (place, (definition, level)) in policy.archive.definition().iter().zip(&self.levels).enumerate() {
+            let (granularity, timespan) = (definition.granularity(), definition.timespan());
+            let end = time::floor(oldest, granularity);
+            let sealing = Sealing { id, granularity, timespan, columns: &policy.columns, end, sizes };
+            if let Some(level) = level.sealed(sealing, files, chunks) {
+                sealed.levels.push((place, level));
+            }
         }
-        let mut next = self.clone();
-        for (sealing, level) in sealings().zip(&mut next.levels) {
-            level.seal(sealing, files, chunks);
-            level.move_chunks(sealing, files, chunks);
-            level.chunks.shrink_to_fit();
-        }
-        Some(next)
+        (!sealed.levels.is_empty()).then_some(sealed)
     }
 
-    /// Says where the chunks came to stand that [`Self::sealed`] made.
-    pub(crate) fn place_chunks(&mut self, placed: Placed) {
-        for place in self.levels.iter_mut().flat_map(|level| &mut level.chunks) {
-            placed.place(place);
+    /// Takes what [`Self::sealed`] has made of it as it is now.
+    pub(crate) fn put_sealed(&mut self, sealed: Sealed) {
+        for (place, level) in sealed.levels {
+            if let Some(own) = self.levels.get_mut(place) {
+                *own = level;
+            }
         }
     }
 
-    /// The files that its chunks stand in, and the bytes of each chunk.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
-        let places = self.levels.iter().flat_map(|level| &level.chunks);
-        places.map(|place| (place.file, u64::from(place.length)))
+    /// Its levels as they will be once `sealed` is put.
+    pub(crate) fn levels_with<'m>(&'m self, sealed: Option<&'m Sealed>) -> impl Iterator<Item = &'m Level> {
+        let mut changed = sealed.map_or(&[][..], |sealed| &sealed.levels).iter().peekable();
+        self.levels.iter().enumerate().map(move |(place, level)| {
+            changed.next_if(|(changed, _)| *changed == place).map_or(level, |(_, level)| level)
+        })
+    }
+
+    /// The places of its chunks.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &ChunkPlace> {
+        self.levels.iter().flat_map(|level| &level.chunks)
     }
 
     pub(crate) fn raw_points(&self) -> usize {
@@ -245,7 +261,7 @@ impl Metric {
 
     /// The groups in its chunks.
     pub(crate) fn chunk_rows(&self) -> u64 {
-        self.levels.iter().flat_map(|level| &level.chunks).map(|place| u64::from(place.rows)).sum()
+        self.chunks().map(|place| u64::from(place.rows)).sum()
     }
 
     /// What it takes in memory, about.

@@ -25,7 +25,7 @@ use buffer::medium::{Medium, MediumFile};
 use crate::bytes::{Reader, put_count, put_number, put_signed};
 use crate::chunk_files::ChunkPlace;
 use crate::level::{Class, Level};
-use crate::metric::Metric;
+use crate::metric::{Metric, Sealed};
 use crate::open_group::OpenGroup;
 use crate::policies::Policy;
 use crate::record::{policy, put_policy};
@@ -35,6 +35,8 @@ use crate::{MetricId, PolicyNumber, frame, raw_points};
 const HEAD: frame::Kind = [0xf5, b'S', b'T', b'A'];
 const METRIC: frame::Kind = [0xf5, b'M', b'E', b'T'];
 const VERSION: u64 = 2;
+/// Bytes of a state that are written at once, about.
+const WRITTEN_BYTES: usize = 256 << 10;
 
 /// What a state file says.
 #[derive(Debug, Default)]
@@ -45,8 +47,13 @@ pub(crate) struct ReadState {
     pub(crate) damaged_bytes: usize,
 }
 
-/// A state's bytes: its head, to which metrics are added.
-pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<Policy>)]) -> Vec<u8> {
+/// Adds a state's head.
+pub(crate) fn put_head(
+    bytes: &mut Vec<u8>,
+    shard: usize,
+    sequence: u64,
+    policies: &[(PolicyNumber, Arc<Policy>)],
+) {
     let mut body = Vec::new();
     put_number(&mut body, VERSION);
     put_count(&mut body, shard);
@@ -55,37 +62,39 @@ pub(crate) fn begin(shard: usize, sequence: u64, policies: &[(PolicyNumber, Arc<
     for (number, policy) in policies {
         put_policy(&mut body, *number, &policy.archive);
     }
-    let mut bytes = Vec::new();
-    frame::put(&mut bytes, HEAD, &body);
-    bytes
+    frame::put(bytes, HEAD, &body);
 }
 
-/// Adds a metric; `body` is room for its bytes.
-pub(crate) fn add(bytes: &mut Vec<u8>, body: &mut Vec<u8>, id: MetricId, metric: &Metric) {
-    body.clear();
-    body.extend_from_slice(&id.0);
-    put_number(body, u64::from(metric.policy.0));
-    raw_points::put(body, metric.raw.points());
-    for level in &metric.levels {
-        body.push(u8::from(level.open.is_some()));
-        put_count(body, level.rows.len());
-        put_count(body, level.rows.bytes().len());
-        body.extend_from_slice(level.rows.bytes());
-        for class in Class::ALL {
-            let newest = level.newest.get(class);
-            put_number(body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
+/// Adds a metric, as it will be once `sealed` is put.
+pub(crate) fn put_metric(bytes: &mut Vec<u8>, id: MetricId, metric: &Metric, sealed: Option<&Sealed>) {
+    frame::put_with(bytes, METRIC, |body| {
+        body.extend_from_slice(&id.0);
+        put_number(body, u64::from(metric.policy.0));
+        raw_points::put(body, metric.raw.points());
+        for level in metric.levels_with(sealed) {
+            put_level(body, level);
         }
-        put_count(body, level.chunks.len());
-        for place in &level.chunks {
-            for number in [place.file, place.offset, place.length, place.rows] {
-                put_number(body, u64::from(number));
-            }
-            put_signed(body, place.first);
-            put_number(body, place.last.wrapping_sub(place.first).cast_unsigned());
-            body.push(place.classes);
-        }
+    });
+}
+
+fn put_level(body: &mut Vec<u8>, level: &Level) {
+    body.push(u8::from(level.open.is_some()));
+    put_count(body, level.rows.len());
+    put_count(body, level.rows.bytes().len());
+    body.extend_from_slice(level.rows.bytes());
+    for class in Class::ALL {
+        let newest = level.newest.get(class);
+        put_number(body, newest.map_or(0, |newest| newest.cast_unsigned().saturating_add(1)));
     }
-    frame::put(bytes, METRIC, body);
+    put_count(body, level.chunks.len());
+    for place in &level.chunks {
+        for number in [place.file, place.offset, place.length, place.rows] {
+            put_number(body, u64::from(number));
+        }
+        put_signed(body, place.first);
+        put_number(body, place.last.wrapping_sub(place.first).cast_unsigned());
+        body.push(place.classes);
+    }
 }
 
 /// Reads a state; `None` when its head is damaged.
@@ -153,25 +162,55 @@ fn level(reader: &mut Reader<'_>, raw: Points<'_>, granularity: i64, policy: &Po
     Some(level)
 }
 
-/// Writes a state durably under its name.
-pub(crate) fn write(
-    medium: &dyn Medium,
-    directory: &Path,
+/// A state that is being written.
+#[derive(Debug)]
+pub(crate) struct StateWriter<'m> {
+    medium: &'m dyn Medium,
+    new: PathBuf,
+    file: Box<dyn MediumFile>,
+    /// What is not in the file yet.
+    bytes: Vec<u8>,
     shard: usize,
-    generation: u64,
-    bytes: &[u8],
-) -> io::Result<PathBuf> {
-    let path = directory.join(name(shard, generation));
-    let new = directory.join(format!("shard-{shard:02}.new"));
-    if medium.size(&new)?.is_some() {
-        medium.remove(&new)?;
+}
+
+impl<'m> StateWriter<'m> {
+    /// Begins the state of a shard: its head.
+    pub(crate) fn begin(
+        medium: &'m dyn Medium,
+        directory: &Path,
+        shard: usize,
+        sequence: u64,
+        policies: &[(PolicyNumber, Arc<Policy>)],
+    ) -> io::Result<Self> {
+        let new = directory.join(format!("shard-{shard:02}.new"));
+        if medium.size(&new)?.is_some() {
+            medium.remove(&new)?;
+        }
+        let file = medium.append(&new)?;
+        let mut bytes = Vec::new();
+        put_head(&mut bytes, shard, sequence, policies);
+        Ok(Self { medium, new, file, bytes, shard })
     }
-    let mut file = medium.append(&new)?;
-    write_all(&mut *file, bytes)?;
-    file.sync()?;
-    medium.rename(&new, &path)?;
-    medium.sync_directory(directory)?;
-    Ok(path)
+
+    /// Adds a metric, as it will be once `sealed` is put.
+    pub(crate) fn add(&mut self, id: MetricId, metric: &Metric, sealed: Option<&Sealed>) -> io::Result<()> {
+        put_metric(&mut self.bytes, id, metric, sealed);
+        if self.bytes.len() >= WRITTEN_BYTES {
+            write_all(&mut *self.file, &self.bytes)?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Makes the state durable, and gives it its name.
+    pub(crate) fn finish(mut self, directory: &Path, generation: u64) -> io::Result<PathBuf> {
+        write_all(&mut *self.file, &self.bytes)?;
+        self.file.sync()?;
+        let path = directory.join(name(self.shard, generation));
+        self.medium.rename(&self.new, &path)?;
+        self.medium.sync_directory(directory)?;
+        Ok(path)
+    }
 }
 
 /// Writes all of `bytes`, however short the single writes are.

@@ -6,7 +6,7 @@ use crate::MetricId;
 use crate::chunk_files::{ChunkFiles, ChunkPlace, Pending};
 use crate::columns::Columns;
 use crate::metric::Sizes;
-use crate::rows::each_row;
+use crate::rows::{Rows, each_row};
 
 use super::{Class, Level, oldest_kept};
 
@@ -45,10 +45,29 @@ enum Fate {
 }
 
 impl Level {
-    /// Whether rows are to be sealed, or chunks to be forgotten.
-    pub(crate) fn is_due(&self, sealing: Sealing<'_>) -> bool {
-        let changes = |place: &ChunkPlace| !matches!(self.fate(*place, sealing.timespan), Fate::Stays);
-        self.is_heavy(sealing) || self.chunks.iter().any(changes)
+    /// This level with its final rows in chunks if there are enough, together with the chunks before them if these are small
+    /// and many, without what is too old, and with copies of the chunks that stand in sparse files; `None` when it stays as
+    /// it is.
+    pub(crate) fn sealed(
+        &self,
+        sealing: Sealing<'_>,
+        files: &mut ChunkFiles,
+        chunks: &mut Pending,
+    ) -> Option<Self> {
+        let is_heavy = self.is_heavy(sealing);
+        let changes = |place: &ChunkPlace| {
+            files.is_sparse(place.file) || !matches!(self.fate(*place, sealing.timespan), Fate::Stays)
+        };
+        if !is_heavy && !self.chunks.iter().any(changes) {
+            return None;
+        }
+        let mut next = Self { open: self.open.clone(), newest: self.newest, ..Self::default() };
+        next.chunks = self.remembered(sealing, files, chunks);
+        let rest = if is_heavy { next.seal(&self.rows, sealing, files, chunks) } else { None };
+        next.rows = rest.unwrap_or_else(|| self.rows.clone());
+        next.move_chunks(sealing, files, chunks);
+        next.chunks.shrink_to_fit();
+        Some(next)
     }
 
     /// Whether there are enough final rows.
@@ -79,14 +98,15 @@ impl Level {
         final_rows >= rows || final_rows >= last_rows
     }
 
-    /// Makes chunks of the final rows if there are enough, together with the chunks before them if these are small and
-    /// many; forgets what is too old.
-    pub(crate) fn seal(&mut self, sealing: Sealing<'_>, files: &mut ChunkFiles, chunks: &mut Pending) {
-        self.forget(sealing, files, chunks);
-        if !self.is_heavy(sealing) {
-            return;
-        }
-        let (mut sealed, rest) = self.rows.split(sealing.end, sealing.columns, sealing.granularity);
+    /// Makes chunks of those of `rows` that are final; what is left of them, or `None` if there is no room for the chunks.
+    fn seal(
+        &mut self,
+        rows: &Rows,
+        sealing: Sealing<'_>,
+        files: &mut ChunkFiles,
+        chunks: &mut Pending,
+    ) -> Option<Rows> {
+        let (mut sealed, rest) = rows.split(sealing.end, sealing.columns, sealing.granularity);
         for (method, series) in sealing.columns.methods().iter().zip(&mut sealed) {
             if let Some(oldest) = self.oldest(Class::of(*method), sealing.timespan) {
                 series.forget_first(series.points().before(oldest));
@@ -102,14 +122,14 @@ impl Level {
             }
             None => self.chunks.len(),
         };
-        let Some(places) = add(&sealed, sealing, chunks) else { return };
+        let places = add(&sealed, sealing, chunks)?;
         self.chunks.truncate(kept);
         self.chunks.extend(places);
-        self.rows = rest;
+        Some(rest)
     }
 
     /// Has chunks copied that stand in sparse files.
-    pub(crate) fn move_chunks(&mut self, sealing: Sealing<'_>, files: &mut ChunkFiles, chunks: &mut Pending) {
+    fn move_chunks(&mut self, sealing: Sealing<'_>, files: &mut ChunkFiles, chunks: &mut Pending) {
         for place in &mut self.chunks {
             if !files.is_sparse(place.file) {
                 continue;
@@ -145,9 +165,14 @@ impl Level {
         }
     }
 
-    /// Forgets chunks that are older than their series reach.
-    fn forget(&mut self, sealing: Sealing<'_>, files: &mut ChunkFiles, chunks: &mut Pending) {
-        let mut places = Vec::with_capacity(self.chunks.len());
+    /// Its chunks without those that are older than their series reach.
+    fn remembered(
+        &self,
+        sealing: Sealing<'_>,
+        files: &mut ChunkFiles,
+        chunks: &mut Pending,
+    ) -> Vec<ChunkPlace> {
+        let mut places = Vec::with_capacity(self.chunks.len() + 1);
         for place in &self.chunks {
             match self.fate(*place, sealing.timespan) {
                 Fate::Stays => places.push(*place),
@@ -159,7 +184,7 @@ impl Level {
                 }
             }
         }
-        self.chunks = places;
+        places
     }
 
     /// The last chunks that are not full, if it is time to merge them with `sealed`: how many others there are, and what they

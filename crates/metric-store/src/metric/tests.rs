@@ -113,6 +113,17 @@ fn batch(random: &mut fastrand::Rng, now: &mut i64, is_orderly: bool) -> Batch {
     Batch::new(points.collect::<Vec<_>>()).unwrap()
 }
 
+/// Seals, as a checkpoint does it; says whether anything changed.
+fn seal(metric: &mut Metric, policy: &Policy, files: &mut ChunkFiles, sizes: Sizes) -> bool {
+    let mut chunks = Pending::new(sizes.full_rows);
+    let Some(mut sealed) = metric.sealed(ID, policy, files, &mut chunks, sizes) else { return false };
+    if !chunks.is_empty() {
+        sealed.place_chunks(files.write(&chunks).unwrap());
+    }
+    metric.put_sealed(sealed);
+    true
+}
+
 #[test]
 fn lives_are_what_archive_makes_of_them() {
     let (mut continued, mut all, mut sealed, mut moved) = (0, 0, 0, 0);
@@ -138,24 +149,17 @@ fn lives_are_what_archive_makes_of_them() {
             }
             if random.u32(0..4) == 0 {
                 let mut named = HashMap::new();
-                for (file, bytes) in metric.files() {
-                    *named.entry(file).or_default() += bytes;
+                for place in metric.chunks() {
+                    *named.entry(place.file).or_default() += u64::from(place.length);
                 }
                 files.find_sparse(&named, 200);
                 moved += named.keys().filter(|file| files.is_sparse(**file)).count();
-                let mut chunks = Pending::new(sizes.full_rows);
-                if let Some(mut next) = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes) {
-                    if !chunks.is_empty() {
-                        let placed = files.write(&chunks).unwrap();
-                        next.place_chunks(placed);
-                    }
-                    metric = next;
-                    sealed += 1;
-                }
+                sealed += usize::from(seal(&mut metric, &policy, &mut files, sizes));
             }
             if random.u32(0..6) == 0 {
-                let mut bytes = state::begin(0, 1, &[(PolicyNumber(0), Arc::new(policy.clone()))]);
-                state::add(&mut bytes, &mut Vec::new(), ID, &metric);
+                let mut bytes = Vec::new();
+                state::put_head(&mut bytes, 0, 1, &[(PolicyNumber(0), Arc::new(policy.clone()))]);
+                state::put_metric(&mut bytes, ID, &metric, None);
                 let mut read = state::read(&bytes).unwrap();
                 assert_eq!(read.damaged_bytes, 0);
                 metric = read.metrics.pop().unwrap().1;
@@ -182,13 +186,7 @@ fn a_range_is_cut_from_the_whole() {
         let points = (0..20).map(|point| ((minute * 60 + point * 3) * SECOND, value(&mut random)));
         metric.apply(&Batch::new(points).unwrap(), &policy);
         let sizes = Sizes { sealed_rows: 4, ..Sizes::default() };
-        let mut chunks = Pending::new(sizes.full_rows);
-        let mut next = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes).unwrap_or(metric);
-        if !chunks.is_empty() {
-            let placed = files.write(&chunks).unwrap();
-            next.place_chunks(placed);
-        }
-        metric = next;
+        seal(&mut metric, &policy, &mut files, sizes);
     }
     let own = (Method::plain(Statistic::Std), 10 * SECOND);
     let whole = metric.aggregated(ID, &policy, own, (None, None), &mut files).unwrap().unwrap();
@@ -220,14 +218,7 @@ fn chunks_of_a_series_that_ended_do_not_keep_the_others() {
         metric.apply(&batch, &policy);
         expected.apply(&batch, &policy.archive);
         let sizes = Sizes { sealed_rows: 8, full_rows: 16, ..Sizes::default() };
-        let mut chunks = Pending::new(sizes.full_rows);
-        if let Some(mut next) = metric.sealed(ID, &policy, &mut files, &mut chunks, sizes) {
-            if !chunks.is_empty() {
-                let placed = files.write(&chunks).unwrap();
-                next.place_chunks(placed);
-            }
-            metric = next;
-        }
+        seal(&mut metric, &policy, &mut files, sizes);
         assert!(metric.counts().1 < 20, "{row}: {:?}", metric.counts());
     }
     expected.check(&metric, &policy, &mut files, &|| "the end".to_owned());
