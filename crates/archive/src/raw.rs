@@ -154,6 +154,29 @@ impl RawBuffer {
         Some(Merged { since, late })
     }
 
+    /// Takes points that are newer than all others, and forgets what is too old then, as [`Self::merge`] and
+    /// [`Self::truncate`]; `visit` is told all of them in between. `room` is for them when some are forgotten.
+    pub fn extend(
+        &mut self,
+        newer: Points<'_>,
+        retention: Retention,
+        room: &mut Series,
+        visit: impl FnOnce(Points<'_>),
+    ) {
+        let Some(newest) = newer.timestamps().last() else { return };
+        let oldest = retention.oldest(*newest);
+        if self.series.first().is_none_or(|first| first >= oldest) && newer.before(oldest) == 0 {
+            self.series.reserve_tightly(newer.len());
+            self.series.merge(newer);
+            visit(self.points());
+            return;
+        }
+        room.assign(self.points());
+        room.merge(newer);
+        visit(room.points());
+        self.series.assign(room.points().skip(room.points().before(oldest)));
+    }
+
     /// The points from the begin of the group that holds `since`, with the value before them if it lies within one
     /// `granularity` (nanoseconds) of that begin.
     pub fn window(&self, since: i64, granularity: i64) -> Window<'_> {
@@ -179,6 +202,8 @@ impl RawBuffer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+
     use super::*;
     use crate::method::{Method, MethodSet, Statistic};
     use crate::policy::Definition;
@@ -194,6 +219,31 @@ mod tests {
         let points: Vec<(i64, String)> =
             made.points().iter().map(|(timestamp, value)| (timestamp / SECOND, value.to_string())).collect();
         assert_eq!(points, [(1, "2".into()), (2, "NaN".into()), (3, "5".into())]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn newer_points_are_taken_as_a_batch_is(
+            blocks_back in 0_u64..3,
+            batches in vec(vec((1_i64..9, -1e6..1e6), 0..8), 1..20),
+        ) {
+            let retention = Retention { block: 10 * SECOND, blocks_back };
+            let (mut own, mut expected, mut room) = (RawBuffer::new(), RawBuffer::new(), Series::new());
+            let mut now = 100;
+            for points in batches {
+                let points = points.into_iter().map(|(step, value)| {
+                    now += step;
+                    (now, value)
+                });
+                let batch = batch(&points.collect::<Vec<_>>());
+                expected.merge(&batch, retention);
+                let mut seen = expected.clone();
+                own.extend(batch.points(), retention, &mut room, |all| seen.series.assign(all));
+                assert_eq!(seen, expected);
+                expected.truncate(retention);
+                assert_eq!(own, expected);
+            }
+        }
     }
 
     #[test]

@@ -199,6 +199,15 @@ impl Series {
         }
     }
 
+    /// Becomes these points, in the room that there is if that will do.
+    pub fn assign(&mut self, points: Points<'_>) {
+        self.clear();
+        self.reserve_tightly(points.len());
+        self.timestamps.extend_from_slice(points.timestamps);
+        self.values.extend_from_slice(points.values);
+        self.shrink();
+    }
+
     /// Gives room back when there is far more of it than points.
     pub fn shrink(&mut self) {
         if self.timestamps.capacity() > 2 * self.len() + 4 {

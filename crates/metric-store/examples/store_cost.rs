@@ -153,48 +153,78 @@ fn checkpoint(store: &Store) -> Duration {
     used().saturating_sub(start)
 }
 
-/// CPU a measure, in batches of 60 points that are a minute apart, a checkpoint of all shards an hour.
-fn cpu(directory: &Path, metrics: usize) {
-    println!("CPU a measure, {POINTS} points a batch, {REQUEST} batches a request, policy medium, ns:");
-    let mut totals = Vec::new();
-    let mut counts = vec![metrics];
-    while let Some(fewer) = counts.last().map(|count| count / 10).filter(|count| *count >= FEWEST) {
-        counts.push(fewer);
+/// Rounds before those that count: each metric has sealed rows by then.
+const BEFORE: i64 = 4;
+/// Rounds that count.
+const COUNTED: i64 = 4;
+/// Metrics of the smallest store whose cost is compared.
+const FEWEST: usize = 10_000;
+
+/// CPU a measure: making batches, writing them, checkpoints.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost([f64; 3]);
+
+impl Cost {
+    fn all(self) -> f64 {
+        self.0.iter().sum()
     }
-    for count in counts.into_iter().rev() {
-        let store = open(directory);
-        let policy = store.put_policy(&preset("medium", ArchivePolicy::default_methods())).expect("a policy");
-        let mut meters: Vec<Meter> =
-            (0..count).map(|metric| Meter::new(KINDS[metric % KINDS.len()], metric as u64)).collect();
-        let rounds = (2_000_000 / (count * 60)).max(4) as i64;
-        let mut spent = [Duration::ZERO; 3];
-        // The first round makes the metrics.
-        round(&store, policy, &mut meters, (BEGIN, MINUTE));
-        checkpoint(&store);
-        for number in 1..=rounds {
-            let (making, writing) =
-                round(&store, policy, &mut meters, (BEGIN + number * 60 * MINUTE, MINUTE));
-            for (sum, part) in spent.iter_mut().zip([making, writing, checkpoint(&store)]) {
-                *sum += part;
-            }
-        }
-        let measures = (count as i64 * rounds * POINTS) as f64;
-        let [making, writing, checkpoints] = spent.map(|spent| spent.as_nanos() as f64 / measures);
-        let all = making + writing + checkpoints;
+
+    fn print(self, count: usize) {
+        let (all, [making, writing, checkpoints]) = (self.all(), self.0);
         println!(
             "cpu metrics={count} ns={all:.0} batches={making:.0} written={writing:.0} checkpoints={checkpoints:.0}"
         );
-        totals.push(all);
-        drop(store);
-        std::fs::remove_dir_all(directory).expect("removed");
-    }
-    if let [few, .., many] = totals[..] {
-        println!("from the fewest to the most metrics: {:+.0} %", (many / few - 1.0) * 100.0);
     }
 }
 
-/// Metrics of the smallest store whose cost is compared.
-const FEWEST: usize = 10_000;
+/// The begin of a store's life, with a checkpoint of all shards an hour; after each round there is something else to do.
+fn life(directory: &Path, count: usize, mut meanwhile: impl FnMut()) -> Cost {
+    let store = open(directory);
+    let policy = store.put_policy(&preset("medium", ArchivePolicy::default_methods())).expect("a policy");
+    let mut meters: Vec<Meter> =
+        (0..count).map(|metric| Meter::new(KINDS[metric % KINDS.len()], metric as u64)).collect();
+    let mut spent = [Duration::ZERO; 3];
+    for number in 0..BEFORE + COUNTED {
+        let hour = (BEGIN + number * POINTS * MINUTE, MINUTE);
+        let (making, writing) = round(&store, policy, &mut meters, hour);
+        let parts = [making, writing, checkpoint(&store)];
+        if number >= BEFORE {
+            spent = [0, 1, 2].map(|part| spent[part] + parts[part]);
+        }
+        meanwhile();
+    }
+    drop(store);
+    std::fs::remove_dir_all(directory).expect("removed");
+    let measures = (count as i64 * COUNTED * POINTS) as f64;
+    Cost(spent.map(|spent| spent.as_nanos() as f64 / measures))
+}
+
+/// CPU a measure, in batches of 60 points that are a minute apart. The most and the fewest metrics take turns, so that what
+/// else the machine does, and how fast it is meanwhile, meets both.
+fn cpu(directory: &Path, metrics: usize) {
+    println!("CPU a measure, {POINTS} points a batch, {REQUEST} batches a request, policy medium, ns:");
+    let fewer = |count: &usize| Some(count / 10).filter(|count| *count >= FEWEST);
+    let mut counts: Vec<usize> = std::iter::successors(fewer(&metrics), fewer).collect();
+    let fewest = counts.pop();
+    counts.reverse();
+    let mut lives = Vec::new();
+    let most = life(&directory.join("most"), metrics, || {
+        lives.extend(fewest.map(|fewest| life(&directory.join("fewest"), fewest, || ())));
+    });
+    if let Some(fewest) = fewest {
+        let part = |part: usize| lives.iter().map(|cost| cost.0[part]).sum::<f64>() / lives.len() as f64;
+        let cost = Cost([0, 1, 2].map(part));
+        cost.print(fewest);
+        for count in counts {
+            life(&directory.join("between"), count, || ()).print(count);
+        }
+        most.print(metrics);
+        println!("from the fewest to the most metrics: {:+.0} %", (most.all() / cost.all() - 1.0) * 100.0);
+    } else {
+        most.print(metrics);
+    }
+    std::fs::remove_dir_all(directory).expect("removed");
+}
 
 /// Memory a metric, and how long a store takes to open, after days of one measure every five minutes.
 fn memory(directory: &Path, metrics: usize, rounds: i64, wanted: &str) {

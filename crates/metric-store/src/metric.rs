@@ -65,11 +65,11 @@ impl Metric {
         Self { policy, raw: RawBuffer::new(), levels: Box::default() }
     }
 
-    /// Takes new points; says how many of them were too late.
-    pub(crate) fn apply(&mut self, batch: &Batch, policy: &Policy) -> usize {
+    /// Takes new points; says how many of them were too late. What is in `room` does not matter.
+    pub(crate) fn apply(&mut self, batch: &Batch, policy: &Policy, room: &mut Series) -> usize {
         self.make_levels(policy);
         if self.goes_on(batch, policy) {
-            self.extend(batch, policy);
+            self.extend(batch, policy, room);
             0
         } else {
             self.compute_anew(batch, policy)
@@ -117,16 +117,15 @@ impl Metric {
             && levels.all(|(definition, level)| level.goes_on(last, timestamps, definition.granularity()))
     }
 
-    fn extend(&mut self, batch: &Batch, policy: &Policy) {
-        let old = self.raw.points().len();
-        self.raw.merge(batch, policy.retention);
-        let raw = self.raw.points();
-        let Some(newest) = raw.timestamps().last() else { return };
-        let oldest = policy.retention.oldest(*newest);
-        for (definition, level) in policy.archive.definition().iter().zip(&mut self.levels) {
-            level.extend(raw, old, policy, definition.granularity(), oldest);
-        }
-        self.raw.truncate(policy.retention);
+    fn extend(&mut self, batch: &Batch, policy: &Policy, room: &mut Series) {
+        let Some(newest) = batch.points().timestamps().last() else { return };
+        let (old, oldest) = (self.raw.points().len(), policy.retention.oldest(*newest));
+        let levels = policy.archive.definition().iter().zip(&mut self.levels);
+        self.raw.extend(batch.points(), policy.retention, room, |raw| {
+            for (definition, level) in levels {
+                level.extend(raw, old, policy, definition.granularity(), oldest);
+            }
+        });
     }
 
     /// Computes every group that a batch touches from the raw points, as Gnocchi does.

@@ -124,7 +124,7 @@ impl Rows {
         }
         for (cell, value) in self.newest.iter().zip(cells) {
             if let Some(value) = value {
-                cell.form.put(&mut self.bytes, *value, cell.before());
+                cell.form.put(&mut self.bytes, *value, cell.before(), !has_forms);
             }
         }
         for (cell, value) in self.newest.iter_mut().zip(cells) {
@@ -306,7 +306,8 @@ impl<'b> Unpacker<'b> {
         if self.last.is_some_and(|last| last >= start) {
             return None;
         }
-        if head & 1 == 1 {
+        let has_forms = head & 1 == 1;
+        if has_forms {
             for cell in &mut self.newest {
                 cell.form = Form::from_code(self.reader.number()?)?;
             }
@@ -316,7 +317,7 @@ impl<'b> Unpacker<'b> {
             // Values before stay those of the row before until the whole row is read.
             let before = |place: usize| self.newest.get(place).map(|cell| cell.before());
             let column = Column { before: cell.before(), cells: &self.cells, relations };
-            let value = cell.form.read(&mut self.reader, column, before)?;
+            let value = cell.form.read(&mut self.reader, column, before, !has_forms)?;
             *self.cells.get_mut(place)? = value;
         }
         for (cell, value) in self.newest.iter_mut().zip(&self.cells) {

@@ -425,12 +425,12 @@ fn apply(
     match change {
         Change::Policy(number, policy) => policies.put(number, Arc::new(Policy::new(policy))),
         Change::Measures(all) => {
-            let mut recent = Recent::new(policies);
+            let (mut recent, mut room) = (Recent::new(policies), Series::new());
             for record::Measures { metric, policy, batch } in all {
                 let Some(mut shard) = held(metric) else { continue };
                 let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
                 if let Some(policy) = recent.get(held.policy) {
-                    outcome.late += held.apply(&batch, policy);
+                    outcome.late += held.apply(&batch, policy, &mut room);
                 }
             }
         }

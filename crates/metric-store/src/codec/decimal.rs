@@ -11,6 +11,10 @@ const POWERS: [f64; 16] =
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 /// Doubles from here on are integers.
 const HALVES_END: f64 = 4_503_599_627_370_496.0;
+/// So many decimal places are few.
+const SHORT_PLACES: usize = 6;
+/// Values up to here are exact enough for one more digit behind [`SHORT_PLACES`].
+const SHORT_END: f64 = 1e9;
 const BLOCK: usize = 64;
 const PLAIN: u8 = 0;
 const DIFFERENCES: u8 = 1;
@@ -73,9 +77,23 @@ pub(crate) fn places(value: f64, least: usize) -> Option<usize> {
     POWERS.iter().skip(least).position(fits).map(|more| least + more)
 }
 
+/// Whether the value has this form with [`SHORT_PLACES`] decimal places or fewer.
+pub(crate) fn is_short(value: f64) -> bool {
+    if value.abs() < SHORT_END {
+        // What has it with fewer places has it with as many as well.
+        return integer(value, SHORT_PLACES).is_some();
+    }
+    (0..=SHORT_PLACES).any(|places| integer(value, places).is_some())
+}
+
 /// The integer that, with so many decimal places, gives the value back to the bit.
 pub(crate) fn integer(value: f64, places: usize) -> Option<i64> {
     scaled(value, *POWERS.get(places)?)
+}
+
+/// What [`integer`] says of a value for which it says something.
+pub(crate) fn known_integer(value: f64, places: usize) -> Option<i64> {
+    rounded(value * *POWERS.get(places)?)
 }
 
 /// The value of an integer with so many decimal places; `None` if there are too many of them.
@@ -83,19 +101,22 @@ pub(crate) fn value(integer: i64, places: usize) -> Option<f64> {
     Some(divided(integer, *POWERS.get(places)?))
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "checked")]
 fn scaled(value: f64, power: f64) -> Option<i64> {
-    let scaled = value * power;
-    // Rounding by hand, because it is a call otherwise; what it gets wrong is not the value to the bit.
-    let integer = if scaled.abs() < HALVES_END {
-        (scaled + 0.5_f64.copysign(scaled)) as i64
+    let integer = rounded(value * power)?;
+    (divided(integer, power).to_bits() == value.to_bits()).then_some(integer)
+}
+
+/// Rounding by hand, because it is a call otherwise; what it gets wrong is not the value to the bit.
+#[allow(clippy::cast_possible_truncation, reason = "checked")]
+fn rounded(scaled: f64) -> Option<i64> {
+    if scaled.abs() < HALVES_END {
+        Some((scaled + 0.5_f64.copysign(scaled)) as i64)
     } else if scaled.abs() < LARGEST {
-        scaled as i64
+        Some(scaled as i64)
     } else {
         // NaN as well, which does not compare.
-        return None;
-    };
-    (divided(integer, power).to_bits() == value.to_bits()).then_some(integer)
+        None
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "the encoder has checked that it comes back")]

@@ -142,7 +142,7 @@ fn lives_are_what_archive_makes_of_them() {
             all += 1;
             continued += usize::from(metric.levels.is_empty() || metric.goes_on(&batch, &policy));
             let story = || format!("life {life}, step {step}, {policy:?}, {batch:?}");
-            let late = metric.apply(&batch, &policy);
+            let late = metric.apply(&batch, &policy, &mut Series::new());
             assert_eq!(late, expected.apply(&batch, &policy.archive), "{}", story());
             if step % 3 == 0 {
                 expected.check(&metric, &policy, &mut files, &story);
@@ -184,7 +184,7 @@ fn a_range_is_cut_from_the_whole() {
     let mut metric = Metric::new(PolicyNumber(0));
     for minute in 0..10 {
         let points = (0..20).map(|point| ((minute * 60 + point * 3) * SECOND, value(&mut random)));
-        metric.apply(&Batch::new(points).unwrap(), &policy);
+        metric.apply(&Batch::new(points).unwrap(), &policy, &mut Series::new());
         let sizes = Sizes { sealed_rows: 4, ..Sizes::default() };
         seal(&mut metric, &policy, &mut files, sizes);
     }
@@ -215,7 +215,7 @@ fn chunks_of_a_series_that_ended_do_not_keep_the_others() {
             points.push((row * 10 * SECOND + 1, 5.0));
         }
         let batch = Batch::new(points).unwrap();
-        metric.apply(&batch, &policy);
+        metric.apply(&batch, &policy, &mut Series::new());
         expected.apply(&batch, &policy.archive);
         let sizes = Sizes { sealed_rows: 8, full_rows: 16, ..Sizes::default() };
         seal(&mut metric, &policy, &mut files, sizes);

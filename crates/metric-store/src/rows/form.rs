@@ -4,8 +4,6 @@ use crate::bytes::{Reader, put_signed};
 use crate::codec::decimal;
 use crate::columns::Relations;
 
-/// A column whose bits are told is tried with so many decimal places in each row.
-const TRIED_PLACES: usize = 6;
 /// Most decimal places.
 const MAX_PLACES: u8 = 15;
 
@@ -94,9 +92,7 @@ impl Form {
             (Self::Absent, None) => true,
             (Self::Absent, Some(_)) | (_, None) => false,
             // Short decimals are not left among the bits for ever because of one that was none.
-            (Self::Bits, Some(value)) => {
-                (0..=TRIED_PLACES).all(|places| decimal::integer(value, places).is_none())
-            }
+            (Self::Bits, Some(value)) => !decimal::is_short(value),
             (Self::Decimal(places), Some(value)) => decimal::integer(value, usize::from(places)).is_some(),
             (_, Some(value)) => is_same(self.followed(column, before), value),
         }
@@ -118,33 +114,33 @@ impl Form {
         }
     }
 
-    /// Appends what it needs.
-    pub(super) fn put(self, bytes: &mut Vec<u8>, value: f64, before: f64) {
+    /// Appends what it needs; `is_kept` when the row before had this form too.
+    pub(super) fn put(self, bytes: &mut Vec<u8>, value: f64, before: f64, is_kept: bool) {
         match self {
             Self::Bits => put_bits(bytes, value.to_bits() ^ before.to_bits()),
             Self::Decimal(places) => {
-                let integer = |value| decimal::integer(value, usize::from(places)).unwrap_or_default();
+                let integer = |value| integer(value, places, is_kept);
                 put_signed(bytes, integer(value).wrapping_sub(integer(before)));
             }
             _ => {}
         }
     }
 
-    /// The value, from what [`Self::put`] appended.
+    /// The value, from what [`Self::put`] appended; `is_kept` as there.
     #[allow(clippy::option_option, reason = "no value, and no row")]
     pub(super) fn read(
         self,
         reader: &mut Reader<'_>,
         column: Column<'_>,
         before: impl Fn(usize) -> Option<f64>,
+        is_kept: bool,
     ) -> Option<Option<f64>> {
         let value = match self {
             Self::Absent => return Some(None),
             Self::Bits => f64::from_bits(read_bits(reader)? ^ column.before.to_bits()),
             Self::Decimal(places) => {
-                let places = usize::from(places);
-                let integer = decimal::integer(column.before, places).unwrap_or_default();
-                decimal::value(integer.wrapping_add(reader.signed()?), places)?
+                let before = integer(column.before, places, is_kept);
+                decimal::value(before.wrapping_add(reader.signed()?), usize::from(places))?
             }
             _ => self.followed(column, before)?,
         };
@@ -177,6 +173,14 @@ impl Form {
         };
         Some(form)
     }
+}
+
+/// A value as an integer with so many decimal places, or 0 if it is none. One whose form was kept is one.
+fn integer(value: f64, places: u8, is_kept: bool) -> i64 {
+    let places = usize::from(places);
+    let integer =
+        if is_kept { decimal::known_integer(value, places) } else { decimal::integer(value, places) };
+    integer.unwrap_or_default()
 }
 
 fn put_bits(bytes: &mut Vec<u8>, changed: u64) {
