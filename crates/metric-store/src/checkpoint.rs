@@ -1,9 +1,9 @@
 //! Checkpoints: one shard after the other puts its state on disk, so that the log can be cut and a restart is quick.
 //!
-//! A step 1. seals final aggregates of the shard into a file of chunks, which is synced, 2. writes the shard's state, which
-//! names them, under a new name, 3. only then changes what is in memory, removes the state before it, commits the log up
-//! to the oldest position of all shards, and removes files of chunks that no durable state names. A step that fails
-//! changes nothing that counts.
+//! A step 1. goes over the shard's metrics: of some it seals final aggregates, the others it writes to the new state as they
+//! are, 2. has the chunks synced in their file, and adds the metrics that name them to the state, which gets its name once it
+//! is synced, 3. only then changes what is in memory, removes the state before it, commits the log up to the oldest position
+//! of all shards, and removes files of chunks that no durable state names. A step that fails changes nothing that counts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
