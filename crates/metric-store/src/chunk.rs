@@ -20,6 +20,9 @@
 //! depends on *why* a column follows from another. With one measure in each group, as at a meter's own interval, all
 //! plain methods are one column.
 
+use std::borrow::Cow;
+use std::iter;
+
 use archive::{Method, Series, Statistic};
 
 use crate::bytes::{Reader, put_count, put_number, put_signed};
@@ -37,6 +40,56 @@ pub(crate) const MAX_ROWS: usize = 1 << 16;
 /// A column: what each row has.
 type Column = Vec<Option<f64>>;
 
+/// A column that is to be told.
+#[derive(Debug)]
+enum Cells<'s> {
+    /// Every row has a value.
+    All(&'s [f64]),
+    Some(Column),
+}
+
+impl<'s> Cells<'s> {
+    fn of(starts: &[i64], series: &'s Series) -> Self {
+        let points = series.points();
+        if points.timestamps() == starts {
+            return Self::All(points.values());
+        }
+        let mut points = points.iter().peekable();
+        let cell = |start| points.next_if(|(own, _)| own == start).map(|(_, value)| value);
+        Self::Some(starts.iter().map(cell).collect())
+    }
+
+    const fn len(&self) -> usize {
+        match self {
+            Self::All(values) => values.len(),
+            Self::Some(cells) => cells.len(),
+        }
+    }
+
+    fn get(&self, row: usize) -> Option<f64> {
+        match self {
+            Self::All(values) => values.get(row).copied(),
+            Self::Some(cells) => *cells.get(row)?,
+        }
+    }
+
+    /// The values that there are.
+    fn values(&self) -> Cow<'s, [f64]> {
+        match self {
+            Self::All(values) => Cow::Borrowed(values),
+            Self::Some(cells) => cells.iter().copied().flatten().collect(),
+        }
+    }
+
+    /// The values of all rows, if each has one.
+    const fn all(&self) -> Option<&'s [f64]> {
+        match self {
+            Self::All(values) => Some(values),
+            Self::Some(_) => None,
+        }
+    }
+}
+
 /// How a column follows from those before it.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
@@ -46,12 +99,12 @@ enum Rule {
 }
 
 impl Rule {
-    fn value(self, columns: &[Column], row: usize) -> Option<f64> {
-        let value = |place: usize, row: usize| *columns.get(place)?.get(row)?;
+    /// What it says of a row; `cell` gives those of the columns before.
+    fn value(self, row: usize, cell: impl Fn(usize, usize) -> Option<f64>) -> Option<f64> {
         match self {
-            Self::Equal(place) => value(place, row),
-            Self::Quotient(dividend, divisor) => Some(value(dividend, row)? / value(divisor, row)?),
-            Self::Difference(place) => Some(value(place, row)? - value(place, row.checked_sub(1)?)?),
+            Self::Equal(place) => cell(place, row),
+            Self::Quotient(dividend, divisor) => Some(cell(dividend, row)? / cell(divisor, row)?),
+            Self::Difference(place) => Some(cell(place, row)? - cell(place, row.checked_sub(1)?)?),
         }
     }
 
@@ -85,9 +138,9 @@ pub(crate) fn encode(granularity: i64, series: &[(Method, &Series)], bytes: &mut
     order.sort_by_key(|(method, _)| rank(*method));
     put_count(bytes, order.len());
     let mut methods = Vec::new();
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<Cells<'_>> = Vec::new();
     for (method, series) in order {
-        let column = column_of(&starts, series);
+        let column = Cells::of(&starts, series);
         bytes.push(method.index());
         put_presence(bytes, &column);
         put_column(bytes, &column, &columns, &rules(*method, &methods));
@@ -160,15 +213,6 @@ fn starts_of(series: &[(Method, &Series)]) -> Vec<i64> {
     starts
 }
 
-fn column_of(starts: &[i64], series: &Series) -> Column {
-    let points = series.points();
-    if points.timestamps() == starts {
-        return points.values().iter().copied().map(Some).collect();
-    }
-    let mut points = points.iter().peekable();
-    starts.iter().map(|start| points.next_if(|(own, _)| own == start).map(|(_, value)| value)).collect()
-}
-
 fn put_starts(bytes: &mut Vec<u8>, granularity: i64, starts: &[i64]) {
     put_count(bytes, starts.len());
     put_signed(bytes, starts.first().copied().unwrap_or_default());
@@ -211,14 +255,14 @@ fn read_starts(reader: &mut Reader<'_>, granularity: i64) -> Option<Vec<i64>> {
     Some(starts)
 }
 
-fn put_presence(bytes: &mut Vec<u8>, column: &[Option<f64>]) {
-    if column.iter().all(Option::is_some) {
-        put_count(bytes, 0);
-        return;
-    }
+fn put_presence(bytes: &mut Vec<u8>, column: &Cells<'_>) {
+    let cells = match column {
+        Cells::Some(cells) if cells.iter().any(Option::is_none) => cells,
+        _ => return put_count(bytes, 0),
+    };
     let mut runs: Vec<usize> =
-        column.chunk_by(|one, other| one.is_some() == other.is_some()).map(<[_]>::len).collect();
-    if column.first().is_some_and(Option::is_none) {
+        cells.chunk_by(|one, other| one.is_some() == other.is_some()).map(<[_]>::len).collect();
+    if cells.first().is_some_and(Option::is_none) {
         runs.insert(0, 0);
     }
     put_count(bytes, runs.len());
@@ -243,8 +287,8 @@ fn read_presence(reader: &mut Reader<'_>, rows: usize) -> Option<Vec<bool>> {
     (present.len() == rows).then_some(present)
 }
 
-fn put_column(bytes: &mut Vec<u8>, column: &Column, before: &[Column], rules: &[Rule]) {
-    let stored: Vec<f64> = column.iter().copied().flatten().collect();
+fn put_column(bytes: &mut Vec<u8>, column: &Cells<'_>, before: &[Cells<'_>], rules: &[Rule]) {
+    let stored = column.values();
     let mut best: Option<Vec<u8>> = None;
     for rule in rules {
         // More are as many bytes as the values themselves.
@@ -265,19 +309,59 @@ fn put_column(bytes: &mut Vec<u8>, column: &Column, before: &[Column], rules: &[
     bytes.extend_from_slice(&best.filter(|best| best.len() < plain.len()).unwrap_or(plain));
 }
 
-/// The values that a rule does not give; `None` if there are more than `most`.
-fn exceptions(rule: Rule, column: &Column, before: &[Column], most: usize) -> Option<Vec<(usize, f64)>> {
-    let mut exceptions = Vec::new();
-    for (row, value) in column.iter().enumerate() {
-        let Some(value) = value else { continue };
-        if rule.value(before, row).map(f64::to_bits) != Some(value.to_bits()) {
-            if exceptions.len() == most {
-                return None;
+/// The rows of which a rule does not give the value, with their values; `None` if there are more than `most`.
+fn exceptions(
+    rule: Rule,
+    column: &Cells<'_>,
+    before: &[Cells<'_>],
+    most: usize,
+) -> Option<Vec<(usize, f64)>> {
+    let all = |place: usize| before.get(place).and_then(Cells::all);
+    // Nearly all columns are without a gap: side by side, they need no look at each cell.
+    if let Some(own) = column.all() {
+        let own = own.iter().copied().enumerate();
+        match rule {
+            Rule::Equal(place) => {
+                if let Some(other) = all(place) {
+                    return differing(own.zip(other.iter().copied().map(Some)), most);
+                }
             }
-            exceptions.push((row, *value));
+            Rule::Quotient(dividend, divisor) => {
+                if let Some((dividend, divisor)) = all(dividend).zip(all(divisor)) {
+                    let quotients =
+                        dividend.iter().zip(divisor).map(|(dividend, divisor)| dividend / divisor);
+                    return differing(own.zip(quotients.map(Some)), most);
+                }
+            }
+            Rule::Difference(place) => {
+                if let Some(other) = all(place) {
+                    let differences = other.iter().zip(other.iter().skip(1));
+                    let differences = differences.map(|(before, value)| Some(value - before));
+                    return differing(own.zip(iter::once(None).chain(differences)), most);
+                }
+            }
         }
     }
-    Some(exceptions)
+    let cell = |place: usize, row: usize| before.get(place)?.get(row);
+    let cells = (0..column.len()).filter_map(|row| Some((row, column.get(row)?)));
+    differing(cells.map(|(row, value)| ((row, value), rule.value(row, cell))), most)
+}
+
+/// The rows, with their values, for which something else was found; `None` if there are more than `most`.
+fn differing(
+    cells: impl Iterator<Item = ((usize, f64), Option<f64>)>,
+    most: usize,
+) -> Option<Vec<(usize, f64)>> {
+    let mut differing = Vec::new();
+    for (cell, found) in cells {
+        if found.map(f64::to_bits) != Some(cell.1.to_bits()) {
+            if differing.len() == most {
+                return None;
+            }
+            differing.push(cell);
+        }
+    }
+    Some(differing)
 }
 
 fn put_exceptions(bytes: &mut Vec<u8>, exceptions: &[(usize, f64)]) {
@@ -315,13 +399,14 @@ fn read_column(reader: &mut Reader<'_>, present: &[bool], before: &[Column]) -> 
     }
     let values = codec::read(reader, count)?;
     let mut exceptions = rows.into_iter().zip(values).peekable();
+    let cell = |place: usize, row: usize| *before.get(place)?.get(row)?;
     let cells = present.iter().enumerate().map(|(row, present)| {
         let exception = exceptions.next_if(|(at, _)| *at == row).map(|(_, value)| value);
         match (present, exception) {
             (false, None) => Some(None),
             (false, Some(_)) => None,
             (true, Some(value)) => Some(Some(value)),
-            (true, None) => rule.value(before, row).map(Some),
+            (true, None) => rule.value(row, cell).map(Some),
         }
     });
     let column = cells.collect::<Option<Column>>()?;
