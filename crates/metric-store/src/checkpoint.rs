@@ -2,8 +2,9 @@
 //!
 //! A step 1. goes over the shard's metrics: of some it seals final aggregates, the others it writes to the new state as they
 //! are, 2. has the chunks synced in their file, and adds the metrics that name them to the state, which gets its name once it
-//! is synced, 3. only then changes what is in memory, removes the state before it, commits the log up to the oldest position
-//! of all shards, and removes files of chunks that no durable state names. A step that fails changes nothing that counts.
+//! is synced, 3. removes the state before it, commits the log up to the oldest position of all shards, and removes files of
+//! chunks that neither a durable state nor memory names. Memory names the chunks as soon as they are durable; only until then
+//! do writers wait. A step that fails changes nothing that counts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -15,6 +16,7 @@ use buffer::segment_log::SegmentLog;
 
 use crate::MetricId;
 use crate::chunk_files::{self, ChunkFiles, Pending, Placed};
+use crate::commit::Committer;
 use crate::error::CheckpointError;
 use crate::metric::{Metric, Sealed, Sizes};
 use crate::ownership::{Ownership, SHARDS, ShardNumber};
@@ -46,6 +48,8 @@ struct Durable {
     path: Option<PathBuf>,
     /// The files of chunks that its state names, and how many bytes of each.
     files: HashMap<u32, u64>,
+    /// Those that what is in memory names: the same, unless the last state failed.
+    held: HashMap<u32, u64>,
 }
 
 impl Checkpoints {
@@ -87,6 +91,7 @@ impl Checkpoints {
             for place in read.metrics.iter().flat_map(|(_, metric)| metric.chunks()) {
                 *own.files.entry(place.file).or_default() += u64::from(place.length);
             }
+            own.held.clone_from(&own.files);
             own.path = Some(path);
             held_policies.push((read.sequence, read.policies));
             if let Some(mut shard) = shards.get(number) {
@@ -144,46 +149,79 @@ impl Checkpoints {
         self.shards.iter().map(|durable| durable.sequence).max().unwrap_or_default()
     }
 
-    /// Writes the state of the shard of ours whose turn it is.
+    /// Writes the state of the shard of ours whose turn it is. The log, and thus whoever writes, waits until everything of the
+    /// shard has been told, not until the state is durable.
     pub(crate) fn next(
         &mut self,
-        log: &mut SegmentLog,
-        (policies, shards, ownership): (&Policies, &Shards, Ownership),
+        committer: &Committer,
+        metrics: (&Policies, &Shards, Ownership),
         files: &Mutex<ChunkFiles>,
         sizes: Sizes,
     ) -> Result<(), CheckpointError> {
-        let failed = |operation| move |source| CheckpointError::Io { operation, source };
+        let (_, _, ownership) = metrics;
         let turn = match self.last {
             Some(last) => ownership.after(last),
             None => ownership.shards().next(),
         };
         let Some(shard) = turn else { return Ok(()) };
         self.last = turn;
-        let number = shard.index();
-        let mut named: HashMap<u32, u64> = HashMap::new();
-        for (file, bytes) in self.shards.iter().flat_map(|durable| &durable.files) {
-            *named.entry(*file).or_default() += bytes;
-        }
-        let (Some(own), Some(mut shard)) = (self.shards.get_mut(number), shards.get(shard)) else {
+        let Some(state) = self.begin(shard, &*committer.log()?, metrics, files, sizes)? else {
             return Ok(());
         };
+        let Some(own) = self.shards.get_mut(shard.index()) else { return Ok(()) };
+        own.generation += 1;
+        let sequence = state.sequence();
+        let path = state.finish(&self.directory, own.generation).map_err(failed("write a state"))?;
+        let before = own.path.replace(path);
+        own.sequence = sequence;
+        own.files.clone_from(&own.held);
+        if let Some(before) = before {
+            self.medium.remove(&before).map_err(failed("remove the state before"))?;
+        }
+        let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
+        committer.log()?.commit(oldest)?;
+        let is_used = |file| {
+            let uses =
+                |durable: &Durable| [&durable.files, &durable.held].iter().any(|of| of.contains_key(&file));
+            self.shards.iter().any(uses)
+        };
+        files.lock().unwrap_or_else(PoisonError::into_inner).remove_unused(is_used);
+        Ok(())
+    }
+
+    /// Seals what is final in a shard, and tells its state all of it; `None` if the shard needs no state.
+    fn begin(
+        &mut self,
+        number: ShardNumber,
+        log: &SegmentLog,
+        (policies, shards, _): (&Policies, &Shards, Ownership),
+        files: &Mutex<ChunkFiles>,
+        sizes: Sizes,
+    ) -> Result<Option<StateWriter>, CheckpointError> {
+        let mut named: HashMap<u32, u64> = HashMap::new();
+        for (file, bytes) in self.shards.iter().flat_map(|durable| &durable.held) {
+            *named.entry(*file).or_default() += bytes;
+        }
+        let (Some(own), Some(mut shard)) = (self.shards.get_mut(number.index()), shards.get(number)) else {
+            return Ok(None);
+        };
         // One shard always has a state, for the policies' sake.
-        if shard.is_empty() && own.path.is_none() && (number > 0 || policies.len() == 0) {
+        if shard.is_empty() && own.path.is_none() && (number.index() > 0 || policies.len() == 0) {
             // Nothing in the log up to here left anything in this shard.
             own.sequence = log.end();
-            return Ok(());
+            return Ok(None);
         }
         let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
         files.find_sparse(&named, sizes.sparse_file_bytes);
         let mut chunks = Pending::new(sizes.full_rows);
         let mut recent = Recent::new(policies);
-        let sequence = log.end();
-        let state = StateWriter::begin(&*self.medium, &self.directory, number, sequence, &policies.all());
+        let medium = Arc::clone(&self.medium);
+        let state = StateWriter::begin(medium, &self.directory, number.index(), log.end(), &policies.all());
         let mut state = state.map_err(failed("write a state"))?;
-        let mut used = HashMap::new();
+        let mut held = HashMap::new();
         let mut add = |id, metric: &Metric, sealed: Option<&Sealed>| {
             for place in metric.levels_with(sealed).flat_map(|level| &level.chunks) {
-                *used.entry(place.file).or_default() += u64::from(place.length);
+                *held.entry(place.file).or_default() += u64::from(place.length);
             }
             state.add(id, metric, sealed).map_err(failed("write a state"))
         };
@@ -204,25 +242,20 @@ impl Checkpoints {
                 add(*id, metric, Some(sealed))?;
             }
         }
-        own.generation += 1;
-        let path = state.finish(&self.directory, own.generation).map_err(failed("write a state"))?;
+        // The chunks are durable: whatever becomes of the state, what is in memory may name them.
         for (id, sealed) in all_sealed {
             if let Some(metric) = shard.get_mut(&id) {
                 metric.put_sealed(sealed);
             }
         }
-        drop(shard);
-        let before = own.path.replace(path);
-        own.sequence = sequence;
-        own.files = used;
-        if let Some(before) = before {
-            self.medium.remove(&before).map_err(failed("remove the state before"))?;
-        }
-        let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
-        log.commit(oldest)?;
-        files.remove_unused(|file| self.shards.iter().any(|durable| durable.files.contains_key(&file)));
-        Ok(())
+        own.held = held;
+        Ok(Some(state))
     }
+}
+
+/// How an operation failed.
+fn failed(operation: &'static str) -> impl Fn(io::Error) -> CheckpointError {
+    move |source| CheckpointError::Io { operation, source }
 }
 
 /// Copies a file and syncs the copy; says how many bytes it has.

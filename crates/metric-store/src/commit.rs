@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use buffer::segment_log::{AppendError, MAX_RECORD_BYTES, SegmentLog};
 
-use crate::error::WriteError;
+use crate::error::{Broken, WriteError};
 use crate::record::Change;
 use crate::store::Outcome;
 
@@ -81,7 +81,7 @@ impl Committer {
                 return answer;
             }
             if queue.is_led {
-                queue = self.done.wait(queue).map_err(|_| WriteError::Broken)?;
+                queue = self.done.wait(queue).map_err(|_| Broken)?;
                 continue;
             }
             queue.is_led = true;
@@ -115,12 +115,12 @@ impl Committer {
     }
 
     /// The log, while nobody writes to it.
-    pub(crate) fn log(&self) -> Result<MutexGuard<'_, SegmentLog>, WriteError> {
-        self.log.lock().map_err(|_| WriteError::Broken)
+    pub(crate) fn log(&self) -> Result<MutexGuard<'_, SegmentLog>, Broken> {
+        self.log.lock().map_err(|_| Broken)
     }
 
-    fn queue(&self) -> Result<MutexGuard<'_, Queue>, WriteError> {
-        self.queue.lock().map_err(|_| WriteError::Broken)
+    fn queue(&self) -> Result<MutexGuard<'_, Queue>, Broken> {
+        self.queue.lock().map_err(|_| Broken)
     }
 }
 

@@ -83,6 +83,22 @@ pub enum CheckpointError {
     Broken,
 }
 
+/// Somebody panicked while holding what is needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Broken;
+
+impl From<Broken> for WriteError {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+impl From<Broken> for CheckpointError {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
 /// Why nothing was read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -164,19 +164,20 @@ fn level(reader: &mut Reader<'_>, raw: Points<'_>, granularity: i64, policy: &Po
 
 /// A state that is being written.
 #[derive(Debug)]
-pub(crate) struct StateWriter<'m> {
-    medium: &'m dyn Medium,
+pub(crate) struct StateWriter {
+    medium: Arc<dyn Medium>,
     new: PathBuf,
     file: Box<dyn MediumFile>,
     /// What is not in the file yet.
     bytes: Vec<u8>,
     shard: usize,
+    sequence: u64,
 }
 
-impl<'m> StateWriter<'m> {
+impl StateWriter {
     /// Begins the state of a shard: its head.
     pub(crate) fn begin(
-        medium: &'m dyn Medium,
+        medium: Arc<dyn Medium>,
         directory: &Path,
         shard: usize,
         sequence: u64,
@@ -189,7 +190,12 @@ impl<'m> StateWriter<'m> {
         let file = medium.append(&new)?;
         let mut bytes = Vec::new();
         put_head(&mut bytes, shard, sequence, policies);
-        Ok(Self { medium, new, file, bytes, shard })
+        Ok(Self { medium, new, file, bytes, shard, sequence })
+    }
+
+    /// Records of the log from here on are not in it.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// Adds a metric, as it will be once `sealed` is put.

@@ -343,14 +343,14 @@ impl Store {
     }
 
     /// Writes the state of the next shard, seals what is final, and gives back what is not needed any more: one of
-    /// [`Self::SHARDS`] steps, which the caller spreads over an interval. Writes, and reads of the shard, wait for it.
+    /// [`Self::SHARDS`] steps, which the caller spreads over an interval. Writes, and reads of the shard, wait while what is in
+    /// memory is told, but not until it is durable.
     ///
     /// # Errors
     /// [`CheckpointError`]; nothing is lost, the shard is tried again in its next turn.
     pub fn checkpoint_next(&self) -> Result<(), CheckpointError> {
         let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
-        let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
-        checkpoints.next(&mut log, self.metrics(), &self.files, self.sizes)
+        checkpoints.next(&self.committer, self.metrics(), &self.files, self.sizes)
     }
 
     fn metrics(&self) -> (&Policies, &Shards, Ownership) {
@@ -365,8 +365,7 @@ impl Store {
     pub fn backup(&self, directory: &Path) -> Result<Backup, CheckpointError> {
         let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
         for _ in self.ownership.shards() {
-            let mut log = self.committer.log().map_err(|_| CheckpointError::Broken)?;
-            checkpoints.next(&mut log, self.metrics(), &self.files, self.sizes)?;
+            checkpoints.next(&self.committer, self.metrics(), &self.files, self.sizes)?;
         }
         // No state and no chunk changes while the checkpoints are held; measures are accepted.
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).directory().to_owned();

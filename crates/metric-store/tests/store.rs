@@ -123,6 +123,39 @@ fn many_threads_share_the_log() {
 }
 
 #[test]
+fn nobody_waits_until_a_state_is_durable() {
+    let medium = FaultyMedium::new();
+    let store = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    // So many that each shard has some.
+    let mut random = fastrand::Rng::with_seed(1);
+    let metrics: Vec<MetricId> = (0..2_000).map(|_| MetricId(random.u128(..).to_be_bytes())).collect();
+    let write = |second: i64| {
+        let batch = Batch::new([(second * 1_000_000_000, 1.0)]).unwrap();
+        let each = metrics.iter().map(|metric| Measures { metric: *metric, policy, batch: batch.clone() });
+        store.write(each.collect()).unwrap();
+    };
+    let counts = |store: &Store| -> Vec<Vec<f64>> {
+        let count = Method::plain(Statistic::Count);
+        let each = metrics.iter().map(|metric| store.measures(*metric, count, 60_000_000_000, None, None));
+        each.map(|series| series.unwrap().points().values().to_vec()).collect()
+    };
+    write(1);
+    std::thread::scope(|scope| {
+        let held = medium.hold_writes_below(Path::new(DIRECTORY).join("states"));
+        let steps = scope.spawn(|| (0..Store::SHARDS).for_each(|_| store.checkpoint_next().unwrap()));
+        held.wait().unwrap();
+        write(2);
+        assert_eq!(counts(&store), vec![[2.0]; metrics.len()]);
+        assert!(!steps.is_finished());
+        drop(held);
+        steps.join().unwrap();
+    });
+    drop(store);
+    assert_eq!(counts(&open(&medium)), vec![[2.0]; metrics.len()]);
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let store = open(&FaultyMedium::new());
     let [policy, other, ..] = &model::policies()[..] else { panic!("too few policies") };

@@ -74,9 +74,11 @@ impl FaultyMedium {
         self.state().lasting = Some(fault);
     }
 
-    /// Ends [`Self::fail_from_now`]. It does not undo a crash.
+    /// Ends [`Self::fail_from_now`], and every [`Self::fail_at`] to come. It does not undo a crash.
     pub fn recover(&self) {
-        self.state().lasting = None;
+        let mut state = self.state();
+        state.faults.clear();
+        state.lasting = None;
     }
 
     /// Bounds the sum of all files' sizes: the write that would exceed it is short, the next one fails with
@@ -87,7 +89,12 @@ impl FaultyMedium {
 
     /// Lets writes hang, as on a disk that is in trouble, until what is returned is dropped.
     pub fn hold_writes(&self) -> HeldWrites {
-        HeldWrites::shut(&self.gate)
+        self.hold_writes_below("")
+    }
+
+    /// As [`Self::hold_writes`], but only of the files of a directory and of those below it.
+    pub fn hold_writes_below(&self, directory: impl AsRef<Path>) -> HeldWrites {
+        HeldWrites::shut(&self.gate, directory.as_ref())
     }
 
     /// Operations so far.
@@ -126,8 +133,9 @@ impl FaultyMedium {
         Self { state: Arc::new(Mutex::new(self.state().after_crash(survival))), gate: Arc::default() }
     }
 
-    fn opened(&self, file: u64) -> Box<dyn MediumFile> {
-        Box::new(FaultyFile { state: Arc::clone(&self.state), gate: Arc::clone(&self.gate), file })
+    fn opened(&self, file: u64, path: &Path) -> Box<dyn MediumFile> {
+        let (state, gate) = (Arc::clone(&self.state), Arc::clone(&self.gate));
+        Box::new(FaultyFile { state, gate, file, path: path.to_owned() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,14 +148,14 @@ impl Medium for FaultyMedium {
         let mut state = self.state();
         state.step()?;
         let file = state.open_or_create(path)?;
-        Ok(self.opened(file))
+        Ok(self.opened(file, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
         let mut state = self.state();
         state.step()?;
         let file = state.find(path)?;
-        Ok(self.opened(file))
+        Ok(self.opened(file, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -223,6 +231,8 @@ struct FaultyFile {
     state: Arc<Mutex<State>>,
     gate: Arc<Gate>,
     file: u64,
+    /// Its name when it was opened.
+    path: PathBuf,
 }
 
 impl FaultyFile {
@@ -233,7 +243,7 @@ impl FaultyFile {
 
 impl MediumFile for FaultyFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.gate.pass();
+        self.gate.pass(&self.path);
         self.state().write(self.file, data)
     }
 

@@ -1,5 +1,6 @@
 //! A disk that hangs until it is told to go on.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
@@ -13,7 +14,8 @@ pub(super) struct Gate {
 
 #[derive(Debug, Default)]
 struct GateState {
-    is_shut: bool,
+    /// Where writes wait: below this directory.
+    shut: Option<PathBuf>,
     /// Writes that wait.
     waiting: usize,
 }
@@ -23,15 +25,16 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits as long as it is shut.
-    pub(super) fn pass(&self) {
+    /// Waits as long as it is shut for a file.
+    pub(super) fn pass(&self, path: &Path) {
+        let is_shut = |state: &GateState| state.shut.as_ref().is_some_and(|shut| path.starts_with(shut));
         let mut state = self.state();
-        if !state.is_shut {
+        if !is_shut(&state) {
             return;
         }
         state.waiting += 1;
         self.changed.notify_all();
-        while state.is_shut {
+        while is_shut(&state) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting -= 1;
@@ -44,8 +47,8 @@ impl Gate {
 pub struct HeldWrites(Arc<Gate>);
 
 impl HeldWrites {
-    pub(super) fn shut(gate: &Arc<Gate>) -> Self {
-        gate.state().is_shut = true;
+    pub(super) fn shut(gate: &Arc<Gate>, below: &Path) -> Self {
+        gate.state().shut = Some(below.to_owned());
         Self(Arc::clone(gate))
     }
 
@@ -66,7 +69,7 @@ impl HeldWrites {
 
 impl Drop for HeldWrites {
     fn drop(&mut self) {
-        self.0.state().is_shut = false;
+        self.0.state().shut = None;
         self.0.changed.notify_all();
     }
 }
