@@ -46,10 +46,12 @@ struct Durable {
     sequence: u64,
     generation: u64,
     path: Option<PathBuf>,
-    /// The files of chunks that its state names, and how many bytes of each.
-    files: HashMap<u32, u64>,
-    /// Those that what is in memory names: the same, unless the last state failed.
+    /// States that may be there, and do not count beside a newer one.
+    older: Vec<PathBuf>,
+    /// The files of chunks that memory names, and how many bytes of each.
     held: HashMap<u32, u64>,
+    /// These, and those that a state names which may be there.
+    files: HashMap<u32, u64>,
 }
 
 impl Checkpoints {
@@ -170,21 +172,30 @@ impl Checkpoints {
         };
         let Some(own) = self.shards.get_mut(shard.index()) else { return Ok(()) };
         own.generation += 1;
+        let path = state::path(&self.directory, shard.index(), own.generation);
+        // If its directory cannot be synced, a state may be there or not.
+        for (file, bytes) in &own.held {
+            own.files.entry(*file).or_insert(*bytes);
+        }
         let sequence = state.sequence();
-        let path = state.finish(&self.directory, own.generation).map_err(failed("write a state"))?;
-        let before = own.path.replace(path);
+        if let Err(error) = state.finish(&self.directory, &path) {
+            own.older.push(path);
+            return Err(failed("write a state")(error));
+        }
+        own.older.extend(own.path.replace(path));
         own.sequence = sequence;
         own.files.clone_from(&own.held);
-        if let Some(before) = before {
-            self.medium.remove(&before).map_err(failed("remove the state before"))?;
+        while let Some(older) = own.older.last() {
+            match self.medium.remove(older) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("remove the state before")(error));
+                }
+                _ => own.older.pop(),
+            };
         }
         let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
         committer.log()?.commit(oldest)?;
-        let is_used = |file| {
-            let uses =
-                |durable: &Durable| [&durable.files, &durable.held].iter().any(|of| of.contains_key(&file));
-            self.shards.iter().any(uses)
-        };
+        let is_used = |file| self.shards.iter().any(|durable| durable.files.contains_key(&file));
         files.lock().unwrap_or_else(PoisonError::into_inner).remove_unused(is_used);
         Ok(())
     }
@@ -206,7 +217,8 @@ impl Checkpoints {
             return Ok(None);
         };
         // One shard always has a state, for the policies' sake.
-        if shard.is_empty() && own.path.is_none() && (number.index() > 0 || policies.len() == 0) {
+        let has_state = own.path.is_some() || own.generation > 0;
+        if shard.is_empty() && !has_state && (number.index() > 0 || policies.len() == 0) {
             // Nothing in the log up to here left anything in this shard.
             own.sequence = log.end();
             return Ok(None);
@@ -236,6 +248,7 @@ impl Checkpoints {
         }
         let placed = if chunks.is_empty() { Ok(Placed::default()) } else { files.write(&chunks) };
         let placed = placed.map_err(failed("write chunks"))?;
+        drop(files);
         for (id, sealed) in &mut all_sealed {
             sealed.place_chunks(placed);
             if let Some(metric) = shard.get(id) {

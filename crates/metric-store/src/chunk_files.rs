@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Which chunks count is written in the metrics' states. A chunk that no state names (its state never became durable, or it
-//! became part of a larger one) is dead weight until its file is removed. Full chunks, which live long, and smaller ones,
+//! became part of a larger one), nor memory, is dead weight until its file is removed. Full chunks, which live long, and smaller ones,
 //! which are merged soon, stand in files of their own; a file that is dead weight to a good part is sparse: its shards copy
 //! what they still need of it to another one. A file is only written to by the process that made it, and is left as it is
 //! once an operation on it failed.

@@ -170,7 +170,6 @@ pub(crate) struct StateWriter {
     file: Box<dyn MediumFile>,
     /// What is not in the file yet.
     bytes: Vec<u8>,
-    shard: usize,
     sequence: u64,
 }
 
@@ -190,7 +189,7 @@ impl StateWriter {
         let file = medium.append(&new)?;
         let mut bytes = Vec::new();
         put_head(&mut bytes, shard, sequence, policies);
-        Ok(Self { medium, new, file, bytes, shard, sequence })
+        Ok(Self { medium, new, file, bytes, sequence })
     }
 
     /// Records of the log from here on are not in it.
@@ -208,14 +207,12 @@ impl StateWriter {
         Ok(())
     }
 
-    /// Makes the state durable, and gives it its name.
-    pub(crate) fn finish(mut self, directory: &Path, generation: u64) -> io::Result<PathBuf> {
+    /// Makes the state durable under a name of [`path`].
+    pub(crate) fn finish(mut self, directory: &Path, path: &Path) -> io::Result<()> {
         write_all(&mut *self.file, &self.bytes)?;
         self.file.sync()?;
-        let path = directory.join(name(self.shard, generation));
-        self.medium.rename(&self.new, &path)?;
-        self.medium.sync_directory(directory)?;
-        Ok(path)
+        self.medium.rename(&self.new, path)?;
+        self.medium.sync_directory(directory)
     }
 }
 
@@ -241,6 +238,11 @@ pub(crate) fn list(medium: &dyn Medium, directory: &Path) -> io::Result<Vec<(usi
     let mut states: Vec<_> = names.iter().filter_map(|name| parse(name.to_str()?)).collect();
     states.sort_by_key(|(shard, generation, _)| (*shard, std::cmp::Reverse(*generation)));
     Ok(states)
+}
+
+/// Where a state of a shard stands.
+pub(crate) fn path(directory: &Path, shard: usize, generation: u64) -> PathBuf {
+    directory.join(name(shard, generation))
 }
 
 fn name(shard: usize, generation: u64) -> String {

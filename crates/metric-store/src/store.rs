@@ -343,8 +343,8 @@ impl Store {
     }
 
     /// Writes the state of the next shard, seals what is final, and gives back what is not needed any more: one of
-    /// [`Self::SHARDS`] steps, which the caller spreads over an interval. Writes, and reads of the shard, wait while what is in
-    /// memory is told, but not until it is durable.
+    /// [`Self::SHARDS`] steps, which the caller spreads over an interval. Writes and reads wait while what is in memory is
+    /// told and its new chunks are synced, but not until the state is.
     ///
     /// # Errors
     /// [`CheckpointError`]; nothing is lost, the shard is tried again in its next turn.
