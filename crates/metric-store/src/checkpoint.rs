@@ -6,7 +6,7 @@
 //! chunks that neither a durable state nor memory names. Memory names the chunks as soon as they are durable; only until then
 //! do writers wait. A step that fails changes nothing that counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +51,7 @@ struct Durable {
     /// The files of chunks that memory names, and how many bytes of each.
     held: HashMap<u32, u64>,
     /// These, and those that a state names which may be there.
-    files: HashMap<u32, u64>,
+    files: HashSet<u32>,
 }
 
 impl Checkpoints {
@@ -91,9 +91,9 @@ impl Checkpoints {
             }
             own.sequence = read.sequence;
             for place in read.metrics.iter().flat_map(|(_, metric)| metric.chunks()) {
-                *own.files.entry(place.file).or_default() += u64::from(place.length);
+                *own.held.entry(place.file).or_default() += u64::from(place.length);
             }
-            own.held.clone_from(&own.files);
+            own.files.extend(own.held.keys());
             own.path = Some(path);
             held_policies.push((read.sequence, read.policies));
             if let Some(mut shard) = shards.get(number) {
@@ -125,7 +125,7 @@ impl Checkpoints {
         }
         let mut backup = Backup::default();
         let numbers: BTreeSet<u32> =
-            self.shards.iter().flat_map(|durable| durable.files.keys().copied()).collect();
+            self.shards.iter().flat_map(|durable| durable.files.iter().copied()).collect();
         let files = numbers.into_iter().map(|number| from.join(chunk_files::name(number)));
         let files: Vec<(PathBuf, &Path)> = files.map(|file| (file, chunks)).collect();
         let own_states = self.shards.iter().filter_map(|durable| Some((durable.path.clone()?, states)));
@@ -174,9 +174,7 @@ impl Checkpoints {
         own.generation += 1;
         let path = state::path(&self.directory, shard.index(), own.generation);
         // If its directory cannot be synced, a state may be there or not.
-        for (file, bytes) in &own.held {
-            own.files.entry(*file).or_insert(*bytes);
-        }
+        own.files.extend(own.held.keys());
         let sequence = state.sequence();
         if let Err(error) = state.finish(&self.directory, &path) {
             own.older.push(path);
@@ -184,7 +182,7 @@ impl Checkpoints {
         }
         own.older.extend(own.path.replace(path));
         own.sequence = sequence;
-        own.files.clone_from(&own.held);
+        own.files = own.held.keys().copied().collect();
         while let Some(older) = own.older.last() {
             match self.medium.remove(older) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -195,7 +193,7 @@ impl Checkpoints {
         }
         let oldest = self.shards.iter().map(|durable| durable.sequence).min().unwrap_or_default();
         committer.log()?.commit(oldest)?;
-        let is_used = |file| self.shards.iter().any(|durable| durable.files.contains_key(&file));
+        let is_used = |file| self.shards.iter().any(|durable| durable.files.contains(&file));
         files.lock().unwrap_or_else(PoisonError::into_inner).remove_unused(is_used);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::rows::{Rows, each_row};
 pub(crate) use seal::Sealing;
 
 /// Rows that are in no chunk yet, the newest group apart while it can be continued, and the places of the chunks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Level {
     /// What is in no chunk yet. It replaces what chunks have at the same times.
     pub(crate) rows: Rows,

@@ -37,7 +37,7 @@ impl Default for Sizes {
 }
 
 /// A metric: the raw points that may still change an aggregate, and the aggregates.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Metric {
     pub(crate) policy: PolicyNumber,
     pub(crate) raw: RawBuffer,
