@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A certificate authority of the tests, another one that signed nothing, and what the first has signed.
-pub(crate) struct Certificates(tempfile::TempDir);
+pub(crate) struct Certificates(testkit::LastingDirectory);
 
 impl Certificates {
     /// Made once for the whole test binary: each key costs a process.
@@ -25,7 +25,7 @@ impl Certificates {
     }
 
     fn make() -> Self {
-        let this = Self(tempfile::tempdir().unwrap());
+        let this = Self(testkit::LastingDirectory::new().unwrap());
         for authority in ["ca", "other-ca"] {
             this.openssl(&format!(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={authority} \

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nephoscope_metric_index::Index;
 use observability::clock::{Clock, TestClock};
 use sql::Options;
-use testkit::PostgreSql;
+use testkit::{LastingDirectory, PostgreSql};
 
 /// When the tests' clock begins: 2026-01-01T00:00:00Z.
 pub(crate) const START_MICROSECONDS: i64 = 1_767_225_600_000_000;
@@ -16,11 +16,11 @@ pub(crate) const START_MICROSECONDS: i64 = 1_767_225_600_000_000;
 pub(crate) struct Engine {
     pub(crate) index: Index,
     pub(crate) clock: TestClock,
-    _directory: Option<tempfile::TempDir>,
+    _directory: Option<LastingDirectory>,
 }
 
 impl Engine {
-    async fn at(url: String, directory: Option<tempfile::TempDir>) -> Self {
+    async fn at(url: String, directory: Option<LastingDirectory>) -> Self {
         let (clock, hand) = Clock::test(jiff::Timestamp::from_microsecond(START_MICROSECONDS).unwrap());
         let index = Index::open(&url, options(), clock).await.unwrap();
         Self { index, clock: hand, _directory: directory }
@@ -28,7 +28,7 @@ impl Engine {
 
     /// In a file of its own.
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = LastingDirectory::new().unwrap();
         let url = format!("sqlite:///{}", directory.path().join("index.db").display());
         Self::at(url, Some(directory)).await
     }

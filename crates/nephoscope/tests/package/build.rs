@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use testkit::repository;
+use testkit::{LastingDirectory, repository};
 
 /// The version of packages that the tests make, and of the next one.
 pub(crate) const VERSION: &str = "1.2.3~test-1";
@@ -19,7 +19,7 @@ pub(crate) struct Packages {
     pub(crate) compute: PathBuf,
     pub(crate) ipmi: PathBuf,
     pub(crate) gnocchi: PathBuf,
-    _directory: tempfile::TempDir,
+    _directory: LastingDirectory,
 }
 
 /// Runs a command and returns what it printed; panics unless it succeeds.
@@ -50,7 +50,7 @@ fn command(output: &Path, version: &str) -> Command {
 }
 
 fn build(version: &str, change: impl FnOnce(&mut Command)) -> Packages {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = LastingDirectory::new().unwrap();
     let mut command = command(directory.path(), version);
     change(&mut command);
     let printed = checked(&mut command);
