@@ -54,6 +54,26 @@ def children_of_all_threads():
     return found
 
 
+def processes_where(condition):
+    """Ids of the processes besides this one of which it is true."""
+    ids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return [pid for pid in ids if pid != os.getpid() and condition(pid)]
+
+
+def contents_of_process(pid, name):
+    """A file of a process in /proc; nothing of one that has ended or is somebody else's."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def is_marked(pid, directory):
+    """Whether the process carries the mark of the fixture with this directory."""
+    return f"{MARK}={directory}".encode() in contents_of_process(pid, "environ").split(b"\0")
+
+
 def log_tail(path):
     """The last few kilobytes of a log, for error messages."""
     try:
@@ -243,17 +263,7 @@ class Launcher:
 
     def marked(self):
         """Processes that carry this fixture's mark: what a server has forked, too."""
-        mark = f"{MARK}={self.dir}".encode()
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and int(entry) != os.getpid():
-                try:
-                    with open(f"/proc/{entry}/environ", "rb") as environ:
-                        if mark in environ.read().split(b"\0"):
-                            found.append(int(entry))
-                except OSError:
-                    continue
-        return found
+        return processes_where(lambda pid: is_marked(pid, self.dir))
 
     def end(self, status):
         """Stops everything that was started, removes the directory and leaves. For the main thread alone."""
@@ -262,39 +272,36 @@ class Launcher:
             if self.stop_signal != signal.SIGKILL:
                 for child in list(self.children):
                     self.end_child(child, self.stop_signal, 10)
-            deadline = time.monotonic() + 20
-            while (left := self.marked()) and time.monotonic() < deadline:
-                for pid in left:
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
-                time.sleep(0.01)
-            for child in self.children:
-                try:
-                    child.wait(10)
-                except subprocess.TimeoutExpired:
-                    pass
-            self.children.clear()
-            self._collect(10)
+            self._kill_all(20)
             # A process that had not become its program when the marked ones were looked for may still have written.
             deadline = time.monotonic() + 10
             while os.path.exists(self.dir) and time.monotonic() < deadline:
                 shutil.rmtree(self.dir, ignore_errors=True)
             os._exit(status)
 
-    def _collect(self, seconds):
-        """Waits until nothing is left of what was started: what is killed takes a moment to be gone."""
+    def _kill_all(self, seconds):
+        """Kills until nothing is left of what was started. What carries no mark becomes our child when its parent ends."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            try:
-                while os.waitpid(-1, os.WNOHANG)[0]:
+            left = {*self.marked(), *children_of_all_threads()} - self.companions
+            if not left:
+                return
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
                     pass
-            except ChildProcessError:
-                return
-            if self.companions.issuperset(children_of_all_threads()):
-                return
+            self._collect()
             time.sleep(0.005)
+
+    @staticmethod
+    def _collect():
+        """Collects what has ended: what is killed takes a moment to be gone."""
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
 
     def _reap_orphans(self):
         """Collects what servers left behind: their orphans become ours (child subreaper)."""

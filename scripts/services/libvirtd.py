@@ -25,7 +25,7 @@ import time
 
 import certificates
 import domains
-from launcher import Failure, Launcher, children_of_all_threads
+from launcher import Failure, Launcher, children_of_all_threads, contents_of_process, is_marked, processes_where
 
 START_SECONDS = 120
 STOP_SECONDS = 15
@@ -68,13 +68,13 @@ def daemon_program(root):
 
 
 class DomainLauncher(Launcher):
-    """Finds the domains' processes as well: libvirt gives them an environment of its own."""
+    """Finds the processes of QEMU as well: libvirt gives them an environment of its own."""
 
     # The sockets of QEMU's monitors lie six folders further down, and the path of a socket has 107 characters.
     parent_characters = 18
 
     def marked(self):
-        return super().marked() + list(domain_pids(self.dir).values())
+        return processes_where(lambda pid: belongs(pid, self.dir))
 
     def reap_domains(self):
         """Collects ended QEMUs at once: they are our orphans, and libvirt waits until no trace of them is left."""
@@ -87,6 +87,16 @@ class DomainLauncher(Launcher):
                             os.waitpid(pid, os.WNOHANG)
                 except OSError:
                     continue
+
+
+def is_qemu(pid, directory):
+    """Whether the process is a QEMU of this directory: of a domain, or one that is asked what it can do."""
+    command = contents_of_process(pid, "cmdline")
+    return directory.encode() in command and b"qemu-system" in command
+
+
+def belongs(pid, directory):
+    return is_marked(pid, directory) or is_qemu(pid, directory)
 
 
 def pid_folder(directory):
@@ -107,17 +117,15 @@ def domain_pids(directory):
         try:
             with open(os.path.join(pid_folder(directory), entry), encoding="ascii") as file:
                 pid = int(file.read())
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = file.read()
         except (OSError, ValueError):
             continue
-        if directory.encode() in command and b"qemu-system" in command:
+        if is_qemu(pid, directory):
             found[name] = pid
     return found
 
 
 def guard(directory):
-    """A process that ends the domains should the launcher be killed with -9: they are no children that die with it.
+    """A process that ends every QEMU should the launcher be killed with -9: they are no children that die with it.
     Returns its id, and a descriptor that it watches."""
     end, start = os.pipe()
     if pid := os.fork():
@@ -130,11 +138,15 @@ def guard(directory):
         os.dup2(null, number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.read(end, 1)
-    for pid in domain_pids(directory).values():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            pass
+    # The daemon, which dies with its launcher, may have one more started meanwhile.
+    deadline = time.monotonic() + STOP_SECONDS
+    while (left := processes_where(lambda pid: belongs(pid, directory))) and time.monotonic() < deadline:
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        time.sleep(0.005)
     shutil.rmtree(directory, ignore_errors=True)
     os._exit(0)
 

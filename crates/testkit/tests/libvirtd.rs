@@ -5,10 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::{Libvirtd, SystemLibvirtd, TestDomain, until};
+use testkit::{Libvirtd, Program, SystemLibvirtd, TestDomain, until};
 
 fn process(pid: u32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
+}
+
+fn parent_of(pid: u32) -> Pid {
+    let status = fs::read_to_string(process(pid).join("status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+    Pid::from_raw(parent.trim().parse().unwrap()).unwrap()
 }
 
 fn daemon_pid(daemon: &Libvirtd) -> u32 {
@@ -45,13 +51,44 @@ fn domains_outlive_their_daemon_and_end_with_the_fixture() {
 fn a_launcher_that_is_killed_leaves_nothing() {
     let (daemon, domain) = with_domain();
     let (pid, dir) = (daemon.domain_pid(&domain.name).unwrap(), daemon.dir().clone());
-    let status = fs::read_to_string(process(daemon_pid(&daemon)).join("status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-    let launcher = Pid::from_raw(parent.trim().parse().unwrap()).unwrap();
-    kill_process(launcher, Signal::KILL).unwrap();
+    kill_process(parent_of(daemon_pid(&daemon)), Signal::KILL).unwrap();
     // A process whose parent does not collect it keeps its number, but has no command line.
     let gone = || fs::read(process(pid).join("cmdline")).unwrap_or_default().is_empty() && !dir.exists();
     until("end of the domain", || gone().then_some(())).unwrap();
+}
+
+/// The daemon asks a QEMU what it can do in a process of its own, which outlives it and is no domain.
+#[test]
+fn a_qemu_that_is_being_asked_ends_with_the_fixture() {
+    for is_killed in [false, true] {
+        let daemon = Libvirtd::start().unwrap();
+        let dir = daemon.dir().clone();
+        let emulator = dir.join("qemu-system-held");
+        fs::write(&emulator, "#!/bin/sh\nkill -STOP $$\n").unwrap();
+        fs::set_permissions(&emulator, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let asks = Program::new("virsh")
+            .args(["--connect", daemon.uri(), "domcapabilities", "--emulatorbin"])
+            .arg(&emulator)
+            .start()
+            .unwrap();
+        let qmp = dir.join("c/libvirt/qemu/lib/qmp-");
+        let is_stopped = |pid: &u32| {
+            let status = fs::read_to_string(process(*pid).join("status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        let held = || processes_of(qmp.to_str().unwrap()).into_iter().find(is_stopped);
+        let pid = until("a QEMU that is asked", held).unwrap();
+        let launcher = parent_of(daemon_pid(&daemon));
+        if is_killed {
+            kill_process(launcher, Signal::KILL).unwrap();
+            let gone = || processes_of(qmp.to_str().unwrap()).is_empty() && !dir.exists();
+            until("end of the QEMU", || gone().then_some(())).unwrap();
+        } else {
+            drop(daemon);
+            assert!(!dir.exists() && !process(pid).exists());
+        }
+        drop(asks);
+    }
 }
 
 /// Processes that have the text on their command lines.
@@ -73,9 +110,7 @@ fn a_systems_daemon_ends_with_its_fixture_and_so_do_its_containers() {
         assert_eq!(processes_of(&container.name).is_empty(), !daemon.starts());
         let first = processes_of(dir.to_str().unwrap())[0];
         if is_killed {
-            let status = fs::read_to_string(process(first).join("status")).unwrap();
-            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-            kill_process(Pid::from_raw(parent.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+            kill_process(parent_of(first), Signal::KILL).unwrap();
         } else {
             drop(daemon);
         }
