@@ -14,16 +14,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use buffer::medium::Medium;
 use buffer::segment_log::SegmentLog;
 
-use crate::MetricId;
 use crate::chunk_files::{self, ChunkFiles, Pending, Placed};
 use crate::commit::Committer;
 use crate::error::CheckpointError;
 use crate::metric::{Metric, Sealed, Sizes};
 use crate::ownership::{Ownership, SHARDS, ShardNumber};
 use crate::policies::{Policies, Recent};
+use crate::salvage::Salvage;
 use crate::shards::Shards;
 use crate::state::{self, StateWriter};
 use crate::store::Backup;
+use crate::{MetricId, PolicyNumber};
 
 /// Reads that fail in a row before a state is taken for damaged.
 const READ_ATTEMPTS: u32 = 3;
@@ -37,6 +38,19 @@ pub(crate) struct Checkpoints {
     shards: Vec<Durable>,
     /// The shard that was written last.
     last: Option<ShardNumber>,
+    /// What was found of metrics that no state has, until it is said which of them are in use.
+    lost: Salvage,
+}
+
+/// What was found of states.
+#[derive(Debug, Default)]
+pub(crate) struct FoundStates {
+    /// How many bytes could not be read.
+    pub(crate) damaged_bytes: usize,
+    /// Shards with metrics that no state has any more.
+    pub(crate) lost_shards: Vec<ShardNumber>,
+    /// Whether there is none, not even a damaged one.
+    pub(crate) is_empty: bool,
 }
 
 /// What is durable of a shard.
@@ -55,20 +69,30 @@ struct Durable {
 }
 
 impl Checkpoints {
-    /// Reads the newest intact state of each shard; says how many bytes could not be read.
+    /// Reads the newest intact state of each shard.
     pub(crate) fn open(
         medium: Arc<dyn Medium>,
         directory: &Path,
         policies: &Policies,
         shards: &Shards,
-    ) -> io::Result<(Self, usize)> {
+    ) -> io::Result<(Self, FoundStates)> {
         medium.create_directory(directory)?;
         // A state whose renaming was not made durable must not let the log be cut.
         medium.sync_directory(directory)?;
         let mut durable: Vec<Durable> = (0..SHARDS).map(|_| Durable::default()).collect();
-        let mut damaged = 0;
+        let (mut found, mut damaged_shards) = (FoundStates::default(), BTreeSet::new());
         let mut held_policies = Vec::new();
-        for (number, generation, path) in state::list(&*medium, directory)? {
+        let (states, set_aside) =
+            (state::list(&*medium, directory)?, state::list_damaged(&*medium, directory)?);
+        found.is_empty = states.is_empty() && set_aside.is_empty();
+        for (number, generation, _) in set_aside {
+            let Some(number) = ShardNumber::new(number) else { continue };
+            if let Some(own) = durable.get_mut(number.index()) {
+                own.generation = own.generation.max(generation);
+                damaged_shards.insert(number);
+            }
+        }
+        for (number, generation, path) in states {
             let Some(number) = ShardNumber::new(number) else { continue };
             let Some(own) = durable.get_mut(number.index()) else { continue };
             let is_read = own.path.is_some();
@@ -80,12 +104,16 @@ impl Checkpoints {
             }
             let bytes = read(&*medium, &path);
             let Some(read) = state::read(&bytes) else {
-                damaged += bytes.len().max(1);
+                found.damaged_bytes += bytes.len().max(1);
+                damaged_shards.insert(number);
                 keep_aside(&*medium, &path);
                 continue;
             };
-            damaged += read.damaged_bytes;
+            // Whatever there was before it does not count.
+            damaged_shards.remove(&number);
+            found.damaged_bytes += read.damaged_bytes;
             if read.damaged_bytes > 0 {
+                damaged_shards.insert(number);
                 // The next step removes the file.
                 keep_copy(&*medium, &path, &bytes);
             }
@@ -107,7 +135,56 @@ impl Checkpoints {
                 policies.put(number, Arc::new(policy));
             }
         }
-        Ok((Self { medium, directory: directory.to_owned(), shards: durable, last: None }, damaged))
+        found.lost_shards = damaged_shards.into_iter().collect();
+        let directory = directory.to_owned();
+        Ok((Self { medium, directory, shards: durable, last: None, lost: Salvage::default() }, found))
+    }
+
+    /// Looks for chunks of metrics of these shards that no state has. Until [`Self::put_back`] no state is written, so that the
+    /// next start would find them as well.
+    pub(crate) fn find_lost(
+        &mut self,
+        lost: &[ShardNumber],
+        files: &mut ChunkFiles,
+        shards: &Shards,
+    ) -> io::Result<()> {
+        let has_state = |metric| shards.of(metric).is_some_and(|shard| shard.contains_key(&metric));
+        self.lost =
+            Salvage::of(files, |metric| lost.contains(&ShardNumber::of(metric)) && !has_state(metric))?;
+        Ok(())
+    }
+
+    /// What [`Self::find_lost`] has found and nobody has put back, in order.
+    pub(crate) fn lost(&self) -> Vec<MetricId> {
+        self.lost.metrics().collect()
+    }
+
+    /// Puts those back that are in use, and forgets the others.
+    pub(crate) fn put_back(
+        &mut self,
+        metrics: &[(MetricId, PolicyNumber)],
+        policies: &Policies,
+        shards: &Shards,
+    ) {
+        let (mut found, mut recent) = (std::mem::take(&mut self.lost), Recent::new(policies));
+        for (id, number) in metrics {
+            let shard = ShardNumber::of(*id);
+            let (Some(own), Some(mut shard)) = (self.shards.get_mut(shard.index()), shards.get(shard)) else {
+                continue;
+            };
+            let Some(levels) = found.take(*id) else { continue };
+            for place in levels.values().flat_map(|level| &level.chunks) {
+                *own.held.entry(place.file).or_default() += u64::from(place.length);
+                own.files.insert(place.file);
+            }
+            let metric = shard.entry(*id).or_insert_with(|| Box::new(Metric::new(*number)));
+            if recent.get(metric.policy).is_none() {
+                **metric = Metric::new(*number);
+            }
+            if let Some(policy) = recent.get(metric.policy) {
+                metric.put_back(levels, policy);
+            }
+        }
     }
 
     /// Records of the log from here on are new to a shard.
@@ -160,6 +237,9 @@ impl Checkpoints {
         files: &Mutex<ChunkFiles>,
         sizes: Sizes,
     ) -> Result<(), CheckpointError> {
+        if !self.lost.is_empty() {
+            return Err(CheckpointError::Lost);
+        }
         let (_, _, ownership) = metrics;
         let turn = match self.last {
             Some(last) => ownership.after(last),
@@ -289,7 +369,11 @@ fn copy(medium: &dyn Medium, from: &Path, to: &Path) -> io::Result<u64> {
 
 /// Keeps what a state was of which a part cannot be read.
 fn keep_copy(medium: &dyn Medium, path: &Path, bytes: &[u8]) {
-    let copy = path.with_extension("damaged");
+    let copy = path.with_extension(state::DAMAGED);
+    if medium.size(&copy).is_ok_and(|size| size.is_some()) {
+        // By a start that did not come to write another state.
+        return;
+    }
     let kept = medium.append(&copy).and_then(|mut file| state::write_all(&mut *file, bytes));
     if let Err(error) = kept {
         tracing::debug!(state = %path.display(), "cannot keep a copy of a damaged state: {error}");
@@ -303,7 +387,7 @@ fn read(medium: &dyn Medium, path: &Path) -> Vec<u8> {
 
 /// A state that cannot be read gets another name, so that it is not read again and can be looked at.
 fn keep_aside(medium: &dyn Medium, path: &Path) {
-    let aside = path.with_extension("damaged");
+    let aside = path.with_extension(state::DAMAGED);
     if let Err(error) = medium.rename(path, &aside) {
         tracing::debug!(state = %path.display(), "cannot set a damaged state aside: {error}");
     }

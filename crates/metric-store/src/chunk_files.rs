@@ -55,6 +55,29 @@ pub(crate) struct ChunkPlace {
     pub(crate) classes: u8,
 }
 
+impl ChunkPlace {
+    /// That of a chunk with these series; `None` if it has no row.
+    fn of<'s>(
+        file: u32,
+        offset: usize,
+        length: usize,
+        series: impl Iterator<Item = (Method, &'s Series)> + Clone,
+    ) -> Option<Self> {
+        let (offset, length) = (u32::try_from(offset).ok()?, u32::try_from(length).ok()?);
+        let present = series.filter(|(_, series)| !series.is_empty());
+        let each = || present.clone().map(|(_, series)| series);
+        Some(Self {
+            file,
+            offset,
+            length,
+            rows: u32::try_from(each().map(Series::len).max()?).ok()?,
+            first: each().filter_map(Series::first).min()?,
+            last: each().filter_map(Series::last).max()?,
+            classes: present.clone().fold(0, |classes, (method, _)| classes | Class::of(method).bit()),
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ChunkFiles {
     medium: Arc<dyn Medium>,
@@ -138,16 +161,9 @@ impl Pending {
         chunk::encode(granularity, series, &mut body)?;
         let offset = bytes.len();
         frame::put(bytes, KIND, &body);
-        let present = series.iter().filter(|(_, series)| !series.is_empty());
-        Some(ChunkPlace {
-            file,
-            offset: u32::try_from(offset).ok()?,
-            length: u32::try_from(bytes.len() - offset).ok()?,
-            rows,
-            first: series.iter().filter_map(|(_, series)| series.first()).min()?,
-            last: series.iter().filter_map(|(_, series)| series.last()).max()?,
-            classes: present.fold(0, |classes, (method, _)| classes | Class::of(*method).bit()),
-        })
+        let length = bytes.len() - offset;
+        let series = series.iter().map(|(method, series)| (*method, *series));
+        ChunkPlace::of(file, offset, length, series)
     }
 
     /// Adds a chunk as it stood elsewhere. `None` if there is no room.
@@ -233,7 +249,7 @@ impl ChunkFiles {
 
     /// The bytes of a chunk; `None` when it is damaged or lost, or cannot be read now.
     pub(crate) fn frame(&mut self, metric: MetricId, granularity: i64, place: ChunkPlace) -> Option<Vec<u8>> {
-        let bytes = self.bytes(place).ok()?;
+        let bytes = self.bytes_of(place).ok()?;
         body(&bytes, metric, granularity).is_some().then_some(bytes)
     }
 
@@ -255,10 +271,10 @@ impl ChunkFiles {
         place: ChunkPlace,
         wanted: Option<Method>,
     ) -> io::Result<Option<Vec<(Method, Series)>>> {
-        let mut read = self.bytes(place);
+        let mut read = self.bytes_of(place);
         for _ in 1..READ_ATTEMPTS {
             if read.as_ref().is_err_and(|error| !is_loss(error)) {
-                read = self.bytes(place);
+                read = self.bytes_of(place);
             }
         }
         let series = match read {
@@ -270,12 +286,17 @@ impl ChunkFiles {
         Ok(series)
     }
 
+    /// What all files take, as far as it is known.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sizes.values().sum()
+    }
+
     /// How often a chunk was found damaged or lost.
     pub(crate) const fn damaged_reads(&self) -> u64 {
         self.damaged_reads
     }
 
-    fn bytes(&mut self, place: ChunkPlace) -> io::Result<Vec<u8>> {
+    fn bytes_of(&mut self, place: ChunkPlace) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(place.length).map_err(io::Error::other)?];
         let mut file = match self.readers.remove(&place.file) {
             Some(file) => file,
@@ -294,6 +315,34 @@ impl ChunkFiles {
     pub(crate) fn numbers(&self) -> io::Result<Vec<u32>> {
         let names = self.medium.list(&self.directory)?;
         Ok(names.iter().filter_map(|name| number(name.to_str()?)).collect())
+    }
+
+    /// Goes through the intact chunks of a file that are of certain metrics.
+    pub(crate) fn each_chunk(
+        &self,
+        number: u32,
+        is_wanted: impl Fn(MetricId) -> bool,
+        mut each: impl FnMut(MetricId, i64, ChunkPlace, &[(Method, Series)]),
+    ) {
+        let path = self.directory.join(name(number));
+        let read = (0..READ_ATTEMPTS).find_map(|_| self.medium.read(&path).ok());
+        let Some(bytes) = read else {
+            tracing::error!(file = %path.display(), "a file of chunks cannot be read");
+            return;
+        };
+        for (offset, body) in frame::scan(&bytes, KIND).0 {
+            let mut reader = Reader::new(body);
+            let (Some(id), Some(granularity)) = (reader.array(), reader.number()) else { continue };
+            let (id, granularity) = (MetricId(id), granularity.cast_signed());
+            if !is_wanted(id) {
+                continue;
+            }
+            let Some(series) = chunk::decode(granularity, reader.rest(), None) else { continue };
+            let told = series.iter().map(|(method, series)| (*method, series));
+            if let Some(place) = ChunkPlace::of(number, offset, frame::HEADER_BYTES + body.len(), told) {
+                each(id, granularity, place, &series);
+            }
+        }
     }
 
     /// Removes the files that nothing names but `used`; what cannot be removed now is tried again.

@@ -64,6 +64,8 @@ pub struct Report {
     /// Intact chunks that no state names: they were merged or became too old, or a step that wrote them did not come to its
     /// end. They are harmless.
     pub unnamed_chunks: usize,
+    /// Metrics of damaged states of which there are chunks: opening the store finds them ([`Opened::lost`](crate::Opened::lost)).
+    pub lost: usize,
     /// What is wrong, the first [`MAX_FINDINGS`] of it.
     pub findings: Vec<Finding>,
     /// How much there was of it in all.
@@ -88,7 +90,8 @@ pub fn fsck(medium: &Arc<dyn Medium>, directory: &Path) -> io::Result<Report> {
         OpenError::Log(segment_log::OpenError::Locked { .. }) => io::ErrorKind::WouldBlock.into(),
         other => io::Error::other(other),
     })?;
-    let mut report = Report { ids: store.metric_ids(), log: opened.damage, ..Report::default() };
+    let (ids, lost) = (store.metric_ids(), opened.lost.len());
+    let mut report = Report { ids, lost, log: opened.damage, ..Report::default() };
     let mut files = ChunkFiles::open(Arc::new(Frozen(Arc::clone(medium))), &directory.join(CHUNKS))?;
     let mut named = HashSet::new();
     let mut seen = None;

@@ -33,6 +33,7 @@ mod policies;
 mod raw_points;
 mod record;
 mod rows;
+mod salvage;
 mod shards;
 mod state;
 mod store;

@@ -1,5 +1,6 @@
 //! What the store holds of one metric.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use archive::{AggregatedSeries, Batch, Method, RawBuffer, Series, time};
@@ -7,6 +8,7 @@ use archive::{AggregatedSeries, Batch, Method, RawBuffer, Series, time};
 use crate::chunk_files::{ChunkFiles, ChunkPlace, Pending, Placed};
 use crate::level::{Class, Level, Sealing, oldest_kept};
 use crate::policies::Policy;
+use crate::salvage::FoundLevel;
 use crate::{MetricId, PolicyNumber};
 
 /// How chunks are made.
@@ -102,6 +104,17 @@ impl Metric {
             }
         }
         level.put(&merged, self.raw.points(), policy, granularity);
+    }
+
+    /// Takes chunks of which the state was lost.
+    pub(crate) fn put_back(&mut self, mut found: BTreeMap<i64, FoundLevel>, policy: &Policy) {
+        self.make_levels(policy);
+        for (definition, level) in policy.archive.definition().iter().zip(&mut self.levels) {
+            let granularity = definition.granularity();
+            if let Some(FoundLevel { chunks, newest }) = found.remove(&granularity) {
+                level.put_back(chunks, newest, self.raw.points(), policy, granularity);
+            }
+        }
     }
 
     /// Whether a batch continues what there is, so that nothing has to be computed from its begin: its points are newer than

@@ -3,6 +3,7 @@
 //! ```text
 //! states/shard-07-00000000000000001234.state   shard 7 for the 1234th time; the largest number counts
 //! states/….new                                 the next one, before it gets its name
+//! states/….damaged                             one that could not be read, or not all of it
 //!
 //! frames  F5 'S' 'T' 'A'  version (number, 2), shard (number), sequence number of the first record that is not in (number), count of policies, the policies
 //!         F5 'M' 'E' 'T'  a metric, one frame each
@@ -35,6 +36,10 @@ use crate::{MetricId, PolicyNumber, frame, raw_points};
 const HEAD: frame::Kind = [0xf5, b'S', b'T', b'A'];
 const METRIC: frame::Kind = [0xf5, b'M', b'E', b'T'];
 const VERSION: u64 = 2;
+/// How the name of a state ends.
+const STATE: &str = "state";
+/// How that of one ends that could not be read.
+pub(crate) const DAMAGED: &str = "damaged";
 /// Bytes of a state that are written at once, about.
 const WRITTEN_BYTES: usize = 256 << 10;
 
@@ -229,11 +234,20 @@ pub(crate) fn write_all(file: &mut dyn MediumFile, mut bytes: &[u8]) -> io::Resu
 
 /// The states in a directory: shard, generation, path; the newest of a shard first.
 pub(crate) fn list(medium: &dyn Medium, directory: &Path) -> io::Result<Vec<(usize, u64, PathBuf)>> {
+    list_named(medium, directory, STATE)
+}
+
+/// The same of those that were set aside because they could not be read.
+pub(crate) fn list_damaged(medium: &dyn Medium, directory: &Path) -> io::Result<Vec<(usize, u64, PathBuf)>> {
+    list_named(medium, directory, DAMAGED)
+}
+
+fn list_named(medium: &dyn Medium, directory: &Path, kind: &str) -> io::Result<Vec<(usize, u64, PathBuf)>> {
     let names = medium.list(directory)?;
     let parse = |text: &str| {
-        let (shard, generation) = text.strip_prefix("shard-")?.strip_suffix(".state")?.split_once('-')?;
-        let (shard, generation) = (shard.parse().ok()?, generation.parse().ok()?);
-        (name(shard, generation) == text).then(|| (shard, generation, directory.join(text)))
+        let (shard, generation) = text.strip_prefix("shard-")?.strip_suffix(kind)?.split_once('-')?;
+        let (shard, generation) = (shard.parse().ok()?, generation.strip_suffix('.')?.parse().ok()?);
+        (name(shard, generation, kind) == text).then(|| (shard, generation, directory.join(text)))
     };
     let mut states: Vec<_> = names.iter().filter_map(|name| parse(name.to_str()?)).collect();
     states.sort_by_key(|(shard, generation, _)| (*shard, std::cmp::Reverse(*generation)));
@@ -242,9 +256,9 @@ pub(crate) fn list(medium: &dyn Medium, directory: &Path) -> io::Result<Vec<(usi
 
 /// Where a state of a shard stands.
 pub(crate) fn path(directory: &Path, shard: usize, generation: u64) -> PathBuf {
-    directory.join(name(shard, generation))
+    directory.join(name(shard, generation, STATE))
 }
 
-fn name(shard: usize, generation: u64) -> String {
-    format!("shard-{shard:02}-{generation:020}.state")
+fn name(shard: usize, generation: u64, kind: &str) -> String {
+    format!("shard-{shard:02}-{generation:020}.{kind}")
 }

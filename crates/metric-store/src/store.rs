@@ -62,6 +62,9 @@ pub struct Opened {
     pub damage: Found,
     /// Bytes of states that could not be read, and were kept under another name.
     pub damaged_state_bytes: usize,
+    /// Metrics that no state has any more, because it is damaged or lost, and of which there are chunks, in order. Unless there are
+    /// none, the store waits for [`Store::put_back`].
+    pub lost: Vec<MetricId>,
 }
 
 /// New points of one metric, of any order.
@@ -143,12 +146,26 @@ impl Store {
         let (policies, shards) = (Policies::default(), Shards::default());
         let mut opened = Opened { damage: recovery.found, ..Opened::default() };
         let chunks = directory.join(CHUNKS);
-        let files = ChunkFiles::open(Arc::clone(&medium), &chunks)
-            .map_err(|source| OpenError::Directory { directory: chunks, source })?;
+        let mut files = ChunkFiles::open(Arc::clone(&medium), &chunks)
+            .map_err(|source| OpenError::Directory { directory: chunks.clone(), source })?;
         let states = directory.join(STATES);
-        let (checkpoints, damaged) = Checkpoints::open(medium, &states, &policies, &shards)
+        let (mut checkpoints, found) = Checkpoints::open(medium, &states, &policies, &shards)
             .map_err(|source| OpenError::Directory { directory: states, source })?;
-        opened.damaged_state_bytes = damaged;
+        opened.damaged_state_bytes = found.damaged_bytes;
+        // Without any state, the log has everything from its first record on, which has the number 1, unless it was cut.
+        let are_all_lost = found.is_empty && (!has_log || log.end() - log.len() > 1);
+        let lost = if are_all_lost { ShardNumber::all().collect() } else { found.lost_shards };
+        if !lost.is_empty() {
+            tracing::warn!(
+                shards = lost.len(),
+                bytes = files.bytes(),
+                "states are damaged; looking for their metrics' chunks"
+            );
+            checkpoints
+                .find_lost(&lost, &mut files, &shards)
+                .map_err(|source| OpenError::Directory { directory: chunks, source })?;
+            opened.lost = checkpoints.lost();
+        }
         // Records below are taken for old by the states, even if the segments that had those numbers are lost.
         log.continue_from(checkpoints.newest_sequence());
         if !has_log && checkpoints.newest_sequence() > 0 {
@@ -256,6 +273,22 @@ impl Store {
     /// [`WriteError`]: it does not.
     pub fn probe(&self) -> Result<(), WriteError> {
         self.commit(Change::Removal(Vec::new())).map(|_| ())
+    }
+
+    /// Gives the metrics of [`Opened::lost`] that are still in use their chunks again: what they had but for the newest aggregates,
+    /// which were in no chunk. Their archive policies are those that they have, or get if nothing else is known of them. The
+    /// others are forgotten. Until it is called nothing is written but the log, so that nothing of them goes.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing has changed.
+    pub fn put_back(&self, metrics: &[(MetricId, PolicyNumber)]) -> Result<(), WriteError> {
+        let unknown = metrics.iter().find(|(_, policy)| self.policies.get(*policy).is_none());
+        if let Some((_, PolicyNumber(number))) = unknown {
+            return Err(WriteError::UnknownPolicy { number: *number });
+        }
+        let mut checkpoints = self.checkpoints.lock().map_err(|_| WriteError::Broken)?;
+        checkpoints.put_back(metrics, &self.policies, &self.shards);
+        Ok(())
     }
 
     /// Takes aggregates that were computed elsewhere, as they are. They replace those at the same times, unless measures of the

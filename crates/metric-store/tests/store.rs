@@ -13,6 +13,8 @@ mod evenness;
 mod import;
 #[path = "store/model.rs"]
 mod model;
+#[path = "store/salvage.rs"]
+mod salvage;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,6 +10,7 @@
 //! - `statsd`: measures that come as datagrams.
 //! - `import`: what a running Gnocchi has.
 //! - `lives`: ends of resources that follow from their measures.
+//! - `salvage`: metrics whose part of the store was damaged.
 //! - `backup`, `fsck`, `usage`: what operators do with index and measures together.
 //! - [`view`]: the records as the API shows them.
 
@@ -26,6 +27,7 @@ mod metrics;
 mod reader;
 mod refusal;
 mod resources;
+mod salvage;
 mod service;
 mod statsd;
 mod usage;

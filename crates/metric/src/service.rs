@@ -137,6 +137,9 @@ impl Metrics {
             writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
             cells,
         };
+        if !found.lost.is_empty() {
+            metrics.put_back(&found.lost).await?;
+        }
         Ok((metrics, found))
     }
 

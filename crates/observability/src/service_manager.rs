@@ -21,6 +21,10 @@ pub use watchdog::{Progress, ProgressRegistry};
 /// A service manager that does not take a datagram within this time is left without it.
 const SEND_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How often it is asked for more time, and for how much: well below the 90 s that systemd waits by itself.
+const HOLD_EVERY: Duration = Duration::from_secs(20);
+const HOLD_FOR: Duration = Duration::from_secs(90);
+
 /// What the service manager put into the environment, read by the binary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotifySettings {
@@ -130,6 +134,20 @@ impl ServiceManager {
     /// Start, reload or stop takes up to `more` from now on (`EXTEND_TIMEOUT_USEC`).
     pub fn extend_timeout(&self, more: Duration) {
         self.send(&format!("EXTEND_TIMEOUT_USEC={}", more.as_micros()));
+    }
+
+    /// Waits for something that may take longer than the manager waits for a start, and asks it for more time meanwhile.
+    pub async fn hold_while<T>(&self, clock: &Clock, status: &str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = clock.sleep(HOLD_EVERY) => {
+                    self.status(status);
+                    self.extend_timeout(HOLD_FOR);
+                }
+            }
+        }
     }
 
     fn watchdog(&self) {

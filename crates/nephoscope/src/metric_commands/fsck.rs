@@ -124,8 +124,12 @@ fn summary(check: &Check) -> String {
     } else {
         "the index cannot be compared".to_owned()
     };
+    let lost = match measures.lost {
+        0 => String::new(),
+        lost => format!("; {lost} metrics of damaged states get their chunks back when a server starts"),
+    };
     format!(
-        "{} metrics with measures, {compared}; {} chunks, {} more that nothing names; {verdict}",
+        "{} metrics with measures, {compared}; {} chunks, {} more that nothing names; {verdict}{lost}",
         measures.ids.len(),
         measures.chunks,
         measures.unnamed_chunks,
@@ -146,6 +150,7 @@ fn value(check: &Check, findings: &[String]) -> Value {
         ("is_compared", Value::Bool(check.is_compared)),
         ("chunks", number(check.measures.chunks)),
         ("unnamed_chunks", number(check.measures.unnamed_chunks)),
+        ("lost_metrics", number(check.measures.lost)),
     ];
     entries.into_iter().collect::<Map>().into()
 }

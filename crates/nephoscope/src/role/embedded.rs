@@ -188,7 +188,7 @@ impl StorePart {
         } else {
             Vec::new()
         };
-        let metrics = role::open(&self.settings, house.supervisor.clock().clone()).await?;
+        let metrics = role::open(&self.settings, house.supervisor.clock().clone(), &house.manager).await?;
         role::keep_up(&house.supervisor, &house.health, &metrics, self.settings.lives);
         role::serve_others(&house.supervisor, &house.metrics, &metrics, &self.settings, &house.restart)
             .await?;

@@ -142,7 +142,7 @@ async fn serve(
             Ok::<(), Infallible>(())
         });
     }
-    let store = open(&settings, clock.clone()).await?;
+    let store = open(&settings, clock.clone(), &manager).await?;
     keep_up(&supervisor, &health, &store, settings.lives);
     let restart = Restart::default();
     serve_others(&supervisor, &metrics, &store, &settings, &restart).await?;

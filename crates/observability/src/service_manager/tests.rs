@@ -62,6 +62,27 @@ fn every_message_arrives_as_the_protocol_wants_it() {
     assert_eq!(peer.receive(), "STOPPING=1\nSTATUS=draining");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_takes_long_gets_more_time() {
+    let peer = Peer::new();
+    let manager = ServiceManager::connect(&peer.settings).unwrap();
+    let (clock, hand) = test_clock();
+    let (done, work) = tokio::sync::oneshot::channel();
+    let own = clock.clone();
+    let held = tokio::spawn(async move { manager.hold_while(&own, "opening", work).await });
+    for _ in 0..3 {
+        while hand.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!peer.has_message());
+        hand.advance(Duration::from_secs(20));
+        assert_eq!(peer.receive(), "STATUS=opening");
+        assert_eq!(peer.receive(), "EXTEND_TIMEOUT_USEC=90000000");
+    }
+    done.send(7).unwrap();
+    assert_eq!(held.await.unwrap(), Ok(7));
+}
+
 #[test]
 fn abstract_sockets_work() {
     let name = format!("nephoscope-test-{}-{}", std::process::id(), fastrand::u64(..));

@@ -9,12 +9,22 @@ use metric_api::{Api, ApiMetrics};
 use observability::clock::Clock;
 use observability::http_server::{BindError, HttpServer};
 use observability::metrics::Metrics;
+use observability::service_manager::ServiceManager;
 use observability::supervisor::Supervisor;
 
 use super::{MetricSettings, Restart, control, listen, statsd};
 
-/// Opens the store, or makes it.
-pub(crate) async fn open(settings: &MetricSettings, clock: Clock) -> anyhow::Result<Store> {
+/// Opens the store, or makes it. The service manager waits: a long log, or a damaged state, takes its time.
+pub(crate) async fn open(
+    settings: &MetricSettings,
+    clock: Clock,
+    manager: &ServiceManager,
+) -> anyhow::Result<Store> {
+    let opening = Box::pin(opened(settings, clock.clone()));
+    manager.hold_while(&clock, "opening the metric store", opening).await
+}
+
+async fn opened(settings: &MetricSettings, clock: Clock) -> anyhow::Result<Store> {
     let directory = &settings.directory;
     let place = directory.clone();
     let settled = tokio::task::spawn_blocking(move || metric::settle_replacement(&Disk, &place)).await?;
