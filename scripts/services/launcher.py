@@ -174,7 +174,11 @@ class Launcher:
             return
         for folder, _, files in os.walk(self.dir):
             for entry in (folder, *(os.path.join(folder, file) for file in files)):
-                os.chown(entry, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
+                try:
+                    os.chown(entry, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
+                except FileNotFoundError:
+                    # The server that works in it has taken it away, and whatever it has it owns.
+                    continue
 
     def spawn(self, command, log, env=None, privileged=False):
         """Starts a long-lived server process with its output in the log file."""

@@ -25,7 +25,7 @@ import time
 
 import certificates
 import domains
-from launcher import Failure, Launcher, children_of_all_threads, contents_of_process, is_marked, processes_where
+from launcher import Failure, Launcher, accepts, children_of_all_threads, contents_of_process, is_marked, processes_where
 
 START_SECONDS = 120
 STOP_SECONDS = 15
@@ -138,16 +138,20 @@ def guard(directory):
         os.dup2(null, number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.read(end, 1)
-    # The daemon, which dies with its launcher, may have one more started meanwhile.
-    deadline = time.monotonic() + STOP_SECONDS
-    while (left := processes_where(lambda pid: belongs(pid, directory))) and time.monotonic() < deadline:
+    # The daemon, which dies with its launcher, may have one more started meanwhile; a process shows nothing of itself for
+    # a moment while it becomes another program.
+    deadline, looks_in_vain = time.monotonic() + STOP_SECONDS, 0
+    while looks_in_vain < 3 and time.monotonic() < deadline:
+        left = processes_where(lambda pid: belongs(pid, directory))
+        looks_in_vain = 0 if left else looks_in_vain + 1
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        time.sleep(0.005)
-    shutil.rmtree(directory, ignore_errors=True)
+        time.sleep(0.02)
+    while os.path.exists(directory) and time.monotonic() < deadline:
+        shutil.rmtree(directory, ignore_errors=True)
     os._exit(0)
 
 
@@ -159,7 +163,8 @@ class Server:
         self.uri = f"qemu+unix:///session?socket={self.socket}"
         self.log = launcher.path("server.log")
         self.server = None
-        self.listens = options.tcp or options.tls
+        # Those that it listens on besides.
+        self.ports = []
 
     def begin(self):
         launcher = self.launcher
@@ -186,10 +191,12 @@ class Server:
         settings.append(f"listen_tls = {int(self.options.tls)}")
         if self.options.tcp:
             port = launcher.ports.take()
+            self.ports.append(port)
             settings += [f'tcp_port = "{port}"', f'auth_tcp = "{"sasl" if self.options.sasl else "none"}"']
             report["tcp_port"] = port
         if self.options.tls:
             port = launcher.ports.take()
+            self.ports.append(port)
             files = certificates.make(launcher)
             settings += [
                 f'tls_port = "{port}"',
@@ -225,7 +232,7 @@ class Server:
         program, environment = daemon_program(os.environ.get("NEPHOSCOPE_LIBVIRT_ROOT"))
         command = [*program, "--config", self.launcher.path("libvirtd.conf")]
         command += ["--pid-file", self.launcher.path("libvirtd.pid")]
-        if self.listens:
+        if self.ports:
             command.append("--listen")
         try:
             self.server = self.launcher.spawn(command, "server.log", self.environment() | environment)
@@ -237,7 +244,7 @@ class Server:
     def accepts(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(2)
-            return probe.connect_ex(self.socket) == 0
+            return probe.connect_ex(self.socket) == 0 and all(map(accepts, self.ports))
 
     def stop(self):
         self.launcher.end_child(self.server, signal.SIGTERM, STOP_SECONDS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A private Prometheus that takes remote write and scrapes what it is told to.
 
-    prometheus.py [--scrape TARGET_URL …] [--out-of-order 1h] [--remote-write URL]
+    prometheus.py [--scrape TARGET_URL …] [--interval 1s] [--out-of-order 1h] [--remote-write URL]
 
 Commands on stdin: kill, stop, start (port and data are kept).
 """
@@ -19,8 +19,8 @@ PROGRAM = "/usr/bin/prometheus"
 
 GLOBAL = """\
 global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
+  scrape_interval: {interval}
+  scrape_timeout: {interval}
 """
 STORAGE = """\
 storage:
@@ -53,7 +53,7 @@ class Server:
         self.server = None
 
     def begin(self):
-        text = GLOBAL
+        text = GLOBAL.format(interval=self.options.interval)
         if self.options.out_of_order:
             text += STORAGE.format(window=self.options.out_of_order)
         if self.options.remote_write:
@@ -104,7 +104,8 @@ class Server:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scrape", action="append", default=[], help="URL of something to scrape, every second")
+    parser.add_argument("--scrape", action="append", default=[], help="URL of something to scrape")
+    parser.add_argument("--interval", default="1s", help="how often, and how long an answer may take (%(default)s)")
     parser.add_argument("--out-of-order", help="how old samples may be that come late, for example 1h")
     parser.add_argument("--remote-write", help="URL that everything is written to, as the user admin")
     launcher = Launcher("prometheus")

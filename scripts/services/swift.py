@@ -44,6 +44,9 @@ importlib.import_module(f"swift.{package}.server").main()
 # Each kind of server: its package, and the name of its application.
 KINDS = {"account": ("account", "account"), "container": ("container", "container"), "object": ("obj", "mem_object")}
 
+# What a server leaves undone in its usual time on a busy machine, nobody does later: no updater runs.
+PATIENCE = {"conn_timeout": "60", "node_timeout": "60", "container_update_timeout": "60"}
+
 
 class Swift:
     def __init__(self, launcher, options):
@@ -67,7 +70,7 @@ class Swift:
         return {
             "DEFAULT": self.common("proxy"),
             "pipeline:main": {"pipeline": "catch_errors authtoken keystoneauth proxy-server"},
-            "app:proxy-server": {"use": "egg:swift#proxy", "account_autocreate": "true"},
+            "app:proxy-server": {"use": "egg:swift#proxy", "account_autocreate": "true", **PATIENCE},
             "filter:catch_errors": {"use": "egg:swift#catch_errors"},
             "filter:keystoneauth": {
                 "use": "egg:swift#keystoneauth",
@@ -93,7 +96,7 @@ class Swift:
         return {
             "DEFAULT": self.common(kind),
             "pipeline:main": {"pipeline": name},
-            f"app:{name}": {"use": f"egg:swift#{KINDS[kind][1]}"},
+            f"app:{name}": {"use": f"egg:swift#{KINDS[kind][1]}", **PATIENCE},
         }
 
     def wait_for(self, kind, child):

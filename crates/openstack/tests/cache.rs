@@ -15,6 +15,17 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// A busy machine may take longer than the default.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn patient_memcached() -> MemcachedOptions {
+    MemcachedOptions { timeout: PATIENCE, ..MemcachedOptions::default() }
+}
+
+fn patient_redis() -> RedisOptions {
+    RedisOptions { timeout: PATIENCE, ..RedisOptions::default() }
+}
+
 /// Values that a back end must carry as they are.
 const VALUES: [&str; 5] = ["admin", "", "Düsseldorf \u{1F600}", "a\r\nEND\r\nb|c", " "];
 
@@ -70,7 +81,7 @@ fn memcached_keeps_names() {
     let runtime = runtime();
     let memcached = |servers: Vec<String>| {
         move |clock| {
-            let options = MemcachedOptions { servers: servers.clone(), ..MemcachedOptions::default() };
+            let options = MemcachedOptions { servers: servers.clone(), ..patient_memcached() };
             Cache::with_clock(CacheOptions::Memcached(options), clock).unwrap()
         }
     };
@@ -97,7 +108,7 @@ fn redis_keeps_names() {
         server: server.address(),
         database: 3,
         password: password.map(|password| password.to_owned().into()),
-        ..RedisOptions::default()
+        ..patient_redis()
     };
     let redis = |clock| Cache::with_clock(CacheOptions::Redis(options(Some("swordfish"))), clock).unwrap();
     behaves(&runtime, redis);
@@ -147,7 +158,7 @@ fn memcached_keeps_names_over_tls() {
     let server = CacheServer::memcached_tls().unwrap();
     over_tls(&runtime(), &server, |tls| {
         let servers = vec![server.address()];
-        CacheOptions::Memcached(MemcachedOptions { servers, tls: Some(tls), ..MemcachedOptions::default() })
+        CacheOptions::Memcached(MemcachedOptions { servers, tls: Some(tls), ..patient_memcached() })
     });
 }
 
@@ -155,11 +166,7 @@ fn memcached_keeps_names_over_tls() {
 fn redis_keeps_names_over_tls() {
     let server = CacheServer::redis_tls().unwrap();
     over_tls(&runtime(), &server, |tls| {
-        CacheOptions::Redis(RedisOptions {
-            server: server.address(),
-            tls: Some(tls),
-            ..RedisOptions::default()
-        })
+        CacheOptions::Redis(RedisOptions { server: server.address(), tls: Some(tls), ..patient_redis() })
     });
 }
 
@@ -173,7 +180,7 @@ fn the_master_that_sentinels_name_is_asked() {
             sentinels: Some(RedisSentinels { addresses, service: service.to_owned() }),
             database: 3,
             password: Some("swordfish".to_owned().into()),
-            ..RedisOptions::default()
+            ..patient_redis()
         })
     };
     let make = |clock| Cache::with_clock(options(servers.sentinels(), servers.name()), clock).unwrap();
@@ -186,7 +193,11 @@ fn the_master_that_sentinels_name_is_asked() {
     servers.kill_master().unwrap();
     until("another master", || servers.master().ok().filter(|port| *port != first)).unwrap();
     let set = |value: &str| runtime.block_on(cache.set("k", value));
-    until("a value with the new master", || set("after").ok()).unwrap();
+    until("a value with the new master", || {
+        hand.advance(Duration::from_secs(6));
+        set("after").ok()
+    })
+    .unwrap();
     assert_eq!(runtime.block_on(cache.get("k")).unwrap().as_deref(), Some("after"));
 
     // Back again, and the master of the moment dies as well: the one that was named first is asked again.
@@ -198,7 +209,7 @@ fn the_master_that_sentinels_name_is_asked() {
         server: format!("127.0.0.1:{first}"),
         database: 3,
         password: Some("swordfish".to_owned().into()),
-        ..RedisOptions::default()
+        ..patient_redis()
     }));
     let replica = replica.unwrap();
     until("a replica", || runtime.block_on(replica.get("k")).ok().flatten()).unwrap();
@@ -290,8 +301,8 @@ fn python_reads_what_we_cache_and_we_read_what_python_caches() {
     let memcached = CacheServer::memcached().unwrap();
     let redis = CacheServer::redis(None).unwrap();
     let runtime = runtime();
-    let of_memcached = MemcachedOptions { servers: vec![memcached.address()], ..MemcachedOptions::default() };
-    let of_redis = RedisOptions { server: redis.address(), ..RedisOptions::default() };
+    let of_memcached = MemcachedOptions { servers: vec![memcached.address()], ..patient_memcached() };
+    let of_redis = RedisOptions { server: redis.address(), ..patient_redis() };
     for (kind, server, options) in [
         ("memcached", &memcached, CacheOptions::Memcached(of_memcached)),
         ("redis", &redis, CacheOptions::Redis(of_redis)),

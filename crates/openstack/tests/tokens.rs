@@ -315,17 +315,17 @@ async fn what_is_remembered(keystone: &Keystone, admin: &Session, project: &str)
     let forgetful = Validator::new(admin, None, |options| options.cache_time = None);
     assert!(forgetful.is_good(&good).await && forgetful.is_good(&good).await);
     assert_eq!(forgetful.count("good"), 2);
-    let short = Validator::new(admin, None, |options| options.cache_time = Some(Duration::from_secs(2)));
+    let short = Validator::new(admin, None, |options| options.cache_time = Some(Duration::from_secs(10)));
+    let since = Instant::now();
     assert!(short.is_good(&good).await);
     let revoke = admin.request(Method::DELETE, &ServiceFilter::new("identity"), "/auth/tokens");
     revoke.header("x-subject-token", &good).send().await.unwrap().success().unwrap();
     assert!(!forgetful.is_good(&good).await);
-    let since = Instant::now();
     while short.is_good(&good).await {
         assert!(since.elapsed() < PATIENCE, "a revoked token is believed for ever");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(since.elapsed() > Duration::from_millis(500));
+    assert!(since.elapsed() >= Duration::from_secs(10));
 
     // Keystone goes away and comes back.
     let proxy = Proxy::to_port(keystone.port()).unwrap();
@@ -349,7 +349,7 @@ async fn what_is_remembered(keystone: &Keystone, admin: &Session, project: &str)
 /// The story: a long upload was handed on by a service when the user's token had just expired.
 #[test]
 fn an_expired_token_is_good_in_the_hands_of_a_service() {
-    let keystone = Keystone::builder(NO_BROKER).option("token", "expiration", "4").start().unwrap();
+    let keystone = Keystone::builder(NO_BROKER).option("token", "expiration", "15").start().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let admin = admin(&keystone);

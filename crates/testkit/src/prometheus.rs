@@ -46,7 +46,9 @@ impl Prometheus {
 
     /// Starts one that scrapes these URLs every second.
     pub fn scraping(urls: &[String]) -> Result<Self, Error> {
-        let arguments: Vec<String> = urls.iter().map(|url| format!("--scrape={url}")).collect();
+        let mut arguments: Vec<String> = urls.iter().map(|url| format!("--scrape={url}")).collect();
+        // An answer may take as long, also where both ends share a busy machine.
+        arguments.push("--interval=3s".to_owned());
         Self::start_with(&arguments)
     }
 

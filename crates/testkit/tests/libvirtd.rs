@@ -12,9 +12,17 @@ fn process(pid: u32) -> PathBuf {
 }
 
 fn parent_of(pid: u32) -> Pid {
-    let status = fs::read_to_string(process(pid).join("status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-    Pid::from_raw(parent.trim().parse().unwrap()).unwrap()
+    parent_if_there(pid).unwrap()
+}
+
+fn parent_if_there(pid: u32) -> Option<Pid> {
+    let status = fs::read_to_string(process(pid).join("status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    Pid::from_raw(parent.trim().parse().ok()?)
+}
+
+fn id_of(pid: u32) -> Pid {
+    Pid::from_raw(pid.try_into().unwrap()).unwrap()
 }
 
 fn daemon_pid(daemon: &Libvirtd) -> u32 {
@@ -108,7 +116,12 @@ fn a_systems_daemon_ends_with_its_fixture_and_so_do_its_containers() {
         let container = daemon.container(1, "running").unwrap();
         let dir = daemon.dir().clone();
         assert_eq!(processes_of(&container.name).is_empty(), !daemon.starts());
-        let first = processes_of(dir.to_str().unwrap())[0];
+        // The one that the launcher has started.
+        let own = processes_of(dir.to_str().unwrap());
+        let parents: Vec<(u32, Pid)> =
+            own.iter().filter_map(|pid| Some((*pid, parent_if_there(*pid)?))).collect();
+        let is_among_them = |parent: &Pid| own.iter().any(|pid| *parent == id_of(*pid));
+        let (first, _) = parents.into_iter().find(|(_, parent)| !is_among_them(parent)).unwrap();
         if is_killed {
             kill_process(parent_of(first), Signal::KILL).unwrap();
         } else {

@@ -93,8 +93,8 @@ async fn a_call_hangs_for_each_domain_that_hangs_and_no_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_with_calls_that_hang_stays_alive() {
     let daemon = daemon(&[1]);
-    let keep_alive = Some(KeepAlive { interval: Duration::from_millis(500), count: 5 });
-    let options = ConnectOptions { keep_alive, call_timeout: 3 * A_WHILE, ..patient() };
+    let keep_alive = Some(KeepAlive { interval: Duration::from_secs(2), count: 5 });
+    let options = ConnectOptions { keep_alive, call_timeout: 8 * A_WHILE, ..patient() };
     let connection = open(daemon.uri(), &options).await;
     let crowded = open(daemon.uri(), &ConnectOptions { in_flight_max: 5, ..options.clone() }).await;
     let hung = domain(&connection, 1).await;

@@ -58,6 +58,8 @@ fn a_stop_while_a_sink_is_down_ends_within_the_deadline_and_acknowledges_nothing
     let vhost = shared_rabbitmq().vhost("stop").unwrap();
     let mut agent =
         Agent::new(&vhost.transport_url()).durable().with("DEFAULT", "graceful_shutdown_timeout = 2");
+    // Nothing goes to the disk before it ends, however long that takes.
+    agent = agent.with("nephoscope", "buffer_spill_seconds = 600");
     fs::remove_dir(agent.path("out")).unwrap();
     agent.start();
     agent.wait_ready();

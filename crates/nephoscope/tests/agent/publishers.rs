@@ -23,7 +23,7 @@ fn a_broken_server_gets_everything_later_and_the_bus_meanwhile() {
     let mut agent = Agent::new(&vhost.transport_url()).durable();
     let pipeline = format!(
         "sources:\n  - {{name: source, events: ['*'], sinks: [sink]}}\nsinks:\n  - name: sink\n    publishers:\n      - \
-         http://{}/events?timeout=2\n      - notifier://?topic=forwarded\n",
+         http://{}/events?timeout=60\n      - notifier://?topic=forwarded\n",
         server.address
     );
     fs::write(agent.path("event_pipeline.yaml"), pipeline).unwrap();

@@ -1,5 +1,6 @@
 //! A real Prometheus writes to the store.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
@@ -71,7 +72,8 @@ fn a_real_prometheus_writes_to_it() {
         wait_until("measures", LIMIT, || (stored(&store, metric).len() >= POINTS).then_some(())).unwrap();
         let ours = stored(&store, metric);
         let theirs = prometheus.query(&format!("{name}[1h]")).unwrap();
-        let theirs: Vec<(i64, f64)> = theirs[0]
+        // Of two scrapes in one second, the later one counts: the archive policy keeps the last value.
+        let theirs: BTreeMap<i64, f64> = theirs[0]
             .values
             .iter()
             .map(|(time, text)| (time.div_euclid(1_000), text.parse().unwrap()))

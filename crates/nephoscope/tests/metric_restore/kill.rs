@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use testkit::until;
+
 use super::harness::Server;
 use super::{add, assert_tidy, back_up, begin, kept, revived, run, said, times};
 
 const KILLS: usize = 6;
+/// What the server says when a restoration begins.
+const LOOKED: &str = "a backup is looked at and copied";
 
 #[test]
 fn a_kill_during_it_leaves_one_of_both() {
@@ -31,8 +35,11 @@ fn a_kill_during_it_leaves_one_of_both() {
         assert_eq!(add(&mut server.client(), &metric, timestamp), 202);
         accepted.insert(timestamp);
         let before = kept(&server).len();
+        // Earlier rounds have said so as well.
+        let looked = |server: &mut Server| server.process().output().matches(LOOKED).count();
+        let said_before = looked(&mut server);
         let restoring = begin(&server, &["restore", "--replace", "backup"]);
-        server.process().line("a backup is looked at and copied").unwrap();
+        until("a restoration", || (looked(&mut server) > said_before).then_some(())).unwrap();
         std::thread::sleep(longest.mul_f64(fastrand::f64()));
         server.kill();
         server.start();

@@ -38,18 +38,25 @@ impl Manager {
 
     /// Waits for a message that has this in it; those before it are passed over.
     fn hear(&mut self, wanted: &str, process: &Process) -> String {
+        self.hear_each(&[wanted], process)
+    }
+
+    /// Waits for messages that have these in them, whichever comes first; returns the last one.
+    fn hear_each(&mut self, wanted: &[&str], process: &Process) -> String {
         let start = Instant::now();
         let mut buffer = [0; 4096];
+        let mut missing = wanted.to_vec();
         while start.elapsed() < LONG {
             if let Ok(length) = self.socket.recv(&mut buffer) {
                 let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 self.heard.push(message.clone());
-                if message.contains(wanted) {
+                missing.retain(|wanted| !message.contains(wanted));
+                if missing.is_empty() {
                     return message;
                 }
             }
         }
-        panic!("no {wanted}, but {:?}\n{}", self.heard, process.output());
+        panic!("no {missing:?}, but {:?}\n{}", self.heard, process.output());
     }
 }
 
@@ -113,8 +120,8 @@ fn the_unit_of_the_notification_agent_starts_works_reloads_and_stops() {
     // Not so long that nobody wants to wait for it.
     let socket = format!("NOTIFY_SOCKET={}", Manager::SOCKET);
     let mut process = root.unit(&["--set", "WatchdogSec=3", "--env", &socket, unit]).start().unwrap();
-    manager.hear("READY=1", &process);
-    manager.hear("STATUS=listener: consuming", &process);
+    // Different tasks say so.
+    manager.hear_each(&["READY=1", "STATUS=listener: consuming"], &process);
     for (field, expected) in [
         ("NoNewPrivs", "1"),
         ("Seccomp", "2"),

@@ -154,7 +154,7 @@ fn a_service_that_never_answers_delays_no_sample_of_another() {
     const FAILED: &str = "nephoscope_polling_discovery_errors_total";
     let cloud = cloud();
     let vhost = shared_rabbitmq().vhost("central").unwrap();
-    let mut agent = agent(&cloud, &vhost, 12, "'network.*', ip.floating, image.size");
+    let mut agent = agent(&cloud, &vhost, 30, "'network.*', ip.floating, image.size");
     cloud.fault("network", CloudFault::Silence, usize::MAX);
     agent.start();
     agent.wait_ready();

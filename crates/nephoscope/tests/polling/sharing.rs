@@ -166,7 +166,10 @@ impl Story {
     fn ends(&mut self, number: usize, how: End, what: impl FnOnce(&mut Agent)) {
         self.working.retain(|working| *working != number);
         what(&mut self.agents[number]);
-        self.timeline.ends(number, now(), how);
+        // One that did not come to say so is noticed as if it had died.
+        let is_silent =
+            self.agents[number].process().output().contains("the others will notice by themselves");
+        self.timeline.ends(number, now(), if is_silent { End::Silent } else { how });
     }
 
     fn goes_on(&mut self, number: usize) {

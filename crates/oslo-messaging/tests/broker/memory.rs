@@ -43,11 +43,12 @@ async fn five_thousand_messages_of_a_megabyte_stay_under_two_hundred() {
     let count = MESSAGES.to_string();
     let mut consumer = Program::new(example("listen"))
         .args(["--url", &vhost.transport_url(), "--exchange", EXCHANGE, "--durable", "false"])
-        .args(["--messages", &count, "--prefetch", "1000", "--batch", "100", "--seconds", "300"])
+        .args(["--messages", &count, "--prefetch", "1000", "--batch", "100", "--seconds", "900"])
         .start()
         .unwrap();
-    let line =
-        consumer.line_where("the result", PATIENCE * 4, |line| line.starts_with("listen messages=")).unwrap();
+    let line = consumer
+        .line_where("the result", PATIENCE * 15, |line| line.starts_with("listen messages="))
+        .unwrap();
     consumer.wait(PATIENCE).unwrap();
     let field = |name: &str| -> u64 {
         let field = line.split(' ').find_map(|field| field.strip_prefix(name)).unwrap();
@@ -114,5 +115,6 @@ async fn a_window_of_large_messages_is_stopped_by_the_byte_budget() {
         batch.receipt.accept();
     }
     until("an empty queue", || vhost.total_depth().unwrap() == 0).await;
-    assert!(listening.metric(prefetch) < 50, "{}", listening.metric(prefetch));
+    // The consumer that had the large window ends first.
+    until("a small window", || listening.metric(prefetch) < 50).await;
 }

@@ -149,7 +149,7 @@ async fn a_scrape_never_sees_a_hole_while_a_slow_pollster_runs() {
     polling.await.unwrap();
 }
 
-/// Both modes at once, each scraped every second, while pollsters run as fast as they can and one resource comes and goes.
+/// Both modes at once, each scraped again and again, while pollsters run as fast as they can and one resource comes and goes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_prometheus_scrapes_both_modes_without_an_error() {
     const RESOURCES: usize = 40;
