@@ -52,7 +52,7 @@ pub use gnocchi::{Gnocchi, GnocchiApi};
 pub use ipmi_sim::{IpmiSim, TestSensor};
 pub use keystone::{Keystone, KeystoneBuilder, NotificationFormat};
 pub use lasting::LastingDirectory;
-pub use libvirtd::{Libvirtd, SystemLibvirtd, TestDomain, TestInstance};
+pub use libvirtd::{Libvirtd, LibvirtdBuilder, SystemLibvirtd, TestDomain, TestInstance};
 pub use neutron::Neutron;
 pub use nova::Nova;
 pub use oracle::{Judge, Oracle, Verdict};

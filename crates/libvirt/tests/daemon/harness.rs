@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use libvirt::{ConnectOptions, Connection, Domain, StatsGroups};
-use testkit::{Libvirtd, TestDomain};
+use testkit::{Libvirtd, LibvirtdBuilder, TestDomain};
 
 /// Wait for what should come at once.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -30,7 +30,12 @@ pub(crate) fn shared() -> &'static Libvirtd {
 
 /// A daemon with paused domains of the numbers.
 pub(crate) fn daemon(numbers: &[u32]) -> Libvirtd {
-    let daemon = Libvirtd::start().unwrap();
+    daemon_with(Libvirtd::builder(), numbers)
+}
+
+/// The same with settings.
+pub(crate) fn daemon_with(builder: LibvirtdBuilder, numbers: &[u32]) -> Libvirtd {
+    let daemon = builder.start().unwrap();
     for number in numbers {
         let domain = TestDomain::new(*number);
         daemon.define(&domain).unwrap();

@@ -8,7 +8,7 @@ use libvirt::{
 };
 use testkit::{Libvirtd, TestDomain, until};
 
-use super::harness::{GROUPS, daemon, domain, open, patient};
+use super::harness::{GROUPS, daemon, daemon_with, domain, open, patient};
 
 /// Far more than an answer takes that waits for nothing.
 const SOON: Duration = Duration::from_secs(20);
@@ -92,9 +92,11 @@ async fn a_call_hangs_for_each_domain_that_hangs_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_with_calls_that_hang_stays_alive() {
-    let daemon = daemon(&[1]);
-    let keep_alive = Some(KeepAlive { interval: Duration::from_secs(2), count: 5 });
-    let options = ConnectOptions { keep_alive, call_timeout: 8 * A_WHILE, ..patient() };
+    // Or its own questions, one in five seconds, show that it is there.
+    let daemon = daemon_with(Libvirtd::builder().setting("keepalive_interval = -1"), &[1]);
+    // All of it within the thirty seconds after which libvirt gives up its calls.
+    let keep_alive = Some(KeepAlive { interval: Duration::from_secs(1), count: 5 });
+    let options = ConnectOptions { keep_alive, call_timeout: 5 * A_WHILE, ..patient() };
     let connection = open(daemon.uri(), &options).await;
     let crowded = open(daemon.uri(), &ConnectOptions { in_flight_max: 5, ..options.clone() }).await;
     let hung = domain(&connection, 1).await;
