@@ -6,7 +6,7 @@
 //! chunks that neither a durable state nor memory names. Memory names the chunks as soon as they are durable; only until then
 //! do writers wait. A step that fails changes nothing that counts.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +40,8 @@ pub(crate) struct Checkpoints {
     last: Option<ShardNumber>,
     /// What was found of metrics that no state has, until it is said which of them are in use.
     lost: Salvage,
+    /// Shards of which there is neither a state nor a damaged one, although they had metrics.
+    without_trace: Vec<ShardNumber>,
 }
 
 /// What was found of states.
@@ -49,8 +51,10 @@ pub(crate) struct FoundStates {
     pub(crate) damaged_bytes: usize,
     /// Shards with metrics that no state has any more.
     pub(crate) lost_shards: Vec<ShardNumber>,
-    /// Whether there is none, not even a damaged one.
-    pub(crate) is_empty: bool,
+    /// The metrics that could be read of states of which a part is damaged.
+    pub(crate) survivors: HashMap<ShardNumber, HashSet<MetricId>>,
+    /// Whether there is none, unless one was set aside earlier.
+    pub(crate) has_no_state: bool,
 }
 
 /// What is durable of a shard.
@@ -80,16 +84,17 @@ impl Checkpoints {
         // A state whose renaming was not made durable must not let the log be cut.
         medium.sync_directory(directory)?;
         let mut durable: Vec<Durable> = (0..SHARDS).map(|_| Durable::default()).collect();
-        let (mut found, mut damaged_shards) = (FoundStates::default(), BTreeSet::new());
+        // Of each shard, the newest damaged one.
+        let (mut found, mut damaged_shards) = (FoundStates::default(), BTreeMap::new());
         let mut held_policies = Vec::new();
         let (states, set_aside) =
             (state::list(&*medium, directory)?, state::list_damaged(&*medium, directory)?);
-        found.is_empty = states.is_empty() && set_aside.is_empty();
+        found.has_no_state = states.is_empty();
         for (number, generation, _) in set_aside {
             let Some(number) = ShardNumber::new(number) else { continue };
             if let Some(own) = durable.get_mut(number.index()) {
                 own.generation = own.generation.max(generation);
-                damaged_shards.insert(number);
+                damaged_shards.entry(number).or_insert(generation);
             }
         }
         for (number, generation, path) in states {
@@ -105,15 +110,19 @@ impl Checkpoints {
             let bytes = read(&*medium, &path);
             let Some(read) = state::read(&bytes) else {
                 found.damaged_bytes += bytes.len().max(1);
-                damaged_shards.insert(number);
+                let newest = damaged_shards.entry(number).or_insert(generation);
+                *newest = (*newest).max(generation);
                 keep_aside(&*medium, &path);
                 continue;
             };
-            // Whatever there was before it does not count.
-            damaged_shards.remove(&number);
+            // What there was before it does not count. Where a newer one is damaged, the log may have been cut behind this one.
+            if damaged_shards.get(&number).is_some_and(|damaged| *damaged < generation) {
+                damaged_shards.remove(&number);
+            }
             found.damaged_bytes += read.damaged_bytes;
             if read.damaged_bytes > 0 {
-                damaged_shards.insert(number);
+                damaged_shards.insert(number, generation);
+                found.survivors.insert(number, read.metrics.iter().map(|(id, _)| *id).collect());
                 // The next step removes the file.
                 keep_copy(&*medium, &path, &bytes);
             }
@@ -135,9 +144,10 @@ impl Checkpoints {
                 policies.put(number, Arc::new(policy));
             }
         }
-        found.lost_shards = damaged_shards.into_iter().collect();
+        found.lost_shards = damaged_shards.into_keys().collect();
         let directory = directory.to_owned();
-        Ok((Self { medium, directory, shards: durable, last: None, lost: Salvage::default() }, found))
+        let (lost, without_trace) = (Salvage::default(), Vec::new());
+        Ok((Self { medium, directory, shards: durable, last: None, lost, without_trace }, found))
     }
 
     /// Looks for chunks of metrics of these shards that no state has. Until [`Self::put_back`] no state is written, so that the
@@ -149,8 +159,16 @@ impl Checkpoints {
         shards: &Shards,
     ) -> io::Result<()> {
         let has_state = |metric| shards.of(metric).is_some_and(|shard| shard.contains_key(&metric));
+        let lost: BTreeSet<ShardNumber> = lost.iter().copied().collect();
         self.lost =
             Salvage::of(files, |metric| lost.contains(&ShardNumber::of(metric)) && !has_state(metric))?;
+        let found: BTreeSet<ShardNumber> = self.lost.metrics().map(ShardNumber::of).collect();
+        let has_trace = |shard: &ShardNumber| {
+            self.shards
+                .get(shard.index())
+                .is_some_and(|durable| durable.path.is_some() || durable.generation > 0)
+        };
+        self.without_trace = found.into_iter().filter(|shard| !has_trace(shard)).collect();
         Ok(())
     }
 
@@ -163,9 +181,14 @@ impl Checkpoints {
     pub(crate) fn put_back(
         &mut self,
         metrics: &[(MetricId, PolicyNumber)],
-        policies: &Policies,
-        shards: &Shards,
-    ) {
+        (policies, shards, _): (&Policies, &Shards, Ownership),
+        files: &Mutex<ChunkFiles>,
+    ) -> Result<(), CheckpointError> {
+        let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who wrote them may not have come to sync them, and what the log has of their times is dropped.
+        let used = metrics.iter().flat_map(|(id, _)| self.lost.files_of(*id)).collect();
+        files.sync_again(&used).map_err(failed("sync the chunks of damaged states"))?;
+        self.leave_traces().map_err(failed("note that states are lost"))?;
         let (mut found, mut recent) = (std::mem::take(&mut self.lost), Recent::new(policies));
         for (id, number) in metrics {
             let shard = ShardNumber::of(*id);
@@ -182,9 +205,28 @@ impl Checkpoints {
                 **metric = Metric::new(*number);
             }
             if let Some(policy) = recent.get(metric.policy) {
-                metric.put_back(levels, policy);
+                metric.put_back(*id, levels, policy, &mut files);
             }
         }
+        Ok(())
+    }
+
+    /// Until each shard has its first state, the next start must know that there were others.
+    fn leave_traces(&mut self) -> io::Result<()> {
+        for shard in &self.without_trace {
+            let generation = 1;
+            let trace =
+                state::path(&self.directory, shard.index(), generation).with_extension(state::DAMAGED);
+            self.medium.append(&trace)?.sync()?;
+            if let Some(own) = self.shards.get_mut(shard.index()) {
+                own.generation = own.generation.max(generation);
+            }
+        }
+        if !self.without_trace.is_empty() {
+            self.medium.sync_directory(&self.directory)?;
+        }
+        self.without_trace.clear();
+        Ok(())
     }
 
     /// Records of the log from here on are new to a shard.

@@ -12,7 +12,7 @@
 //! what they still need of it to another one. A file is only written to by the process that made it, and is left as it is
 //! once an operation on it failed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,9 @@ const UNPLACED_SMALL: u32 = u32::MAX;
 const UNPLACED_FULL: u32 = u32::MAX - 1;
 /// Files of larger numbers are not the store's.
 const MAX_FILES: u32 = 1 << 31;
+
+/// What is read at once of a file of which something cannot be read.
+const READ_BLOCK: usize = 4 << 10;
 
 /// Reads that fail in a row before a caller is told.
 const READ_ATTEMPTS: u32 = 3;
@@ -323,13 +326,8 @@ impl ChunkFiles {
         number: u32,
         is_wanted: impl Fn(MetricId) -> bool,
         mut each: impl FnMut(MetricId, i64, ChunkPlace, &[(Method, Series)]),
-    ) {
-        let path = self.directory.join(name(number));
-        let read = (0..READ_ATTEMPTS).find_map(|_| self.medium.read(&path).ok());
-        let Some(bytes) = read else {
-            tracing::error!(file = %path.display(), "a file of chunks cannot be read");
-            return;
-        };
+    ) -> io::Result<()> {
+        let bytes = read_around(&*self.medium, &self.directory.join(name(number)))?;
         for (offset, body) in frame::scan(&bytes, KIND).0 {
             let mut reader = Reader::new(body);
             let (Some(id), Some(granularity)) = (reader.array(), reader.number()) else { continue };
@@ -343,6 +341,15 @@ impl ChunkFiles {
                 each(id, granularity, place, &series);
             }
         }
+        Ok(())
+    }
+
+    /// Makes files durable that somebody else has written.
+    pub(crate) fn sync_again(&self, files: &BTreeSet<u32>) -> io::Result<()> {
+        for file in files {
+            self.medium.append(&self.directory.join(name(*file)))?.sync()?;
+        }
+        self.medium.sync_directory(&self.directory)
     }
 
     /// Removes the files that nothing names but `used`; what cannot be removed now is tried again.
@@ -359,6 +366,27 @@ impl ChunkFiles {
             }
         }
     }
+}
+
+/// A file's bytes; what a bad place on the disk does not let be read is zero.
+fn read_around(medium: &dyn Medium, path: &Path) -> io::Result<Vec<u8>> {
+    if let Some(bytes) = (0..READ_ATTEMPTS).find_map(|_| medium.read(path).ok()) {
+        return Ok(bytes);
+    }
+    let mut file = medium.open(path)?;
+    let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
+    let mut unreadable = 0;
+    for (number, block) in bytes.chunks_mut(READ_BLOCK).enumerate() {
+        let offset = (number * READ_BLOCK) as u64;
+        if !(0..READ_ATTEMPTS).any(|_| file.read_at(offset, block).is_ok()) {
+            block.fill(0);
+            unreadable += block.len();
+        }
+    }
+    if unreadable > 0 {
+        tracing::error!(file = %path.display(), bytes = unreadable, "a part of a file of chunks cannot be read");
+    }
+    Ok(bytes)
 }
 
 /// The series of a chunk's frame, if it is this metric's.

@@ -78,6 +78,12 @@ pub enum CheckpointError {
     /// The log could not note that its records are done with.
     #[error("the log of measures does not take the checkpoint")]
     Log(#[from] segment_log::LogError),
+    /// As [`WriteError::UnknownPolicy`].
+    #[error("the store has no archive policy number {number}")]
+    UnknownPolicy {
+        /// The number.
+        number: u32,
+    },
     /// Metrics of damaged states were found, and wait for [`Store::put_back`](crate::Store::put_back).
     #[error("metrics of damaged states were found and not put back yet")]
     Lost,

@@ -9,6 +9,7 @@ use crate::columns::Columns;
 use crate::open_group::OpenGroup;
 use crate::policies::Policy;
 use crate::rows::{Rows, each_row};
+use crate::salvage::FoundLevel;
 
 pub(crate) use seal::Sealing;
 
@@ -192,29 +193,22 @@ impl Level {
         series
     }
 
-    /// Names chunks again of which the state was lost. Their groups were final: what is here at their times and before was computed
-    /// from a part of their measures, and goes.
-    pub(crate) fn put_back(
+    /// Names chunks again of which the state was lost, beside what is in no chunk.
+    pub(crate) fn take_back(
         &mut self,
-        chunks: Vec<ChunkPlace>,
-        newest: Newest,
+        found: FoundLevel,
+        series: &[Series],
         raw: Points<'_>,
         policy: &Policy,
         granularity: i64,
     ) {
-        let mut series = self.unpacked(raw, &policy.columns, granularity);
-        for (method, series) in policy.columns.methods().iter().zip(&mut series) {
-            if let Some(newest) = newest.get(Class::of(*method)) {
-                series.forget_first(series.points().before(newest.saturating_add(1)));
-            }
-        }
         for class in Class::ALL {
-            if let Some(newest) = newest.get(class) {
+            if let Some(newest) = found.newest.get(class) {
                 self.newest.note(class, newest);
             }
         }
-        self.chunks = chunks;
-        self.put(&series, raw, policy, granularity);
+        self.chunks = found.chunks;
+        self.put(series, raw, policy, granularity);
     }
 
     /// Replaces what is in no chunk. The newest group is open again if computing it anew says the same.

@@ -106,14 +106,31 @@ impl Metric {
         level.put(&merged, self.raw.points(), policy, granularity);
     }
 
-    /// Takes chunks of which the state was lost.
-    pub(crate) fn put_back(&mut self, mut found: BTreeMap<i64, FoundLevel>, policy: &Policy) {
+    /// Takes chunks of which the state was lost. Their groups were final: what is here at their times was computed from a part of
+    /// their measures, and goes.
+    pub(crate) fn put_back(
+        &mut self,
+        id: MetricId,
+        mut found: BTreeMap<i64, FoundLevel>,
+        policy: &Policy,
+        files: &mut ChunkFiles,
+    ) {
         self.make_levels(policy);
+        let columns = &policy.columns;
         for (definition, level) in policy.archive.definition().iter().zip(&mut self.levels) {
             let granularity = definition.granularity();
-            if let Some(FoundLevel { chunks, newest }) = found.remove(&granularity) {
-                level.put_back(chunks, newest, self.raw.points(), policy, granularity);
+            let Some(found) = found.remove(&granularity) else { continue };
+            let mut series = level.unpacked(self.raw.points(), columns, granularity);
+            let first = series.iter().filter_map(Series::first).min();
+            for place in found.chunks.iter().filter(|place| first.is_some_and(|first| place.last >= first)) {
+                let decoded = files.read(id, granularity, *place, None).ok().flatten().unwrap_or_default();
+                for (method, chunk) in decoded {
+                    if let Some(column) = columns.place(method).and_then(|place| series.get_mut(place)) {
+                        *column = without(column, &chunk);
+                    }
+                }
             }
+            level.take_back(found, &series, self.raw.points(), policy, granularity);
         }
     }
 
@@ -287,6 +304,17 @@ impl Metric {
         let rows = self.levels.iter().map(|level| level.rows.len() + usize::from(level.open.is_some())).sum();
         (rows, self.levels.iter().map(|level| level.chunks.len()).sum())
     }
+}
+
+/// A series without the times of another one.
+fn without(series: &Series, other: &Series) -> Series {
+    let mut times = other.points().timestamps().iter().peekable();
+    let stays = |time: i64| {
+        while times.next_if(|other| **other < time).is_some() {}
+        times.peek().is_none_or(|other| **other != time)
+    };
+    let mut stays = stays;
+    series.points().iter().filter(|(time, _)| stays(*time)).collect()
 }
 
 /// Adds newer points to a series.

@@ -1,6 +1,7 @@
 //! The archive policies of a store.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use archive::ArchivePolicy;
@@ -30,6 +31,8 @@ impl Policy {
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
     by_number: RwLock<BTreeMap<PolicyNumber, Arc<Policy>>>,
+    /// The least number that nothing names: policies may be lost whose numbers measures have.
+    unnamed: AtomicU32,
 }
 
 impl Policies {
@@ -55,13 +58,20 @@ impl Policies {
         })
     }
 
-    /// A number that none has; `None` when all are used up.
+    /// A number that none has and nothing names; `None` when all are used up.
     pub(crate) fn next(&self) -> Option<PolicyNumber> {
         let by_number = self.by_number.read().unwrap_or_else(PoisonError::into_inner);
-        match by_number.last_key_value() {
-            Some((PolicyNumber(last), _)) => last.checked_add(1).map(PolicyNumber),
-            None => Some(PolicyNumber(0)),
-        }
+        let unnamed = self.unnamed.load(Ordering::Relaxed);
+        let next = match by_number.last_key_value() {
+            Some((PolicyNumber(last), _)) => last.checked_add(1)?.max(unnamed),
+            None => unnamed,
+        };
+        (next != u32::MAX).then_some(PolicyNumber(next))
+    }
+
+    /// Measures name a policy of this number, which is not there.
+    pub(crate) fn note_lost(&self, PolicyNumber(number): PolicyNumber) {
+        self.unnamed.fetch_max(number.saturating_add(1), Ordering::Relaxed);
     }
 
     pub(crate) fn len(&self) -> usize {

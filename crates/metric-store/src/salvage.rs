@@ -28,7 +28,7 @@ pub(crate) struct Salvage {
 }
 
 impl Salvage {
-    /// Looks through all files of chunks for those of metrics that are lost. A file that cannot be read is passed over.
+    /// Looks through all files of chunks for those of metrics that are lost. What cannot be read of them is passed over.
     pub(crate) fn of(files: &mut ChunkFiles, is_lost: impl Fn(MetricId) -> bool) -> io::Result<Self> {
         let mut found = Self::default();
         let mut numbers = files.numbers()?;
@@ -43,7 +43,7 @@ impl Salvage {
                         level.newest.note(Class::of(*method), last);
                     }
                 }
-            });
+            })?;
         }
         for (metric, levels) in &mut found.metrics {
             for (granularity, level) in levels {
@@ -60,6 +60,12 @@ impl Salvage {
     /// The metrics, in order.
     pub(crate) fn metrics(&self) -> impl Iterator<Item = MetricId> {
         self.metrics.keys().copied()
+    }
+
+    /// The files of what was found of a metric.
+    pub(crate) fn files_of(&self, metric: MetricId) -> impl Iterator<Item = u32> {
+        let levels = self.metrics.get(&metric).into_iter().flat_map(BTreeMap::values);
+        levels.flat_map(|level| level.chunks.iter().map(|place| place.file))
     }
 
     /// Takes what was found of a metric, by granularity.

@@ -16,7 +16,7 @@ use crate::metric::{Metric, Sizes};
 use crate::ownership::{Ownership, SHARDS, ShardNumber};
 use crate::policies::{Policies, Policy, Recent};
 use crate::record::{self, Aggregates, Change};
-use crate::shards::Shards;
+use crate::shards::{Shard, Shards};
 use crate::{MetricId, PolicyNumber};
 
 /// The log's directory below the store's.
@@ -153,9 +153,9 @@ impl Store {
             .map_err(|source| OpenError::Directory { directory: states, source })?;
         opened.damaged_state_bytes = found.damaged_bytes;
         // Without any state, the log has everything from its first record on, which has the number 1, unless it was cut.
-        let are_all_lost = found.is_empty && (!has_log || log.end() - log.len() > 1);
+        let are_all_lost = found.has_no_state && (!has_log || log.end() - log.len() > 1);
         let lost = if are_all_lost { ShardNumber::all().collect() } else { found.lost_shards };
-        if !lost.is_empty() {
+        if !lost.is_empty() && files.bytes() > 0 {
             tracing::warn!(
                 shards = lost.len(),
                 bytes = files.bytes(),
@@ -181,7 +181,12 @@ impl Store {
             }
             for entry in entries {
                 if let Some(change) = Change::decode(&entry.payload) {
-                    apply(&policies, &shards, change, |shard| checkpoints.sequence(shard) <= entry.sequence);
+                    apply(&policies, &shards, change, |metric| {
+                        let shard = ShardNumber::of(metric);
+                        let is_lost =
+                            || found.survivors.get(&shard).is_some_and(|read| !read.contains(&metric));
+                        checkpoints.sequence(shard) <= entry.sequence || is_lost()
+                    });
                     opened.changes += 1;
                 } else {
                     log.set_record_aside(&entry);
@@ -280,15 +285,14 @@ impl Store {
     /// others are forgotten. Until it is called nothing is written but the log, so that nothing of them goes.
     ///
     /// # Errors
-    /// [`WriteError`]; nothing has changed.
-    pub fn put_back(&self, metrics: &[(MetricId, PolicyNumber)]) -> Result<(), WriteError> {
+    /// [`CheckpointError`]; nothing has changed, and it can be tried again.
+    pub fn put_back(&self, metrics: &[(MetricId, PolicyNumber)]) -> Result<(), CheckpointError> {
         let unknown = metrics.iter().find(|(_, policy)| self.policies.get(*policy).is_none());
         if let Some((_, PolicyNumber(number))) = unknown {
-            return Err(WriteError::UnknownPolicy { number: *number });
+            return Err(CheckpointError::UnknownPolicy { number: *number });
         }
-        let mut checkpoints = self.checkpoints.lock().map_err(|_| WriteError::Broken)?;
-        checkpoints.put_back(metrics, &self.policies, &self.shards);
-        Ok(())
+        let mut checkpoints = self.checkpoints.lock().map_err(|_| CheckpointError::Broken)?;
+        checkpoints.put_back(metrics, self.metrics(), &self.files)
     }
 
     /// Takes aggregates that were computed elsewhere, as they are. They replace those at the same times, unless measures of the
@@ -444,25 +448,41 @@ fn in_order_of(other: &ArchivePolicy, policy: &ArchivePolicy) -> Option<ArchiveP
     ArchivePolicy::new(policy.name(), policy.back_window(), ordered, *policy.methods()).ok()
 }
 
-/// What an accepted change does to the shards that it is new to. Measures of a policy that was lost with a damaged record
+/// A metric, which begins with this policy if it is new, or if that with which it began is lost: then it has nothing.
+fn begun<'s>(
+    shard: &'s mut Shard,
+    metric: MetricId,
+    policy: PolicyNumber,
+    recent: &mut Recent<'_>,
+) -> &'s mut Metric {
+    let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
+    if held.policy != policy && recent.get(held.policy).is_none() {
+        **held = Metric::new(policy);
+    }
+    held
+}
+
+/// What an accepted change does to the metrics that it is new to. Measures of a policy that was lost with a damaged record
 /// are passed over.
 fn apply(
     policies: &Policies,
     shards: &Shards,
     change: Change,
-    is_new_to: impl Fn(ShardNumber) -> bool,
+    is_new_to: impl Fn(MetricId) -> bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let held = |metric| if is_new_to(ShardNumber::of(metric)) { shards.of(metric) } else { None };
+    let held = |metric| if is_new_to(metric) { shards.of(metric) } else { None };
     match change {
         Change::Policy(number, policy) => policies.put(number, Arc::new(Policy::new(policy))),
         Change::Measures(all) => {
             let (mut recent, mut room) = (Recent::new(policies), Series::new());
             for record::Measures { metric, policy, batch } in all {
                 let Some(mut shard) = held(metric) else { continue };
-                let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
+                let held = begun(&mut shard, metric, policy, &mut recent);
                 if let Some(policy) = recent.get(held.policy) {
                     outcome.late += held.apply(&batch, policy, &mut room);
+                } else {
+                    policies.note_lost(held.policy);
                 }
             }
         }
@@ -470,9 +490,11 @@ fn apply(
             let mut recent = Recent::new(policies);
             for Aggregates { metric, policy, granularity, series } in all {
                 let Some(mut shard) = held(metric) else { continue };
-                let held = shard.entry(metric).or_insert_with(|| Box::new(Metric::new(policy)));
+                let held = begun(&mut shard, metric, policy, &mut recent);
                 if let Some(policy) = recent.get(held.policy) {
                     held.import(granularity, series, policy);
+                } else {
+                    policies.note_lost(held.policy);
                 }
             }
         }

@@ -88,6 +88,8 @@ pub struct Metrics {
     pub(crate) last_measures: Arc<Mutex<HashMap<Uuid, LastMeasures>>>,
     /// Why the store takes no measures; none while it takes them.
     write_trouble: Arc<Mutex<Option<String>>>,
+    /// Metrics of damaged states that wait to be put back.
+    pub(crate) lost: Arc<Mutex<Vec<MetricId>>>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     /// What tables of all requests may take.
@@ -133,12 +135,17 @@ impl Metrics {
             clock,
             last_measures: Arc::default(),
             write_trouble: Arc::default(),
+            lost: Arc::new(Mutex::new(found.lost.clone())),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
             writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
             cells,
         };
-        if !found.lost.is_empty() {
-            metrics.put_back(&found.lost).await?;
+        if let Err(refusal) = metrics.put_back().await {
+            tracing::error!(
+                metrics = found.lost.len(),
+                reason = %refusal,
+                "metrics whose states are damaged cannot be put back now; it is tried again"
+            );
         }
         Ok((metrics, found))
     }
@@ -297,6 +304,7 @@ impl Metrics {
     /// # Errors
     /// Nothing is lost; the next step tries again.
     pub async fn maintain(&self) -> Result<(), Refusal> {
+        self.put_back().await?;
         self.on_store(|reader| {
             reader.store()?.checkpoint_next().map_err(|error| {
                 tracing::warn!(

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use archive::Batch;
 use metric_index::Metric;
 use nephoscope_metric::{Caller, Measure, MeasuresQuery, Metrics, Settings, fsck};
 use observability::clock::Clock;
+use testkit::faults::FaultyMedium;
 
 const MINUTE: i64 = 60_000_000_000;
 const POINTS: u32 = 1_500;
@@ -91,4 +93,71 @@ async fn what_is_in_the_index_is_put_back_and_what_was_deleted_is_not() {
     close(metrics).await;
     let check = fsck(&directory.join("measures"), &url(directory), Clock::machine()).await.unwrap();
     assert_eq!((check.damaged(), check.measures.ids.len(), check.indexed), (0, 2, 2), "{check:?}");
+}
+
+/// What the index of another store does not know was not deleted.
+#[tokio::test]
+async fn another_stores_index_takes_nothing_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let metrics = open(directory).await;
+    metrics.create_presets().await.unwrap();
+    let metric = measured(&metrics, "low").await;
+    for _ in 0..Metrics::STEPS {
+        metrics.maintain().await.unwrap();
+    }
+    let whole = read(&metrics, &metric).await;
+    close(metrics).await;
+    for path in states(directory) {
+        fs::write(path, "no state").unwrap();
+    }
+    let right = directory.join("index.sqlite");
+    let aside = directory.join("aside.sqlite");
+    fs::rename(&right, &aside).unwrap();
+    let metrics = open(directory).await;
+    metrics.create_presets().await.unwrap();
+    for _ in 0..2 * Metrics::STEPS {
+        let refusal = metrics.maintain().await.unwrap_err().to_string();
+        assert!(refusal.contains("another store's"), "{refusal}");
+    }
+    close(metrics).await;
+    fs::rename(&aside, &right).unwrap();
+    let metrics = open(directory).await;
+    let found = read(&metrics, &metric).await;
+    assert!(found.len() > POINTS as usize * 3 / 4 && whole.starts_with(&found), "{}", found.len());
+    metrics.maintain().await.unwrap();
+    close(metrics).await;
+}
+
+/// A disk without room for the archive policies when they are put back: it is tried again.
+#[tokio::test]
+async fn what_cannot_be_put_back_now_is_put_back_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (medium, place) = (FaultyMedium::new(), Path::new("/measures"));
+    let open = async || {
+        let (medium, url) = (Arc::new(medium.clone()), url(directory.path()));
+        Metrics::open_on(medium, place, &url, Settings::default(), Clock::machine()).await.unwrap().0
+    };
+    let metrics = open().await;
+    metrics.create_presets().await.unwrap();
+    let metric = measured(&metrics, "low").await;
+    // In the second round the log is cut.
+    for _ in 0..2 * Metrics::STEPS {
+        metrics.maintain().await.unwrap();
+    }
+    let whole = read(&metrics, &metric).await;
+    close(metrics).await;
+    let is_state = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "state");
+    for path in medium.paths().into_iter().filter(is_state) {
+        medium.put(&path, b"no state");
+    }
+    medium.set_capacity(Some(0));
+    let metrics = open().await;
+    assert!(metrics.maintain().await.is_err());
+    assert!(read(&metrics, &metric).await.is_empty());
+    medium.set_capacity(None);
+    metrics.maintain().await.unwrap();
+    let found = read(&metrics, &metric).await;
+    assert!(found.len() > POINTS as usize * 3 / 4 && whole.starts_with(&found), "{}", found.len());
+    close(metrics).await;
 }

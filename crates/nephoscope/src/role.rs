@@ -301,7 +301,13 @@ async fn serve(
     });
     let mut parts = parts;
     if let Some(store) = parts.store.take() {
-        store.start(&house).await?;
+        tokio::select! {
+            started = Box::pin(store.start(&house)) => started?,
+            () = signals.stop() => {
+                tracing::info!("stopped before the metric store was open");
+                return Ok(End::Stopped);
+            }
+        }
     }
     let mut running = start(roles, config, parts, &house)?;
     let health = address.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));

@@ -37,8 +37,8 @@ impl Signals {
         }
     }
 
-    /// Waits for a further SIGTERM or SIGINT.
-    pub(crate) async fn second(&mut self) {
+    /// Waits for a SIGTERM or SIGINT, or a further one.
+    pub(crate) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -1,12 +1,15 @@
 //! Metrics whose states are damaged get their chunks again.
 
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use buffer::medium::{Medium, MediumFile, MediumLock};
+
 use archive::{AggregatedSeries, Batch, Method, Statistic};
 use nephoscope_metric_store::{
-    Aggregates, CheckpointError, Limits, Measures, MetricId, Opened, PolicyNumber, Sizes, Stats, Store,
-    WriteError, fsck,
+    Aggregates, CheckpointError, Limits, Measures, MetricId, Opened, PolicyNumber, Sizes, Stats, Store, fsck,
 };
 use testkit::faults::{Fault, FaultyMedium, Survival};
 
@@ -31,7 +34,6 @@ fn files(medium: &FaultyMedium, directory: &str) -> Vec<PathBuf> {
 
 fn remove(medium: &FaultyMedium, directory: &str) {
     for path in files(medium, directory) {
-        use buffer::medium::Medium;
         medium.remove(&path).unwrap();
     }
 }
@@ -221,7 +223,7 @@ fn what_was_too_old_goes_again() {
     drop(store);
     change_states(&medium, |bytes| bytes.fill(0));
     let (store, opened) = open();
-    store.put_policy(&model::policies()[2]).unwrap();
+    let policy = store.put_policy(&model::policies()[2]).unwrap();
     store.put_back(&[(opened.lost[0], policy)]).unwrap();
     assert!(store.stats().unwrap().chunk_rows > 10 * rows);
     checkpoint(&store);
@@ -232,10 +234,11 @@ fn what_was_too_old_goes_again() {
 /// What comes later is added to it.
 #[test]
 fn what_comes_later_is_added() {
-    let (medium, policy, [rows, _]) = regular();
+    let (medium, _, [rows, _]) = regular();
     change_states(&medium, |bytes| bytes.fill(0));
     let (store, opened) = open(&medium);
     put_back(&store, &opened.lost);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
     write(&store, policy, 3, 53..80);
     checkpoint(&store);
     let found = minutes(&store, 3);
@@ -285,7 +288,7 @@ fn a_group_that_was_final_is_not_computed_from_a_part_of_its_measures() {
 /// A metric that was deleted meanwhile does not come back, and its chunks go.
 #[test]
 fn what_is_not_in_use_is_forgotten() {
-    let (medium, policy, _) = regular();
+    let (medium, _, _) = regular();
     change_states(&medium, |bytes| bytes.fill(0));
     // A start that comes to nothing.
     drop(open(&medium));
@@ -295,10 +298,10 @@ fn what_is_not_in_use_is_forgotten() {
     assert!(store.backup(Path::new("/backup")).is_err());
     let unknown = open(&lived(1).0).0.put_policy(&model::policies()[2]).unwrap();
     let refused = store.put_back(&[(opened.lost[0], unknown)]);
-    assert!(matches!(refused, Err(WriteError::UnknownPolicy { number: 2 })), "{refused:?}");
+    assert!(matches!(refused, Err(CheckpointError::UnknownPolicy { .. })), "{refused:?}");
     assert!(store.checkpoint_next().is_err(), "they still wait");
-    // The policy stood in the states.
-    assert_eq!(store.put_policy(&model::policies()[0]).unwrap(), policy);
+    // The policy stood in the states, and its number is not given again.
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
     store.put_back(&[(opened.lost[1], policy)]).unwrap();
     store.remove(vec![MetricId([3; 16])]).unwrap();
     assert!(!store.metric_ids().contains(&MetricId([3; 16])) && minutes(&store, 6).len() > 35);
@@ -350,9 +353,65 @@ fn a_damaged_frame_concerns_one_metric() {
     assert_eq!(medium.contents(copy), Some(bytes), "kept once");
 }
 
+/// The state before is there too, because it could not be removed: the log may have been cut behind it.
+#[test]
+fn what_came_after_an_older_state_is_found() {
+    let medium = FaultyMedium::new();
+    let (store, _) = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    let metric = |number: u128| MetricId(number.to_be_bytes());
+    let write = |metrics: std::ops::Range<u128>| {
+        for minute in 0..30 {
+            let batch = Batch::new([(minute * MINUTE, 1.0)]).unwrap();
+            let measures = |number| Measures { metric: metric(number), policy, batch: batch.clone() };
+            store.write(metrics.clone().map(measures).collect()).unwrap();
+        }
+        checkpoint(&store);
+    };
+    write(0..300);
+    let older = files(&medium, "states").remove(5);
+    let contents = medium.contents(&older).unwrap();
+    write(300..600);
+    checkpoint(&store);
+    let whole = store.stats().unwrap();
+    drop(store);
+    let newer = files(&medium, "states").remove(5);
+    medium.put(&newer, b"no state");
+    medium.put(&older, &contents);
+    let (store, opened) = open(&medium);
+    let is_later = |id: &MetricId| (300..600).contains(&u128::from_be_bytes(id.0));
+    assert!(!opened.lost.is_empty() && opened.lost.iter().all(is_later), "{opened:?}");
+    store.put_back(&opened.lost.iter().map(|id| (*id, policy)).collect::<Vec<_>>()).unwrap();
+    assert_eq!(store.stats().unwrap().metrics, whole.metrics);
+}
+
+/// Chunks that a process has written, and did not come to sync, are durable before anything depends on them.
+#[test]
+fn what_was_not_synced_is_synced_before_it_is_named() {
+    // Chunks stay where they are.
+    let sizes = Sizes { sparse_file_bytes: 1 << 30, merged_chunks: 1_000, ..limits().chunks };
+    let (medium, _, _) = regular_with(sizes);
+    change_states(&medium, |bytes| bytes.fill(0));
+    for path in files(&medium, "chunks") {
+        let bytes = medium.contents(&path).unwrap();
+        medium.remove(&path).unwrap();
+        medium.sync_directory(path.parent().unwrap()).unwrap();
+        assert_eq!(medium.append(&path).unwrap().write(&bytes).unwrap(), bytes.len());
+    }
+    let limits = Limits { chunks: sizes, ..limits() };
+    let (store, opened) = Store::open(Arc::new(medium.clone()), Path::new(DIRECTORY), limits).unwrap();
+    put_back(&store, &opened.lost);
+    let found = [3, 6].map(|metric| minutes(&store, metric));
+    assert!(found.iter().all(|found| found.len() > 35), "{found:?}");
+    checkpoint(&store);
+    drop(store);
+    let (store, _) = open(&medium.after_crash(Survival::OnlySynced));
+    assert_eq!([3, 6].map(|metric| minutes(&store, metric)), found);
+}
+
 #[test]
 fn without_any_state_they_are_found_where_the_log_was_cut() {
-    let (medium, policy, [rows, _]) = regular();
+    let (medium, _, [rows, _]) = regular();
     for has_log in [true, false] {
         let damaged = medium.after_crash(Survival::Everything);
         remove(&damaged, "states");
@@ -361,11 +420,42 @@ fn without_any_state_they_are_found_where_the_log_was_cut() {
         }
         let (store, opened) = open(&damaged);
         assert_eq!(opened.lost.len(), 2, "{has_log}");
-        assert_eq!(store.put_policy(&model::policies()[0]).unwrap(), policy);
+        let policy = store.put_policy(&model::policies()[0]).unwrap();
         store.put_back(&opened.lost.iter().map(|id| (*id, policy)).collect::<Vec<_>>()).unwrap();
         assert!(minutes(&store, 3).len() >= usize::try_from(rows).unwrap());
         checkpoint(&store);
     }
+}
+
+/// A round of checkpoints is cut short: the next start knows that there were states of the other shards.
+#[test]
+fn without_any_state_a_round_that_is_cut_short_loses_nothing() {
+    let (written, _, rows) = regular();
+    let chunks = rows.map(|rows| (0..i64::try_from(rows).unwrap()).collect::<Vec<_>>());
+    let mut was_lost_again = 0;
+    // One that was set aside long ago is no state.
+    for has_old_one in [false, true] {
+        for steps in 0..=Store::SHARDS {
+            let medium = written.after_crash(Survival::Everything);
+            remove(&medium, "states");
+            if has_old_one {
+                medium.put(Path::new(DIRECTORY).join("states/shard-09-00000000000000000003.damaged"), b"old");
+            }
+            for steps in [steps, Store::SHARDS] {
+                let (store, opened) = open(&medium);
+                was_lost_again += usize::from(steps == Store::SHARDS && !opened.lost.is_empty());
+                let policy = store.put_policy(&model::policies()[0]).unwrap();
+                store.put_back(&opened.lost.iter().map(|id| (*id, policy)).collect::<Vec<_>>()).unwrap();
+                for (metric, chunks) in [3, 6].into_iter().zip(&chunks) {
+                    let found = minutes(&store, metric);
+                    assert!(found.starts_with(chunks), "after {steps}: {metric} has {found:?}");
+                }
+                (0..steps).for_each(|_| store.checkpoint_next().unwrap());
+            }
+            assert!(open(&medium).1.lost.is_empty(), "{steps}");
+        }
+    }
+    assert!(was_lost_again > 20, "{was_lost_again}");
 }
 
 /// Nothing is lost while the log is whole: before it is cut for the first time, every shard has had its turn.
@@ -425,12 +515,193 @@ fn a_metric_whose_policy_was_lost_gets_the_one_that_is_told() {
     drop(store);
     change_states(&medium, |bytes| bytes.fill(0));
     let (store, opened) = open(&medium);
+    // Numbers that the log has are not given to others.
+    let other = store.put_policy(&model::policies()[2]).unwrap();
     let again = store.put_policy(&model::policies()[0]).unwrap();
-    assert_ne!(again, policy);
+    assert!(![again, other].contains(&policy), "{again:?} {other:?}");
     store.put_back(&[(opened.lost[0], again)]).unwrap();
     assert!(minutes(&store, 3).starts_with(&(0..36).collect::<Vec<_>>()));
     write(&store, again, 3, 42..60);
     assert!(minutes(&store, 3).ends_with(&(42..60).collect::<Vec<_>>()));
+    // And they are there after a start that finds the same again.
+    drop(store);
+    let (store, opened) = open(&medium);
+    store.put_back(&[(opened.lost[0], again)]).unwrap();
+    let found = minutes(&store, 3);
+    assert!(found.starts_with(&(0..36).collect::<Vec<_>>()), "{found:?}");
+    assert!(found.ends_with(&(42..60).collect::<Vec<_>>()), "{found:?}");
+    checkpoint(&store);
+    drop(store);
+    assert_eq!(minutes(&open(&medium).0, 3), found);
+}
+
+/// What the log has of a metric whose frame is damaged comes back too, although it is older than the state.
+#[test]
+fn of_a_damaged_frame_the_whole_log_is_read() {
+    let medium = FaultyMedium::new();
+    let (store, _) = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    write(&store, policy, 3, 0..30);
+    checkpoint(&store);
+    checkpoint(&store);
+    write(&store, policy, 3, 30..40);
+    // All but the last shard, whose number holds the log.
+    (1..Store::SHARDS).for_each(|_| store.checkpoint_next().unwrap());
+    write(&store, policy, 3, 40..42);
+    drop(store);
+    let states = files(&medium, "states");
+    let [_, own] = &states[..] else { panic!("{states:?}") };
+    let mut bytes = medium.contents(own).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    medium.put(own, &bytes);
+    let (store, opened) = open(&medium);
+    store.put_back(&[(opened.lost[0], policy)]).unwrap();
+    let found = minutes(&store, 3);
+    assert!(found.ends_with(&(30..42).collect::<Vec<_>>()), "{found:?}");
+}
+
+/// Aggregates from elsewhere that only the log has stay where no chunk has any.
+#[test]
+fn imported_aggregates_of_the_log_stay() {
+    let medium = FaultyMedium::new();
+    let (store, _) = open(&medium);
+    let policy = store.put_policy(&model::policies()[0]).unwrap();
+    write(&store, policy, 3, 100..150);
+    // Another shard's state has the policy.
+    checkpoint(&store);
+    checkpoint(&store);
+    let method = Method::plain(Statistic::Count);
+    let series = vec![(method, (0..20).chain(101..103).map(|minute| (minute * MINUTE, 7.0)).collect())];
+    let metric = MetricId([3; 16]);
+    store.import(vec![Aggregates { metric, policy, granularity: MINUTE, series }]).unwrap();
+    drop(store);
+    let states = files(&medium, "states");
+    let [_, own] = &states[..] else { panic!("{states:?}") };
+    medium.put(own, b"no state");
+    let (store, opened) = open(&medium);
+    store.put_back(&[(opened.lost[0], policy)]).unwrap();
+    let found = store.measures(metric, method, MINUTE, None, None).unwrap();
+    let found: Vec<(i64, f64)> = found.points().iter().map(|(at, value)| (at / MINUTE, value)).collect();
+    let expected: Vec<(i64, f64)> =
+        (0..20).map(|minute| (minute, 7.0)).chain((100..140).map(|minute| (minute, 1.0))).collect();
+    assert_eq!(found[..expected.len()], expected);
+}
+
+/// A disk on which a part of a file cannot be read.
+#[derive(Debug, Clone)]
+struct BadPlace {
+    medium: FaultyMedium,
+    path: PathBuf,
+    place: std::ops::Range<u64>,
+}
+
+#[derive(Debug)]
+struct BadFile {
+    file: Box<dyn MediumFile>,
+    place: std::ops::Range<u64>,
+}
+
+impl MediumFile for BadFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.file.write(data)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+    fn truncate(&mut self, size: u64) -> io::Result<()> {
+        self.file.truncate(size)
+    }
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if offset < self.place.end && offset + buffer.len() as u64 > self.place.start {
+            return Err(io::Error::other("a bad place"));
+        }
+        self.file.read_at(offset, buffer)
+    }
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.file.is_at(path)
+    }
+}
+
+impl BadPlace {
+    fn with_place(&self, path: &Path, file: Box<dyn MediumFile>) -> Box<dyn MediumFile> {
+        let place = if path == self.path { self.place.clone() } else { 0..0 };
+        Box::new(BadFile { file, place })
+    }
+}
+
+impl Medium for BadPlace {
+    fn append(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        Ok(self.with_place(path, self.medium.append(path)?))
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        Ok(self.with_place(path, self.medium.open(path)?))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.medium.rename(from, to)
+    }
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.medium.size(path)
+    }
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.medium.sync_directory(directory)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.medium.remove(path)
+    }
+    fn create_directory(&self, directory: &Path) -> io::Result<()> {
+        self.medium.create_directory(directory)
+    }
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        self.medium.list(directory)
+    }
+    fn lock(&self, directory: &Path) -> io::Result<Box<dyn MediumLock>> {
+        self.medium.lock(directory)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if path == self.path {
+            return Err(io::Error::other("a bad place"));
+        }
+        self.medium.read(path)
+    }
+}
+
+/// What stands around a bad place of a file of chunks is found.
+#[test]
+fn a_bad_place_on_the_disk_costs_what_stands_there() {
+    const BLOCK: u64 = 4_096;
+    let written = FaultyMedium::new();
+    let (store, _) = Store::open(Arc::new(written.clone()), Path::new(DIRECTORY), Limits::default()).unwrap();
+    let policy = store.put_policy(&model::policies()[1]).unwrap();
+    let metrics: Vec<MetricId> = (0..100_u128).map(|number| MetricId(number.to_be_bytes())).collect();
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..2 {
+        for metric in &metrics {
+            let points = (0..600).map(|minute| (minute * MINUTE, random.f64()));
+            let batch = Batch::new(points).unwrap();
+            store.write(vec![Measures { metric: *metric, policy, batch }]).unwrap();
+        }
+        checkpoint(&store);
+    }
+    drop(store);
+    let path = files(&written, "chunks").remove(0);
+    let size = written.contents(&path).unwrap().len() as u64;
+    assert!(size > 10 * BLOCK, "{size}");
+    change_states(&written, |bytes| bytes.fill(0));
+    let rows = |place: std::ops::Range<u64>| {
+        let medium = written.after_crash(Survival::Everything);
+        let bad = Arc::new(BadPlace { medium, path: path.clone(), place });
+        let (store, opened) = Store::open(bad, Path::new(DIRECTORY), Limits::default()).unwrap();
+        let policy = store.put_policy(&model::policies()[1]).unwrap();
+        store.put_back(&opened.lost.iter().map(|id| (*id, policy)).collect::<Vec<_>>()).unwrap();
+        (opened.lost.len(), store.stats().unwrap().chunk_rows)
+    };
+    let (all, all_rows) = rows(0..0);
+    assert_eq!(all, 100);
+    let (found, found_rows) = rows(3 * BLOCK + 7..3 * BLOCK + 8);
+    assert!(found >= 95 && found_rows < all_rows && found_rows > all_rows * 9 / 10, "{found} {found_rows}");
 }
 
 /// At each operation of a start over damaged states, and of the checkpoints after it, the machine stops or the operation fails:

@@ -142,7 +142,13 @@ async fn serve(
             Ok::<(), Infallible>(())
         });
     }
-    let store = open(&settings, clock.clone(), &manager).await?;
+    let store = tokio::select! {
+        opened = open(&settings, clock.clone(), &manager) => opened?,
+        () = signals.stop() => {
+            tracing::info!("stopped before the metric store was open");
+            return Ok(End::Stopped);
+        }
+    };
     keep_up(&supervisor, &health, &store, settings.lives);
     let restart = Restart::default();
     serve_others(&supervisor, &metrics, &store, &settings, &restart).await?;

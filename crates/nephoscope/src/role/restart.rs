@@ -95,7 +95,7 @@ impl End {
         let Some(mut signals) = signals.filter(|_| self == Self::Restart) else { return self };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let told = runtime.is_ok_and(|runtime| {
-            runtime.block_on(async { tokio::time::timeout(LAST_LOOK, signals.second()).await.is_ok() })
+            runtime.block_on(async { tokio::time::timeout(LAST_LOOK, signals.stop()).await.is_ok() })
         });
         if told { Self::Stopped } else { self }
     }
@@ -113,7 +113,7 @@ impl End {
         loop {
             tokio::select! {
                 drained = &mut drain => return Some(drained),
-                () = signals.second() => match self {
+                () = signals.stop() => match self {
                     Self::Stopped => return None,
                     Self::Restart => {
                         tracing::info!(target: ROLE, "told to stop: the next start opens the other metric store");

@@ -1,6 +1,6 @@
 //! The end: what has begun is answered, and nothing new begins.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -46,6 +46,20 @@ fn requests_that_have_begun_are_answered_before_the_end() {
     server.wait_started();
     let stored = server.client().get(&format!("/v1/metric/{metric}/measures?aggregation=last"));
     assert_eq!(stored.json().as_array().unwrap().len(), 1, "{stored:?}");
+}
+
+/// A database that takes the connection and says nothing holds up the start, and not the stop.
+#[test]
+fn a_start_that_does_not_come_to_its_end_can_be_stopped() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgresql://nobody:secret@{}/gnocchi", silent.local_addr().unwrap());
+    let mut server = Server::new().with("indexer", format!("url = {url}"));
+    server.start();
+    let (_connection, _) = silent.accept().unwrap();
+    server.process().signal(Signal::TERM).unwrap();
+    let (status, output) = server.end();
+    assert!(status.success(), "{status}: {output}");
+    assert!(output.contains("stopped before the metric store was open"), "{output}");
 }
 
 #[test]
