@@ -40,8 +40,6 @@ pub(crate) struct Checkpoints {
     last: Option<ShardNumber>,
     /// What was found of metrics that no state has, until it is said which of them are in use.
     lost: Salvage,
-    /// Shards of which there is neither a state nor a damaged one, although they had metrics.
-    without_trace: Vec<ShardNumber>,
 }
 
 /// What was found of states.
@@ -146,8 +144,7 @@ impl Checkpoints {
         }
         found.lost_shards = damaged_shards.into_keys().collect();
         let directory = directory.to_owned();
-        let (lost, without_trace) = (Salvage::default(), Vec::new());
-        Ok((Self { medium, directory, shards: durable, last: None, lost, without_trace }, found))
+        Ok((Self { medium, directory, shards: durable, last: None, lost: Salvage::default() }, found))
     }
 
     /// Looks for chunks of metrics of these shards that no state has. Until [`Self::put_back`] no state is written, so that the
@@ -168,8 +165,12 @@ impl Checkpoints {
                 .get(shard.index())
                 .is_some_and(|durable| durable.path.is_some() || durable.generation > 0)
         };
-        self.without_trace = found.into_iter().filter(|shard| !has_trace(shard)).collect();
-        Ok(())
+        let without_trace: Vec<ShardNumber> = found.into_iter().filter(|shard| !has_trace(shard)).collect();
+        match self.leave_traces(&without_trace) {
+            // Whoever only looks changes nothing.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            left => left,
+        }
     }
 
     /// What [`Self::find_lost`] has found and nobody has put back, in order.
@@ -184,11 +185,13 @@ impl Checkpoints {
         (policies, shards, _): (&Policies, &Shards, Ownership),
         files: &Mutex<ChunkFiles>,
     ) -> Result<(), CheckpointError> {
-        let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who wrote them may not have come to sync them, and what the log has of their times is dropped.
+        let hold = || files.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who wrote them may not have come to sync them, and what the log has of their times is dropped. No other step changes
+        // files meanwhile, and nobody is to wait for this.
         let used = metrics.iter().flat_map(|(id, _)| self.lost.files_of(*id)).collect();
-        files.sync_again(&used).map_err(failed("sync the chunks of damaged states"))?;
-        self.leave_traces().map_err(failed("note that states are lost"))?;
+        let directory = hold().directory().to_owned();
+        let synced = chunk_files::sync_again(&*self.medium, &directory, &used);
+        synced.map_err(failed("sync the chunks of damaged states"))?;
         let (mut found, mut recent) = (std::mem::take(&mut self.lost), Recent::new(policies));
         for (id, number) in metrics {
             let shard = ShardNumber::of(*id);
@@ -205,15 +208,16 @@ impl Checkpoints {
                 **metric = Metric::new(*number);
             }
             if let Some(policy) = recent.get(metric.policy) {
-                metric.put_back(*id, levels, policy, &mut files);
+                // Behind the shard, as everywhere.
+                metric.put_back(*id, levels, policy, &mut hold());
             }
         }
         Ok(())
     }
 
     /// Until each shard has its first state, the next start must know that there were others.
-    fn leave_traces(&mut self) -> io::Result<()> {
-        for shard in &self.without_trace {
+    fn leave_traces(&mut self, shards: &[ShardNumber]) -> io::Result<()> {
+        for shard in shards {
             let generation = 1;
             let trace =
                 state::path(&self.directory, shard.index(), generation).with_extension(state::DAMAGED);
@@ -222,11 +226,7 @@ impl Checkpoints {
                 own.generation = own.generation.max(generation);
             }
         }
-        if !self.without_trace.is_empty() {
-            self.medium.sync_directory(&self.directory)?;
-        }
-        self.without_trace.clear();
-        Ok(())
+        if shards.is_empty() { Ok(()) } else { self.medium.sync_directory(&self.directory) }
     }
 
     /// Records of the log from here on are new to a shard.

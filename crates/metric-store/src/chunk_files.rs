@@ -91,6 +91,8 @@ pub(crate) struct ChunkFiles {
     /// As far as they are known.
     sizes: HashMap<u32, u64>,
     sparse: HashSet<u32>,
+    /// Those that could not be looked through.
+    unreadable: HashSet<u32>,
     readers: HashMap<u32, Box<dyn MediumFile>>,
     damaged_reads: u64,
 }
@@ -194,6 +196,7 @@ impl ChunkFiles {
             full: None,
             sizes,
             sparse: HashSet::new(),
+            unreadable: HashSet::new(),
             readers: HashMap::new(),
             damaged_reads: 0,
         })
@@ -320,14 +323,22 @@ impl ChunkFiles {
         Ok(names.iter().filter_map(|name| number(name.to_str()?)).collect())
     }
 
-    /// Goes through the intact chunks of a file that are of certain metrics.
+    /// Goes through the intact chunks of a file that are of certain metrics. A file that cannot be opened is passed over, and stays.
     pub(crate) fn each_chunk(
-        &self,
+        &mut self,
         number: u32,
         is_wanted: impl Fn(MetricId) -> bool,
         mut each: impl FnMut(MetricId, i64, ChunkPlace, &[(Method, Series)]),
-    ) -> io::Result<()> {
-        let bytes = read_around(&*self.medium, &self.directory.join(name(number)))?;
+    ) {
+        let path = self.directory.join(name(number));
+        let bytes = match read_around(&*self.medium, &path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::error!(file = %path.display(), "a file of chunks cannot be read, and is kept: {error}");
+                self.unreadable.insert(number);
+                return;
+            }
+        };
         for (offset, body) in frame::scan(&bytes, KIND).0 {
             let mut reader = Reader::new(body);
             let (Some(id), Some(granularity)) = (reader.array(), reader.number()) else { continue };
@@ -341,15 +352,6 @@ impl ChunkFiles {
                 each(id, granularity, place, &series);
             }
         }
-        Ok(())
-    }
-
-    /// Makes files durable that somebody else has written.
-    pub(crate) fn sync_again(&self, files: &BTreeSet<u32>) -> io::Result<()> {
-        for file in files {
-            self.medium.append(&self.directory.join(name(*file)))?.sync()?;
-        }
-        self.medium.sync_directory(&self.directory)
     }
 
     /// Removes the files that nothing names but `used`; what cannot be removed now is tried again.
@@ -357,7 +359,7 @@ impl ChunkFiles {
         let Ok(numbers) = self.numbers() else { return };
         let own = [&self.small, &self.full].map(|writer| writer.as_ref().map(|writer| writer.number));
         for number in numbers {
-            if !own.contains(&Some(number)) && !used(number) {
+            if !own.contains(&Some(number)) && !used(number) && !self.unreadable.contains(&number) {
                 self.readers.remove(&number);
                 self.sizes.remove(&number);
                 if let Err(error) = self.medium.remove(&self.directory.join(name(number))) {
@@ -366,6 +368,14 @@ impl ChunkFiles {
             }
         }
     }
+}
+
+/// Makes files durable that somebody else has written.
+pub(crate) fn sync_again(medium: &dyn Medium, directory: &Path, files: &BTreeSet<u32>) -> io::Result<()> {
+    for file in files {
+        medium.append(&directory.join(name(*file)))?.sync()?;
+    }
+    medium.sync_directory(directory)
 }
 
 /// A file's bytes; what a bad place on the disk does not let be read is zero.

@@ -43,7 +43,7 @@ impl Salvage {
                         level.newest.note(Class::of(*method), last);
                     }
                 }
-            })?;
+            });
         }
         for (metric, levels) in &mut found.metrics {
             for (granularity, level) in levels {

@@ -32,6 +32,15 @@ impl Shards {
         self.shards.get(number.index()).map(lock)
     }
 
+    /// Some of the metrics.
+    pub(crate) fn some(&self, most: usize) -> Vec<MetricId> {
+        let mut some = Vec::new();
+        for shard in self.each() {
+            some.extend(shard.keys().take(most - some.len()));
+        }
+        some
+    }
+
     /// All parts, one after the other.
     pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         self.shards.iter().map(lock)

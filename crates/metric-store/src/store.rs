@@ -30,6 +30,8 @@ const READ_RECORDS: usize = 256;
 const READ_BYTES: usize = 16 << 20;
 /// Rows of one record of imported aggregates.
 const IMPORTED_ROWS: usize = 32_768;
+/// Metrics of [`Opened::sample`] at most.
+const SAMPLE: usize = 1_000;
 /// An entry of a shard's table.
 const ENTRY_BYTES: usize = size_of::<(MetricId, Box<Metric>)>() + 1;
 
@@ -65,6 +67,8 @@ pub struct Opened {
     /// Metrics that no state has any more, because it is damaged or lost, and of which there are chunks, in order. Unless there are
     /// none, the store waits for [`Store::put_back`].
     pub lost: Vec<MetricId>,
+    /// Where there are such, some metrics that states have: whoever looks for the lost ones should know most of these.
+    pub sample: Vec<MetricId>,
 }
 
 /// New points of one metric, of any order.
@@ -152,8 +156,8 @@ impl Store {
         let (mut checkpoints, found) = Checkpoints::open(medium, &states, &policies, &shards)
             .map_err(|source| OpenError::Directory { directory: states, source })?;
         opened.damaged_state_bytes = found.damaged_bytes;
-        // Without any state, the log has everything from its first record on, which has the number 1, unless it was cut.
-        let are_all_lost = found.has_no_state && (!has_log || log.end() - log.len() > 1);
+        // Without any state, the log has everything from its first record on, which has the number 1, unless it was cut or lost.
+        let are_all_lost = found.has_no_state && (log.is_empty() || log.end() - log.len() > 1);
         let lost = if are_all_lost { ShardNumber::all().collect() } else { found.lost_shards };
         if !lost.is_empty() && files.bytes() > 0 {
             tracing::warn!(
@@ -165,6 +169,7 @@ impl Store {
                 .find_lost(&lost, &mut files, &shards)
                 .map_err(|source| OpenError::Directory { directory: chunks, source })?;
             opened.lost = checkpoints.lost();
+            opened.sample = if opened.lost.is_empty() { Vec::new() } else { shards.some(SAMPLE) };
         }
         // Records below are taken for old by the states, even if the segments that had those numbers are lost.
         log.continue_from(checkpoints.newest_sequence());

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::lives::LastMeasures;
 use crate::reader::{Reader, Waiting};
+use crate::salvage::Lost;
 use crate::{Caller, Kind, Refusal};
 
 /// Metrics that are forgotten by one turn of the janitor.
@@ -89,7 +90,7 @@ pub struct Metrics {
     /// Why the store takes no measures; none while it takes them.
     write_trouble: Arc<Mutex<Option<String>>>,
     /// Metrics of damaged states that wait to be put back.
-    pub(crate) lost: Arc<Mutex<Vec<MetricId>>>,
+    pub(crate) lost: Arc<Mutex<Lost>>,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     /// What tables of all requests may take.
@@ -135,7 +136,7 @@ impl Metrics {
             clock,
             last_measures: Arc::default(),
             write_trouble: Arc::default(),
-            lost: Arc::new(Mutex::new(found.lost.clone())),
+            lost: Arc::new(Mutex::new(Lost { metrics: found.lost.clone(), sample: found.sample.clone() })),
             reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
             writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
             cells,
@@ -304,22 +305,27 @@ impl Metrics {
     /// # Errors
     /// Nothing is lost; the next step tries again.
     pub async fn maintain(&self) -> Result<(), Refusal> {
-        self.put_back().await?;
-        self.on_store(|reader| {
-            reader.store()?.checkpoint_next().map_err(|error| {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a part of the store was not written"
-                );
-                Refusal::new(Kind::Failed, error.to_string())
+        let put_back = self.put_back().await;
+        if put_back.is_ok() {
+            self.on_store(|reader| {
+                reader.store()?.checkpoint_next().map_err(|error| {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a part of the store was not written"
+                    );
+                    Refusal::new(Kind::Failed, error.to_string())
+                })
             })
-        })
-        .await?;
+            .await?;
+        }
         self.follow_measures().await?;
         let page = Page { limit: Some(EXPUNGED_AT_ONCE), ..Page::default() };
         let query = MetricQuery { status: MetricStatus::Delete, page, ..MetricQuery::default() };
         let deleted: Vec<Uuid> = self.index.metrics(&query).await?.iter().map(|metric| metric.id).collect();
-        if deleted.is_empty() { Ok(()) } else { self.expunge(deleted).await }
+        if !deleted.is_empty() {
+            self.expunge(deleted).await?;
+        }
+        put_back
     }
 
     /// Steps of [`Self::maintain`] that write all of the store.

@@ -72,6 +72,10 @@ async fn what_is_in_the_index_is_put_back_and_what_was_deleted_is_not() {
         fs::write(&path, bytes).unwrap();
     }
 
+    // A file that cannot be opened costs no other one, and stays for whoever can mend it.
+    let unreadable = directory.join("measures/chunks/chunk-00000000000000000099.data");
+    std::os::unix::fs::symlink("/nowhere", &unreadable).unwrap();
+
     let metrics = open(directory).await;
     metrics.create_presets().await.unwrap();
     for (metric, whole) in kept.iter().zip(&whole) {
@@ -91,42 +95,60 @@ async fn what_is_in_the_index_is_put_back_and_what_was_deleted_is_not() {
         metrics.maintain().await.unwrap();
     }
     close(metrics).await;
+    fs::remove_file(unreadable).unwrap();
     let check = fsck(&directory.join("measures"), &url(directory), Clock::machine()).await.unwrap();
     assert_eq!((check.damaged(), check.measures.ids.len(), check.indexed), (0, 2, 2), "{check:?}");
 }
 
-/// What the index of another store does not know was not deleted.
+/// What the index of another store does not know was not deleted, whether all states are damaged or one.
 #[tokio::test]
 async fn another_stores_index_takes_nothing_away() {
-    let directory = tempfile::tempdir().unwrap();
-    let directory = directory.path();
-    let metrics = open(directory).await;
-    metrics.create_presets().await.unwrap();
-    let metric = measured(&metrics, "low").await;
-    for _ in 0..Metrics::STEPS {
+    for is_one in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let metrics = open(directory).await;
+        metrics.create_presets().await.unwrap();
+        let mut written = Vec::new();
+        for _ in 0..6 {
+            written.push(measured(&metrics, "low").await);
+        }
+        for _ in 0..Metrics::STEPS {
+            metrics.maintain().await.unwrap();
+        }
+        let mut whole = Vec::new();
+        for metric in &written {
+            whole.push(read(&metrics, metric).await);
+        }
+        close(metrics).await;
+        let mut damaged: Vec<PathBuf> = states(directory).collect();
+        damaged.sort();
+        // The first shard's has the policies, and perhaps no metric.
+        for path in damaged.into_iter().rev().take(if is_one { 1 } else { usize::MAX }) {
+            fs::write(path, "no state").unwrap();
+        }
+        let right = directory.join("index.sqlite");
+        let aside = directory.join("aside.sqlite");
+        fs::rename(&right, &aside).unwrap();
+        let metrics = open(directory).await;
+        metrics.create_presets().await.unwrap();
+        // Also when clients have begun to use it.
+        for policy in ["low", "medium", "high"].repeat(4) {
+            measured(&metrics, policy).await;
+        }
+        for _ in 0..2 * Metrics::STEPS {
+            let refusal = metrics.maintain().await.unwrap_err().to_string();
+            assert!(refusal.contains("another store's"), "{refusal}");
+        }
+        close(metrics).await;
+        fs::rename(&aside, &right).unwrap();
+        let metrics = open(directory).await;
         metrics.maintain().await.unwrap();
+        for (metric, whole) in written.iter().zip(&whole) {
+            let found = read(&metrics, metric).await;
+            assert!(found.len() > POINTS as usize * 3 / 4 && whole.starts_with(&found), "{}", found.len());
+        }
+        close(metrics).await;
     }
-    let whole = read(&metrics, &metric).await;
-    close(metrics).await;
-    for path in states(directory) {
-        fs::write(path, "no state").unwrap();
-    }
-    let right = directory.join("index.sqlite");
-    let aside = directory.join("aside.sqlite");
-    fs::rename(&right, &aside).unwrap();
-    let metrics = open(directory).await;
-    metrics.create_presets().await.unwrap();
-    for _ in 0..2 * Metrics::STEPS {
-        let refusal = metrics.maintain().await.unwrap_err().to_string();
-        assert!(refusal.contains("another store's"), "{refusal}");
-    }
-    close(metrics).await;
-    fs::rename(&aside, &right).unwrap();
-    let metrics = open(directory).await;
-    let found = read(&metrics, &metric).await;
-    assert!(found.len() > POINTS as usize * 3 / 4 && whole.starts_with(&found), "{}", found.len());
-    metrics.maintain().await.unwrap();
-    close(metrics).await;
 }
 
 /// A disk without room for the archive policies when they are put back: it is tried again.

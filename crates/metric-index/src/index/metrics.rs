@@ -184,6 +184,24 @@ impl Index {
             .await
     }
 
+    /// How many of these ids it has, of active and of deleted metrics.
+    pub async fn count_known(&self, ids: &[Uuid]) -> Result<u64, Error> {
+        let ids: BTreeSet<Uuid> = ids.iter().copied().collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let ids = &ids;
+        self.database
+            .read(|transaction| async move {
+                let mut known = 0;
+                for chunk in ids.chunks(CHUNK) {
+                    let mut statement = Statement::new("SELECT m.id FROM metric AS m WHERE m.id IN (");
+                    statement.push_list(chunk.iter().copied()).push(")");
+                    known += transaction.query(statement).await?.len() as u64;
+                }
+                Ok(known)
+            })
+            .await
+    }
+
     /// How many active metrics fit, or all.
     ///
     /// # Errors

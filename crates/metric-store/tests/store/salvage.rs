@@ -341,6 +341,7 @@ fn a_damaged_frame_concerns_one_metric() {
     // Whoever only looks changes nothing.
     let report = fsck(&(Arc::new(medium.clone()) as _), Path::new(DIRECTORY)).unwrap();
     assert_eq!((report.lost, report.findings_count), (1, 1), "{report:?}");
+    assert_eq!(open(&medium).1.sample.len(), 299);
     for _ in 0..2 {
         // A start that does not come to write states finds the same again.
         let (store, opened) = open(&medium);
@@ -420,6 +421,11 @@ fn without_any_state_they_are_found_where_the_log_was_cut() {
         }
         let (store, opened) = open(&damaged);
         assert_eq!(opened.lost.len(), 2, "{has_log}");
+        // A start that comes to no more than to write something.
+        store.put_policy(&model::policies()[1]).unwrap();
+        drop(store);
+        let (store, opened) = open(&damaged);
+        assert_eq!((opened.lost.len(), opened.sample.len()), (2, 0), "{has_log}");
         let policy = store.put_policy(&model::policies()[0]).unwrap();
         store.put_back(&opened.lost.iter().map(|id| (*id, policy)).collect::<Vec<_>>()).unwrap();
         assert!(minutes(&store, 3).len() >= usize::try_from(rows).unwrap());
