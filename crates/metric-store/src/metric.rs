@@ -309,11 +309,10 @@ impl Metric {
 /// A series without the times of another one.
 fn without(series: &Series, other: &Series) -> Series {
     let mut times = other.points().timestamps().iter().peekable();
-    let stays = |time: i64| {
+    let mut stays = |time: i64| {
         while times.next_if(|other| **other < time).is_some() {}
         times.peek().is_none_or(|other| **other != time)
     };
-    let mut stays = stays;
     series.points().iter().filter(|(time, _)| stays(*time)).collect()
 }
 
