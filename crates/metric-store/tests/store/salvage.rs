@@ -46,6 +46,12 @@ fn change_states(medium: &FaultyMedium, change: impl Fn(&mut Vec<u8>)) {
     }
 }
 
+/// The state of the store's only metric. Another shard's has the policies.
+fn state_of_the_metric(medium: &FaultyMedium) -> PathBuf {
+    let [_, own] = files(medium, "states").try_into().unwrap();
+    own
+}
+
 /// Puts back what was found; all metrics have the policies that the model gives them.
 fn put_back(store: &Store, lost: &[MetricId]) {
     let numbers: Vec<PolicyNumber> =
@@ -267,10 +273,8 @@ fn a_group_that_was_final_is_not_computed_from_a_part_of_its_measures() {
     // All shards but the last one.
     (1..Store::SHARDS).for_each(|_| store.checkpoint_next().unwrap());
     drop(store);
-    // Another shard's state has the policy.
-    let states = files(&medium, "states");
-    let [_, own] = &states[..] else { panic!("{states:?}") };
-    medium.put(own, b"no state");
+    let own = state_of_the_metric(&medium);
+    medium.put(&own, b"no state");
     let (store, opened) = open(&medium);
     let method = Method::plain(Statistic::Count);
     let counts = |store: &Store| {
@@ -555,11 +559,10 @@ fn of_a_damaged_frame_the_whole_log_is_read() {
     (1..Store::SHARDS).for_each(|_| store.checkpoint_next().unwrap());
     write(&store, policy, 3, 40..42);
     drop(store);
-    let states = files(&medium, "states");
-    let [_, own] = &states[..] else { panic!("{states:?}") };
-    let mut bytes = medium.contents(own).unwrap();
+    let own = state_of_the_metric(&medium);
+    let mut bytes = medium.contents(&own).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    medium.put(own, &bytes);
+    medium.put(&own, &bytes);
     let (store, opened) = open(&medium);
     store.put_back(&[(opened.lost[0], policy)]).unwrap();
     let found = minutes(&store, 3);
@@ -581,9 +584,8 @@ fn imported_aggregates_of_the_log_stay() {
     let metric = MetricId([3; 16]);
     store.import(vec![Aggregates { metric, policy, granularity: MINUTE, series }]).unwrap();
     drop(store);
-    let states = files(&medium, "states");
-    let [_, own] = &states[..] else { panic!("{states:?}") };
-    medium.put(own, b"no state");
+    let own = state_of_the_metric(&medium);
+    medium.put(&own, b"no state");
     let (store, opened) = open(&medium);
     store.put_back(&[(opened.lost[0], policy)]).unwrap();
     let found = store.measures(metric, method, MINUTE, None, None).unwrap();
